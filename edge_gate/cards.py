@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Provenance cards: `models/<name>.toml` beside each model says what it is, where it comes from and how well it does.
+
+A model without a complete card that matches its bytes is not loaded. The card is plain TOML so that a resident's
+lawyer can read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
+
+REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
+REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis")
+REQUIRED_OF_EYES = ("intended_use", "quantization", "evaluation", "operating_point")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold and the error it was measured to have.
+
+    ``kind`` is ``single`` (one picture against one) or ``fused`` (a template of several against a fused probe, which
+    is what the gate decides on); ``fmr_upper95`` the one-sided 95 % bound of the false match rate given
+    ``n_impostor`` comparisons.
+    """
+
+    kind: str
+    fmr: float
+    threshold: float
+    n_impostor: int
+    fmr_upper95: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that was found complete and whose hash is that of the model's bytes."""
+
+    path: Path
+    fields: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The model's name, which is its file's without the ending."""
+        return str(self.fields["name"])
+
+    @property
+    def model_path(self) -> Path:
+        """Where the model's bytes are."""
+        return self.path.parent / str(self.fields["file"])
+
+    @property
+    def model_id(self) -> bytes:
+        """The first 8 bytes of the model's SHA-256: templates of different models are never compared."""
+        return bytes.fromhex(str(self.fields["sha256"]))[:8]
+
+    @property
+    def operating_points(self) -> tuple[OperatingPoint, ...]:
+        """The measured thresholds; empty for a model that compares nobody."""
+        return tuple(
+            OperatingPoint(**{key: each[key] for key in OperatingPoint.__slots__})
+            for each in self.fields.get("operating_point", [])
+        )
+
+    def threshold(self, kind: str, fmr: float) -> OperatingPoint:
+        """Return the operating point measured at exactly this FMR. Raises NoOperatingPoint listing what there is."""
+        for point in self.operating_points:
+            if point.kind == kind and abs(point.fmr - fmr) <= 1e-9:
+                return point
+        there = ", ".join(f"{point.fmr:g}" for point in self.operating_points if point.kind == kind) or "none"
+        raise NoOperatingPoint(self.name, f"{fmr:g}", there)
+
+
+def folder(configured: Path) -> Path:
+    """Return where the models are: as configured, else beside a checkout's package, else where pip put them."""
+    if configured != Path():
+        return configured
+    checkout = Path(__file__).resolve().parent.parent / "models"
+    return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "edge-gate" / "models"
+
+
+def read(models: Path, name: str) -> Card:
+    """Read one model's card and check it against the model's bytes.
+
+    Raises ModelMissing, CardError (naming the field) or ModelAltered.
+    """
+    path = models / f"{name}.toml"
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CardError(path, "it is not there") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CardError(path, f"it cannot be read ({error})") from error
+    _check_complete(path, name, fields)
+    card = Card(path, fields)
+    try:
+        with card.model_path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelMissing(card.model_path) from error
+    if found != fields["sha256"]:
+        raise ModelAltered(name, found, fields["sha256"])
+    return card
+
+
+def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
+    required = REQUIRED + (REQUIRED_OF_EYES if fields.get("task") == "eye-region embedding" else ())
+    for field in required:
+        if fields.get(field) in (None, "", [], {}):
+            raise CardError(path, f"the field {field!r} is missing or empty")
+    if fields["name"] != name:
+        raise CardError(path, f"the field 'name' is {fields['name']!r}")
+    if Path(str(fields["file"])).name != fields["file"]:
+        raise CardError(path, "the field 'file' must be a file name beside the card")
+    digest = str(fields["sha256"])
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise CardError(path, "the field 'sha256' is not 64 lower-case hexadecimal digits")
+    for number, source in enumerate(fields["training_data"]):
+        for field in REQUIRED_OF_TRAINING_DATA:
+            if not isinstance(source, dict) or source.get(field) in (None, ""):
+                raise CardError(path, f"the field 'training_data[{number}].{field}' is missing or empty")
+    for number, point in enumerate(fields.get("operating_point", [])):
+        missing = set(OperatingPoint.__slots__) - set(point)
+        if missing:
+            raise CardError(path, f"the field 'operating_point[{number}].{min(missing)}' is missing")
