@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store as one object: it opens, commits, checks and closes, and every row passes through it.
+
+Residents, consent, templates and events are read and written by their own modules, through `Store.rows`,
+`Store.insert` and `Store.run` only, so what is to happen to every row has one place.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlcipher3 import dbapi2
+from sqlite_utils import Database
+
+from edge_gate.clock import Clock, iso
+from edge_gate.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
+from edge_gate.store import connection as connections
+from edge_gate.store import schema
+from edge_gate.store.faults import faults
+from edge_gate.store.files import appearing, sync
+
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+class Store:
+    """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
+
+    __slots__ = ("_connection", "_database", "clock", "path")
+
+    def __init__(self, path: Path, clock: Clock, connection: Any) -> None:
+        self.path = path
+        self.clock = clock
+        self._connection = connection
+        # No plugins: an installed package must not be able to reach into the store.
+        self._database = Database(connection, recursive_triggers=False, execute_plugins=False)
+
+    @classmethod
+    def create(cls, path: Path, key: bytes, clock: Clock) -> Self:
+        """Make an empty store and open it. A power cut leaves either nothing at ``path`` or a whole store.
+
+        Raises AlreadyInitialised where there is a file or a write-ahead log of one: a log beside a database that it
+        does not belong to would damage it, and may be all that holds somebody's last events.
+        """
+        for name in (path, *_beside(path)):
+            if name.exists() or name.is_symlink():
+                raise AlreadyInitialised(name)
+        with (
+            appearing(path) as draft,
+            faults(path),
+            cls(path, clock, connections.connect(draft, key, "rw")) as store,
+        ):
+            store._connection.execute("PRAGMA journal_mode = WAL")
+            with store.transaction():
+                schema.migrate(store._database)
+            store.empty_log()  # closing would do it too, but not say where it failed
+        return cls.open(path, key, clock)
+
+    @classmethod
+    def open(cls, path: Path, key: bytes, clock: Clock) -> Self:
+        """Open a store that exists, bringing its tables up to date.
+
+        Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt or StoreTooNew, all before anything was changed.
+        """
+        with cls(path, clock, connections.look(path, key)) as seen, faults(path):
+            applied = schema.applied_steps(seen._database)
+        if not applied:
+            raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
+        if newer := [name for name in applied if name not in schema.KNOWN_STEPS]:
+            raise StoreTooNew(path, newer[-1])
+        with faults(path):
+            store = cls(path, clock, connections.connect(path, key, "rw"))
+        try:
+            store._prepare(migrating=len(applied) < len(schema.KNOWN_STEPS))
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _prepare(self, *, migrating: bool) -> None:
+        if migrating:
+            with self.transaction():
+                schema.migrate(self._database)
+        # A power cut may have come between forgetting someone and emptying the log of their old pages.
+        with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
+            self.empty_log()
+
+    def close(self) -> None:
+        """Close the file; the last to close it also empties and removes the write-ahead log."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def now(self) -> datetime:
+        """Return the clock's date and time, cut to the milliseconds that the store keeps."""
+        return datetime.fromisoformat(iso(self.clock.now()))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do what is inside wholly and durably, or not at all.
+
+        The outermost block commits; one inside another is undone alone when it raises. Raises StoreFull,
+        StoreReadOnly, StoreCorrupt or StoreError; the store then is as before and may be used again.
+        """
+        with faults(self.path):
+            if self._connection.in_transaction:
+                with self._database.atomic():
+                    yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")  # waits here for another writer, not half-way through
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(dbapi2.Error):  # SQLite may have rolled back on its own
+                    self._connection.rollback()
+                raise
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a query, each by column name."""
+        with faults(self.path):
+            cursor = self._connection.execute(sql, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        """Add one row and return its rowid."""
+        with faults(self.path):
+            added = self._database.table(table).insert(dict(row)).last_rowid
+        return added or 0
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run an UPDATE or DELETE and return how many rows it touched."""
+        with faults(self.path):
+            return int(self._connection.execute(sql, values).rowcount)
+
+    def rebuild_personal_tables(self) -> None:
+        """Rewrite the personal tables from their living rows, so that no stale copy of a removed one stays.
+
+        Call it in the transaction that removed the rows (schema.py, "Forgetting").
+        """
+        with faults(self.path):
+            for table in schema.PERSONAL_TABLES:
+                self._database.table(table).transform()
+
+    def empty_log(self) -> bool:
+        """Move the write-ahead log into the database and cut it to nothing; not inside a transaction.
+
+        Returns False where another process is reading the store and did not let go in time: old pages then stay in
+        the log until the next call, or the next start.
+        """
+        emptied = not self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"]
+        if emptied:
+            with suppress(OSError):  # SQLite does not wait for the cut itself to reach the disk
+                sync(_beside(self.path)[0])
+        return emptied
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the store, one sentence each; reads every page (for `edge-gate doctor`)."""
+        return [*self._unsafe_files(), *self._failed_checks()]
+
+    def _unsafe_files(self) -> Iterator[str]:
+        for name in (self.path, *_beside(self.path)):
+            with suppress(FileNotFoundError):
+                if (mode := stat.S_IMODE(name.stat().st_mode)) & 0o077:
+                    yield f"{name} can be read by others (mode {mode:04o}). Mend with: chmod 600 {name}"
+
+    def _failed_checks(self) -> Iterator[str]:
+        for pragma in ("cipher_integrity_check", "integrity_check", "foreign_key_check"):
+            try:
+                for row in self.rows(f"PRAGMA {pragma}"):
+                    finding = ", ".join(map(str, row.values()))
+                    if finding != "ok":
+                        yield f"{pragma}: {finding}"
+            except StoreError as error:
+                yield str(error)
+
+
+def _beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + suffix) for suffix in _SIDE_FILES]

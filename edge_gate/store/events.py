@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events: what happened at the gate, written before it happens, and how it ended.
+
+An event is never changed but by forgetting (schema.py). It names people by identifier alone: neither ``kind`` nor
+``detail`` is a place for a name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from edge_gate.clock import iso
+from edge_gate.errors import StoreError
+from edge_gate.store.database import Store
+
+LONGEST_DETAIL_BYTES: Final = 1024
+
+_EVENTS: Final = (
+    "SELECT event.*, outcome.outcome, outcome.at AS outcome_at"
+    " FROM event LEFT JOIN outcome ON outcome.event_seq = event.seq WHERE "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. ``seq`` orders events even where the clock jumped; ``id`` is random and stable, also off the device.
+
+    ``resident_id`` is None where nobody was recognised, schema.FORGOTTEN where that person has been forgotten since.
+    ``outcome`` is None while it is awaited, and for events that are complete in themselves.
+    """
+
+    seq: int
+    id: str
+    at: datetime
+    kind: str
+    resident_id: str | None = None
+    score: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str | None = None
+    outcome_at: datetime | None = None
+
+
+def append(
+    store: Store,
+    kind: str,
+    *,
+    resident_id: str | None = None,
+    score: float | None = None,
+    detail: Mapping[str, Any] | None = None,
+    awaited: bool = False,
+) -> Event:
+    """Write an event down; it is on the disk when this returns. ``awaited``: `finish` will say how it ended.
+
+    Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then there is no such event, and what it announces
+    must not be done.
+    """
+    written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"))
+    if len(written) > LONGEST_DETAIL_BYTES:
+        raise StoreError(store.path, f"the detail of an event is longer than {LONGEST_DETAIL_BYTES} bytes")
+    if score is not None and math.isnan(score):  # SQLite has no NaN either
+        score = None
+    event_id, now = str(uuid.uuid4()), store.now()
+    row = {"id": event_id, "at": iso(now), "kind": kind, "resident_id": resident_id, "score": score, "detail": written}
+    with store.transaction():
+        seq = store.insert("event", row)
+        if awaited:
+            store.insert("outcome", {"event_seq": seq})
+    return Event(seq, event_id, now, kind, resident_id, score, json.loads(written))
+
+
+def finish(store: Store, event_id: str, outcome: str) -> None:
+    """Write down how an awaited event ended; durable when this returns. Raises StoreError unless it was awaited."""
+    with store.transaction():
+        changed = store.run(
+            "UPDATE outcome SET outcome = ?, at = ? WHERE outcome IS NULL"
+            " AND event_seq = (SELECT seq FROM event WHERE id = ?)",
+            (outcome, iso(store.now()), event_id),
+        )
+        if not changed:
+            raise StoreError(store.path, f"no outcome is awaited for event {event_id}")
+
+
+def recent(
+    store: Store,
+    *,
+    since: datetime | None = None,
+    kind: str | None = None,
+    resident_id: str | None = None,
+    limit: int = 100,
+) -> list[Event]:
+    """Return the newest events first, at most ``limit``, of those that pass every filter given."""
+    filters = {
+        "event.at >= ?": iso(since) if since else None,
+        "kind = ?": kind,
+        "resident_id = ?": resident_id,
+    }
+    chosen = {condition: value for condition, value in filters.items() if value is not None}
+    where = " AND ".join(chosen) or "true"
+    return _select(store, f"{where} ORDER BY seq DESC LIMIT ?", (*chosen.values(), limit))
+
+
+def unfinished(store: Store) -> list[Event]:
+    """Return the events whose outcome is still awaited, oldest first: after a start, those a crash cut off."""
+    return _select(store, "event.seq IN (SELECT event_seq FROM outcome WHERE outcome IS NULL) ORDER BY seq")
+
+
+def _select(store: Store, where: str, values: Sequence[Any] = ()) -> list[Event]:
+    return [_event(row) for row in store.rows(_EVENTS + where, values)]
+
+
+def _event(row: dict[str, Any]) -> Event:
+    ended = row["outcome_at"] and datetime.fromisoformat(row["outcome_at"])
+    read = {"at": datetime.fromisoformat(row["at"]), "outcome_at": ended, "detail": json.loads(row["detail"])}
+    return Event(**(row | read))

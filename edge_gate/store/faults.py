@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What SQLCipher says when something is wrong, turned into the error that says what to do.
+
+The result codes are SQLite's (sqlite.org/rescode.html); sqlcipher3's exceptions carry them, but are no subclasses of
+``sqlite3.Error``. Some codes have several causes that only the disk can tell apart, so the disk is asked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlcipher3 import dbapi2
+
+from edge_gate.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
+
+# Less than a write-ahead log and its index need to begin (32 KiB of index, a few pages).
+_NO_ROOM_BYTES: Final = 64 * 1024
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Turn sqlcipher3's errors inside the block into subclasses of StoreError that name ``path``."""
+    try:
+        yield
+    except dbapi2.Error as error:
+        raise _explained(path, error) from error
+    except UnicodeEncodeError as error:
+        raise StoreError(path, "a text that is not Unicode cannot be stored") from error
+
+
+def why_unwritable(path: Path) -> str:
+    """Return why this process could not write the file or beside it, or "" if it could."""
+    for place, rights in ((path.parent, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        if place == path and not path.exists():
+            return ""
+        if os.statvfs(place).f_flag & os.ST_RDONLY:
+            return f"the file system of {place} is read-only"
+        if not os.access(place, rights, effective_ids=True):
+            return f"user {os.geteuid()} may not write {place}"
+    return ""
+
+
+def _explained(path: Path, error: dbapi2.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits are the extended code
+    match code:
+        case dbapi2.SQLITE_NOTADB:
+            return WrongKey(path)
+        case dbapi2.SQLITE_CORRUPT:
+            return StoreCorrupt(path, str(error))
+        case dbapi2.SQLITE_FULL:
+            return StoreFull(path)
+        case dbapi2.SQLITE_READONLY | dbapi2.SQLITE_IOERR | dbapi2.SQLITE_CANTOPEN:
+            return _asked_of_the_disk(path, error, code)
+        case dbapi2.SQLITE_BUSY | dbapi2.SQLITE_LOCKED:
+            return StoreError(path, "another process is using it and did not let go in time")
+        case _:
+            return StoreError(path, str(error))
+
+
+def _asked_of_the_disk(path: Path, error: dbapi2.Error, code: int) -> StoreError:
+    try:
+        reason, disk = why_unwritable(path), os.statvfs(path.parent)
+    except OSError as gone:
+        return StoreError(path, gone.strerror or str(gone))
+    if reason:
+        return StoreReadOnly(path, reason)
+    if disk.f_bavail * disk.f_frsize < _NO_ROOM_BYTES or (disk.f_files and not disk.f_favail):
+        return StoreFull(path)
+    if code == dbapi2.SQLITE_READONLY:
+        # SQLCipher refuses all writes after it met a page that it could not decrypt.
+        return StoreCorrupt(path, "a page does not decrypt")
+    return StoreError(path, f"{error} ({getattr(error, 'sqlite_errorname', 'no code')})")
