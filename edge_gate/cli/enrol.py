@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate enrol`: a person who has agreed looks at the camera for a few seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import config_option, converse, json_option, show_json
+from edge_gate.errors import ConsentMissing
+
+
+@click.command("enrol")
+@click.argument("name")
+@click.option("--consent", "given_by", metavar="WHO", help="Who gave consent: the person, or a guardian by name.")
+@click.option("--purpose", default="opening the gate", show_default=True, help="What the consent is for.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The consent's last day. Default: a year from now.")
+@config_option
+@json_option
+def command(name: str, given_by: str | None, purpose: str, until: datetime | None, path: Path, as_json: bool) -> None:
+    """Enrol NAME, who stands in front of the camera and has agreed to it.
+
+    Consent is recorded with the enrolment: who gave it (--consent), for what (--purpose) and until when (--until).
+    Without it nobody is enrolled. No picture is stored: one template of a few hundred bytes is, and `edge-gate
+    forget` erases it.
+    """
+    if not given_by:
+        raise ConsentMissing(name)
+    last_day = until.replace(tzinfo=UTC) + timedelta(days=1) if until else datetime.now(UTC) + timedelta(days=365)
+    stated = {"purpose": purpose, "given_by": given_by, "until": last_day.isoformat()}
+    lines = converse(config.load(path), "enrol", name=name, consent=stated)
+    if as_json:
+        *_, answer = lines
+        show_json(answer)
+    else:
+        show(lines)
+
+
+def show(lines: Any) -> None:
+    """Show progress and guidance while the person is seen, then the result."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description:<40}"), BarColumn(24), MofNCompleteColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("请看摄像头 / Look at the camera", total=None)
+        for line in lines:
+            if "taken" in line:
+                said = f"{line['guidance']} / {line['guidance_en']}"
+                progress.update(task, completed=line["taken"], total=line["wanted"], description=said)
+            else:
+                progress.update(task, description="完成 / Done")
+                answer = line
+    click.echo(f"{answer['name']} is enrolled from {answer['views']} views. No picture was stored.")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate evaluate`: error rates on pictures or strips of a site's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from edge_gate import cards, config
+from edge_gate.cli.common import json_option, show_json
+
+
+@click.command("evaluate")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--pairs", type=click.Path(path_type=Path), help="Compare the pairs that this file lists: `a b same`.")
+@click.option(
+    "--against", metavar="OTHER", type=click.Path(path_type=Path),
+    help="Compare every picture here with every one there; people are the same by name.",
+)  # fmt: skip
+@click.option("--template", type=click.IntRange(1), metavar="N", help="Enrol each person's first N pictures as one.")
+@click.option("--probes", type=click.IntRange(1), metavar="M", help="Fuse M pictures into each probe (with --template).")
+@click.option("--model", type=click.Path(path_type=Path), help="Another eye-region model; its card lies beside it.")
+@click.option("--quality-gate", is_flag=True, help="Count what the site's quality gate refuses as failure to acquire.")
+@click.option(
+    "--config", "settings_path", type=click.Path(path_type=Path, dir_okay=False), envvar="EDGE_GATE_CONFIG",
+    help="Take models and quality limits from this configuration. Default: those of edge-gate itself.",
+)  # fmt: skip
+@json_option
+def command(
+    folder: Path, pairs: Path | None, against: Path | None, template: int | None, probes: int | None,
+    model: Path | None, quality_gate: bool, settings_path: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure how well people are told apart in FOLDER.
+
+    FOLDER holds a folder of pictures for each person (FOLDER/<person>/<picture>), which go through the same pipeline
+    as at the gate; or it is an `.npz` file of strips of eyes, or a folder of such files. Printed are the failure to
+    acquire, the EER, the FNMR at three FMRs, and d', with 95 % intervals that come from resampling people. A figure
+    that needs more comparisons than there are is "not proven". No picture is kept.
+    """
+    if pairs and (against or template):
+        raise click.UsageError("--pairs says which pictures are compared: leave out --against and --template.")
+    if probes and not template:
+        raise click.UsageError("--probes goes with --template.")
+    from rich.console import Console
+
+    from edge_gate.evaluation.acquire import model_card
+    from edge_gate.evaluation.eyes import PipelineEyes
+    from edge_gate.evaluation.report import heading, table
+    from edge_gate.evaluation.run import Request, evaluate
+
+    settings = config.load(settings_path) if settings_path else config.Config()
+    card = model_card(model) if model else cards.read(cards.folder(settings.models.folder), settings.models.eyes)
+    ask = Request(folder, pairs, against, template or 0, probes or 1, quality_gate)
+    with _counting() as progress:
+        report = evaluate(ask, PipelineEyes(settings, card), card, progress)
+    if as_json:
+        show_json(report.as_dict())
+        return
+    console = Console()
+    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
+    console.print(table(report))
+    for failure in report.acquisition.failures[:20]:
+        console.print(f"not acquired: {failure.picture}: {failure.reason}", markup=False, soft_wrap=True)
+    if len(report.acquisition.failures) > 20:
+        console.print(f"and {len(report.acquisition.failures) - 20} more (--json lists all)")
+
+
+@contextmanager
+def _counting() -> Iterator[Callable[[int], Callable[[], None]]]:
+    """Yield what shows a progress bar on stderr, if that is a terminal: give it a total, then call what it returns."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("pictures"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+
+        def start(total: int) -> Callable[[], None]:
+            task = bar.add_task("pictures", total=total)
+            return lambda: bar.advance(task)
+
+        yield start

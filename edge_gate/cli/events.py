@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate events`: what happened at the door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import ask, config_option, json_option, show_json
+
+
+@click.command("events")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many, newest first.")
+@click.option("--kind", help="Only these: opened, refused, unclear, enrolled, ...")
+@config_option
+@json_option
+def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
+    """List what happened at the door, newest first."""
+    rows = ask(config.load(path), "events", limit=limit, kind=kind)
+    if as_json:
+        show_json(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("when (UTC)", "what", "who", "score", "outcome"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.3f}"
+        when = row["at"][:19].replace("T", " ")
+        table.add_row(when, row["kind"], row["resident"] or "", score, row["outcome"] or "")
+    Console().print(table)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate relay`: try the relay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config, plugins
+from edge_gate.cli.common import ask, config_option, json_option, show_json
+
+
+@click.group()
+def relay() -> None:
+    """Try the relay that opens the door."""
+
+
+@relay.command()
+@config_option
+@json_option
+def test(path: Path, as_json: bool) -> None:
+    """Release the lock once, exactly as an opening would; written to the events with your name."""
+    answer = ask(config.load(path), "relay-test")
+    if as_json:
+        show_json(answer)
+    elif answer["outcome"] == "confirmed":
+        click.echo(f"The board confirmed a pulse of {answer['pulse_ms']} ms.")
+    else:
+        click.echo(f"A pulse of {answer['pulse_ms']} ms was sent. This board cannot answer: did you hear it click?")
+
+
+@relay.command("list")
+def protocols() -> None:
+    """List the installed relay protocols."""
+    for name in plugins.names("edge_gate.relays"):
+        click.echo(name)

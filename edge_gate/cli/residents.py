@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate residents` and `consent`: who is enrolled, and on what consent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import ask, config_option, json_option, show_json
+
+
+@click.command("residents")
+@config_option
+@json_option
+def command(path: Path, as_json: bool) -> None:
+    """List who is enrolled, since when, and how long their consent holds."""
+    rows = ask(config.load(path), "residents")
+    if as_json:
+        show_json(rows)
+        return
+    if not rows:
+        click.echo("Nobody is enrolled. `edge-gate enrol NAME --consent NAME` enrols a person who has agreed.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "since", "consent", "recognised"):
+        table.add_column(title)
+    for row in rows:
+        until = f"{row['consent']}, {(row['consent_until'] or '')[:10]}".rstrip(", ")
+        table.add_row(row["name"], row["created_at"][:10], until, "yes" if row["recognised"] else "no")
+    Console().print(table)
+
+
+@click.group()
+def consent() -> None:
+    """Withdraw a consent; the person is no longer recognised from that moment."""
+
+
+@consent.command()
+@click.argument("name")
+@config_option
+def withdraw(name: str, path: Path) -> None:
+    """Record that NAME has withdrawn consent. `edge-gate forget` then erases what is stored of them."""
+    ask(config.load(path), "withdraw", name=name)
+    click.echo(f"{name} is no longer recognised. `edge-gate forget {name!r}` erases what is stored.")

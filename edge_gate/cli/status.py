@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate status`, `pause` and `resume`: the state of the running gate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import ask, config_option, json_option, show_json
+
+
+@click.command("status")
+@config_option
+@json_option
+def command(path: Path, as_json: bool) -> None:
+    """Show how the gate, the eye, the camera and the door are. Exit status 1 if any of them is at fault."""
+    state = ask(config.load(path), "status")
+    faults = find_faults(state)
+    if as_json:
+        show_json({**state, "faults": faults})
+    else:
+        show(state, faults)
+    sys.exit(1 if faults else 0)
+
+
+@click.command()
+@config_option
+def pause(path: Path) -> None:
+    """Stop looking: the eye lets go of the camera until `edge-gate resume`. Other ways in are not affected."""
+    ask(config.load(path), "pause")
+    click.echo("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")
+
+
+@click.command()
+@config_option
+def resume(path: Path) -> None:
+    """Look again after `edge-gate pause`."""
+    ask(config.load(path), "resume")
+    click.echo("Watching again.")
+
+
+def find_faults(state: dict[str, Any]) -> list[str]:
+    """Return one sentence for each thing that is wrong."""
+    faults = []
+    if state["door"]["fault"]:
+        faults.append(f"door: {state['door']['fault']}")
+    if not state["eye"]["connected"]:
+        faults.append("eye: not connected; nobody can be seen")
+    elif state["eye"]["camera"] not in ("working", "starting", None) and not state["paused"]:
+        faults.append(f"camera: {state['eye']['camera']}")
+    if state["store"]["fault"]:
+        faults.append(f"store: {state['store']['fault']}")
+    return faults
+
+
+def show(state: dict[str, Any], faults: list[str]) -> None:
+    """Print the state for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    eye, threshold = state["eye"], state["threshold"]
+    seen = "not connected" if not eye["connected"] else "starting"
+    if eye["camera"]:
+        seen = f"camera {eye['camera']}, {eye['fps']} pictures a second, loop p95 {eye['loop_p95_ms']} ms"
+    doing = "paused" if state["paused"] else "enrolling" if state["enrolling"] else "watching"
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row("site", state["site"])
+    table.add_row("door", state["door"]["state"])
+    table.add_row("eye", seen)
+    table.add_row("people", f"{state['residents_in_gallery']} enrolled with valid consent")
+    table.add_row(
+        "model", f"{state['model']}, threshold {threshold['comparison_score']:.3f} (FMR {threshold['fmr']:g})"
+    )
+    table.add_row("now", doing + (f", somebody is there: {state['approach']}" if state["approach"] else ""))
+    console = Console()
+    console.print(table)
+    for fault in faults:
+        console.print(f"[red]fault[/red] {fault}", soft_wrap=True)

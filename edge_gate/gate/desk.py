@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the CLI may ask of the gate, one method for each verb, and the one enrolment that may be under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from edge_gate import guidance
+from edge_gate.clock import iso
+from edge_gate.errors import (
+    Busy,
+    ConsentMissing,
+    EdgeGateError,
+    EnrolmentFailed,
+    EyeAbsent,
+    NameTaken,
+    WireError,
+)
+from edge_gate.gate.control import Caller, failure
+from edge_gate.gate.door import DoorState
+from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
+from edge_gate.store import consent, events, residents, templates
+from edge_gate.store.schema import FORGOTTEN
+from edge_gate.wire import Sighting, Verb
+
+if TYPE_CHECKING:
+    from edge_gate.gate.service import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class StatedConsent:
+    """Who agreed to what, as the operator stated it before the camera was used."""
+
+    purpose: str
+    given_by: str
+    until: datetime
+
+
+@dataclass(slots=True, eq=False)
+class Sitting:
+    """An enrolment under way: for whom, on whose consent, at whose request."""
+
+    caller: Caller
+    name: str
+    consent: StatedConsent
+    enrolment: Enrolment
+    told: Progress | None = None
+
+
+class Desk:
+    """Serves one request after the other. An error reaches the caller as its message and exit code."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._sitting: Sitting | None = None
+        self.paused = False
+        self._verbs: dict[str, Callable[[Caller, dict[str, Any]], None]] = {
+            "status": lambda caller, _: caller.answer({"ok": gate.status()}),
+            "residents": self._residents,
+            "events": self._events,
+            "enrol": self._enrol,
+            "forget": self._forget,
+            "withdraw": self._withdraw,
+            "relay-test": self._relay_test,
+            "pause": lambda caller, _: self._pause(caller, True),
+            "resume": lambda caller, _: self._pause(caller, False),
+            "check": lambda caller, _: caller.answer({"ok": {"store": gate.store.check()}}),
+        }
+
+    @property
+    def enrolling(self) -> bool:
+        """Whether an enrolment is under way (then nobody is let in: the camera is busy)."""
+        return self._sitting is not None
+
+    def handle(self, caller: Caller, request: dict[str, Any]) -> None:
+        """Serve one request. Raises EdgeGateError, which the control socket turns into an answer."""
+        verb = self._verbs.get(request["verb"])
+        if verb is None:
+            raise WireError("control", f"unknown verb {request['verb']!r}")
+        verb(caller, request)
+
+    def greet_eye(self) -> None:
+        """Tell an eye that has just come what is wanted of it."""
+        if self.paused:
+            self._gate.link.send(Verb.PAUSE)
+        else:
+            self._gate.link.send(Verb.ENROL if self.enrolling else Verb.WATCH)
+
+    def take(self, sighting: Sighting) -> bool:
+        """Use a sighting for the enrolment under way. Returns False where there is none."""
+        if self._sitting is None:
+            return False
+        try:
+            progress = self._sitting.enrolment.add(sighting)
+            self._tell(self._sitting, progress)
+            if self._sitting.enrolment.complete:
+                self._finish(self._sitting)
+        except EdgeGateError as error:
+            self._give_up(error)
+        return True
+
+    def tick(self, now_ns: int) -> None:
+        """End an enrolment that takes too long, or whose operator or eye has gone."""
+        if self._sitting is None:
+            return
+        try:
+            self._sitting.enrolment.check_time(now_ns)
+            if self._sitting.caller.gone:
+                raise EnrolmentFailed("the operator has gone")
+        except EnrolmentFailed as error:
+            self._give_up(error)
+
+    def _enrol(self, caller: Caller, request: dict[str, Any]) -> None:
+        gate = self._gate
+        name = _text(request, "name", residents.LONGEST_NAME)
+        stated = _consent(request)
+        if stated is None or stated.until <= gate.clock.now():
+            raise ConsentMissing(name)
+        if self._sitting is not None:
+            raise Busy("An enrolment")
+        if gate.link.connection is None or self.paused:
+            raise EyeAbsent
+        if name in self._names().values():
+            raise NameTaken(name)
+        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.point.threshold)
+        self._sitting = Sitting(caller, name, stated, enrolment)
+        gate.link.send(Verb.ENROL)
+
+    def _tell(self, sitting: Sitting, progress: Progress) -> None:
+        if progress != sitting.told:
+            text = guidance.text(progress.guidance, self._gate.config.site.language)
+            english = guidance.text(progress.guidance, "en")
+            line = {"taken": progress.taken, "wanted": progress.wanted, "guidance": text, "guidance_en": english}
+            sitting.caller.answer({"progress": line})
+            sitting.told = progress
+
+    def _finish(self, sitting: Sitting) -> None:
+        """Store consent and template together, or nothing; raises where the person is enrolled already."""
+        gate = self._gate
+        vector = sitting.enrolment.template()
+        refuse_duplicate(vector, gate.gallery, gate.point.threshold, self._names())
+        operator, views, stated = sitting.caller.operator, sitting.enrolment.taken, sitting.consent
+        with gate.store.transaction():
+            resident = residents.add(gate.store, sitting.name)
+            consent.record(
+                gate.store,
+                resident.id,
+                purpose=stated.purpose,
+                given_by=stated.given_by,
+                until=stated.until,
+                operator=operator,
+            )
+            templates.put(gate.store, templates.Template(resident.id, gate.card.model_id, views, vector))
+            detail = {"operator": operator, "views": views}
+            events.append(gate.store, "enrolled", resident_id=resident.id, detail=detail)
+        gate.reload_gallery()
+        self._end_sitting()
+        sitting.caller.answer({"ok": {"id": resident.id, "name": resident.name, "views": views}})
+
+    def _give_up(self, error: EdgeGateError) -> None:
+        sitting = self._sitting
+        if sitting is not None:
+            self._end_sitting()
+            sitting.caller.answer(failure(error))
+            self._gate.record("enrolment failed", detail={"operator": sitting.caller.operator})
+
+    def _end_sitting(self) -> None:
+        self._sitting = None
+        self._gate.link.send(Verb.WATCH)
+
+    def _names(self) -> dict[str, str]:
+        gate = self._gate
+        standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
+        return {each.resident.id: each.resident.name for each in standings}
+
+    def _residents(self, caller: Caller, _: dict[str, Any]) -> None:
+        gate = self._gate
+        standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
+        caller.answer({"ok": [_standing(each) for each in standings]})
+
+    def _events(self, caller: Caller, request: dict[str, Any]) -> None:
+        limit = request.get("limit", 20)
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 500:
+            raise WireError("control", "limit is a whole number from 1 to 500")
+        kind = request.get("kind")
+        if kind is not None and not isinstance(kind, str):
+            raise WireError("control", "kind is text")
+        names = self._names()
+        found = events.recent(self._gate.store, kind=kind, limit=limit)
+        caller.answer({"ok": [_event(each, names) for each in found]})
+
+    def _forget(self, caller: Caller, request: dict[str, Any]) -> None:
+        gate = self._gate
+        resident = residents.find(gate.store, _text(request, "name", 200))
+        removed = residents.forget(gate.store, resident.id)
+        gate.reload_gallery()
+        gate.record("forgotten", detail={"operator": caller.operator})
+        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+
+    def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
+        gate = self._gate
+        resident = residents.find(gate.store, _text(request, "name", 200))
+        removed = consent.withdraw(gate.store, resident.id)
+        gate.reload_gallery()
+        gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
+        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+
+    def _relay_test(self, caller: Caller, _: dict[str, Any]) -> None:
+        """Pulse the lock once, as an opening would, with its event before and its outcome after."""
+        gate = self._gate
+        if gate.door.state is DoorState.RELEASED:
+            raise Busy("An opening")
+        event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
+        try:
+            outcome = gate.door.release().value
+        except EdgeGateError as error:
+            events.finish(gate.store, event.id, f"failed: {error}")
+            raise
+        events.finish(gate.store, event.id, outcome)
+        caller.answer({"ok": {"outcome": outcome, "pulse_ms": gate.config.door.pulse_ms}})
+
+    def _pause(self, caller: Caller, paused: bool) -> None:
+        if paused and self.enrolling:
+            raise Busy("An enrolment")
+        self.paused = paused
+        self._gate.link.send(Verb.PAUSE if paused else Verb.WATCH)
+        self._gate.record("paused" if paused else "resumed", detail={"operator": caller.operator})
+        caller.answer({"ok": {"paused": paused}})
+
+
+def _text(request: dict[str, Any], key: str, longest: int) -> str:
+    value = request.get(key)
+    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
+        raise WireError("control", f"{key} is a line of text of 1 to {longest} characters")
+    return value.strip()
+
+
+def _consent(request: dict[str, Any]) -> StatedConsent | None:
+    stated = request.get("consent")
+    if not isinstance(stated, dict):
+        return None
+    try:
+        until = datetime.fromisoformat(_text(stated, "until", 40))
+    except ValueError as error:
+        raise WireError("control", f"consent.until is not a date: {error}") from error
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return StatedConsent(_text(stated, "purpose", 200), _text(stated, "given_by", 200), until)
+
+
+def _standing(each: residents.Standing) -> dict[str, Any]:
+    return {
+        "id": each.resident.id,
+        "name": each.resident.name,
+        "created_at": iso(each.resident.created_at),
+        "consent": each.consent.value,
+        "consent_until": iso(each.until) if each.until else None,
+        "recognised": each.has_template and each.consent is consent.State.VALID,
+    }
+
+
+def _event(event: events.Event, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "id": event.id,
+        "at": iso(event.at),
+        "kind": event.kind,
+        "resident": "(forgotten)" if event.resident_id == FORGOTTEN else names.get(event.resident_id or ""),
+        "score": event.score,
+        "detail": dict(event.detail),
+        "outcome": event.outcome,
+    }

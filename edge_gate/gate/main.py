@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts the gate: opens the relay, the key and the store, serves until told to stop, and leaves the door secure."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import sdnotify
+
+from edge_gate.clock import SystemClock
+from edge_gate.config import Config
+from edge_gate.gate.door import Door
+from edge_gate.gate.service import Gate
+from edge_gate.relays.board import open_board
+from edge_gate.store.database import Store
+from edge_gate.store.keys import load_key
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Gate]:
+    """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
+
+    The relay comes first: its pulse guard has to be started while this process is small and holds no key.
+    """
+    clock = SystemClock()
+    with ExitStack() as stack:
+        door = Door(open_board(config.door, clock), config.door, clock)
+        stack.callback(door.close)
+        door.secure()
+        store = stack.enter_context(Store.open(config.store.path, load_key(config.store, os.environ), clock))
+        gate = Gate(config, store, door, clock)
+        stack.callback(gate.close)
+        gate.start()
+        yield gate
+
+
+def serve(config: Config, each_turn: Callable[[], None] = lambda: None) -> None:
+    """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second. Raises EdgeGateError."""
+    notifier = sdnotify.SystemdNotifier()
+    with opened(config) as gate:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: gate.stop())
+
+        def alive() -> None:
+            notifier.notify("WATCHDOG=1")
+            each_turn()
+
+        _log.info("serving %s; door %s", config.site.name, gate.door.state.value)
+        notifier.notify("READY=1\nSTATUS=Watching the door")
+        gate.run(alive)
+        notifier.notify("STOPPING=1")

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate process: one thread, one loop, in which a sighting becomes a decision and a decision an opened door.
+
+The order that matters: the event is committed, then the relay is pulsed, then the result is recorded. A crash between
+the first two leaves an event without an outcome and a closed door, never an opening that nobody can find in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from edge_gate import cards, guidance
+from edge_gate.clock import Clock
+from edge_gate.config import Config
+from edge_gate.errors import RelayError, StoreError
+from edge_gate.gate.control import ControlServer
+from edge_gate.gate.desk import Desk
+from edge_gate.gate.door import Door
+from edge_gate.gate.fusion import Approach, ApproachTracker
+from edge_gate.gate.link import EyeLink
+from edge_gate.gate.matching import Gallery
+from edge_gate.gate.policy import Decision, Policy, Verdict
+from edge_gate.store import events, templates
+from edge_gate.store.database import Store
+from edge_gate.wire import CameraState, Health, Sighting
+
+# How often the loop turns when nothing happens: consents expire, approaches end, the watchdog is fed.
+IDLE_S: Final = 0.25
+GALLERY_REFRESH_NS: Final = 60_000_000_000
+_log = logging.getLogger(__name__)
+
+
+class Gate:
+    """Owns the store, the door and both sockets. `run` returns when `stop` was called."""
+
+    def __init__(self, config: Config, store: Store, door: Door, clock: Clock) -> None:
+        self.config = config
+        self.store = store
+        self.door = door
+        self.clock = clock
+        self.card = cards.read(cards.folder(config.models.folder), config.models.eyes)
+        self.point = self.card.threshold("fused", config.decision.fmr)
+        self.policy = Policy(self.point, config.decision)
+        self.tracker = ApproachTracker(config.decision.gap_s)
+        self.started_ns = clock.monotonic_ns()
+        self.gallery = Gallery.of((), ())
+        self._gallery_read_ns = 0
+        self._opened_ns: dict[str, int] = {}
+        self._camera = CameraState.STARTING
+        self._store_fault: str | None = None
+        self._stopping = False
+        self._selector = selectors.DefaultSelector()
+        sockets = config.sockets
+        self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
+        self.desk = Desk(self)
+        self.control = ControlServer(sockets.control, sockets.operators, self._selector, self.desk.handle)
+        self._selector.register(self.link.server, selectors.EVENT_READ, self._accept_eye)
+        # A pair of sockets through which a signal handler wakes the loop.
+        self._waker, self._wake = socket.socketpair()
+        self._selector.register(self._waker, selectors.EVENT_READ, lambda: self._waker.recv(64))
+
+    def start(self) -> None:
+        """Put the door into its resting state, then account for what a crash may have left open in the log."""
+        self.door.secure()
+        for event in events.unfinished(self.store):
+            events.finish(self.store, event.id, "interrupted")
+        self.reload_gallery()
+        self.record("started", detail={"door": self.door.state.value, "fmr": self.point.fmr})
+
+    def run(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Serve until `stop`; ``alive()`` is called in each turn and feeds the watchdog."""
+        while not self._stopping:
+            try:
+                for key, _ in self._selector.select(self._patience_s()):
+                    key.data()
+                self.turn()
+            except StoreError as error:  # nothing was opened without its event; the next turn tries again
+                self._note_store_fault(error)
+            alive()
+
+    def turn(self) -> None:
+        """Do what time alone makes due."""
+        now = self.clock.monotonic_ns()
+        self.door.tick()
+        ended = self.tracker.expire(now)
+        if ended is not None:
+            self._end(ended)
+        if self.tracker.current is not None:
+            self._consider(self.tracker.current)
+        self.desk.tick(now)
+        self.control.tend()
+        if now - self._gallery_read_ns > GALLERY_REFRESH_NS:
+            self.reload_gallery()
+
+    def stop(self) -> None:
+        """End the loop soon; may be called from a signal handler."""
+        self._stopping = True
+        self._wake.send(b"x")
+
+    def close(self) -> None:
+        """Leave the door secure and everything closed."""
+        self.door.close()
+        self.control.close()
+        self.link.close()
+        self._selector.close()
+        self._waker.close()
+        self._wake.close()
+
+    def reload_gallery(self) -> None:
+        """Read the templates of everyone whose consent holds at this moment."""
+        found = templates.gallery(self.store, self.card.model_id, self.clock.now())
+        self.gallery = Gallery.of([each.resident_id for each in found], [each.vector for each in found])
+        self._gallery_read_ns = self.clock.monotonic_ns()
+
+    def status(self) -> dict[str, Any]:
+        """Return what a maintainer wants to know at a glance."""
+        health, approach = self.link.health, self.tracker.current
+        return {
+            "site": self.config.site.name,
+            "door": {"state": self.door.state.value, "fault": self.door.fault, "port": self.config.door.port},
+            "eye": {
+                "connected": self.link.connection is not None,
+                "camera": self._camera.name.lower() if health else None,
+                "fps": round(health.fps, 1) if health else None,
+                "loop_p95_ms": round(health.loop_p95_ms, 1) if health else None,
+                "frames": health.frames if health else None,
+                "messages_refused": self.link.refused,
+            },
+            "store": {"fault": self._store_fault},
+            "approach": None if approach is None else guidance.text(approach.last.refusal, self.config.site.language),
+            "enrolling": self.desk.enrolling,
+            "paused": self.desk.paused,
+            "residents_in_gallery": len(self.gallery.ids),
+            "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
+            "model": self.card.name,
+            "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
+        }
+
+    def record(
+        self,
+        kind: str,
+        *,
+        resident_id: str | None = None,
+        score: float | None = None,
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Append an event that nothing waits for: where the store is full or read-only the gate says so and goes on."""
+        try:
+            events.append(self.store, kind, resident_id=resident_id, score=score, detail=detail)
+            self._store_fault = None
+        except StoreError as error:
+            self._note_store_fault(error)
+
+    def _note_store_fault(self, error: StoreError) -> None:
+        if self._store_fault != str(error):
+            _log.error("%s", error)
+        self._store_fault = str(error)
+
+    def _patience_s(self) -> float:
+        due = self.door.due_ns
+        if due is None:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, (due - self.clock.monotonic_ns()) / 1e9))
+
+    def _accept_eye(self) -> None:
+        if self.link.accept() and self.link.connection is not None:
+            self._selector.register(self.link.connection, selectors.EVENT_READ, self._hear)
+            self.record("eye joined")
+            self.desk.greet_eye()
+
+    def _eye_gone(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        self._camera = CameraState.STARTING
+        self.record("eye lost")
+
+    def _hear(self) -> None:
+        for message in self.link.receive():
+            if isinstance(message, Health):
+                self._note_health(message)
+            else:
+                self._see(message)
+
+    def _note_health(self, health: Health) -> None:
+        if health.camera is self._camera:
+            return
+        faults = (CameraState.STARTING, CameraState.WORKING)
+        if health.camera not in faults or self._camera not in faults:
+            self.record("camera", detail={"state": health.camera.name.lower()})
+        self._camera = health.camera
+
+    def _see(self, sighting: Sighting) -> None:
+        if self.desk.take(sighting):
+            return
+        approach, ended = self.tracker.add(sighting)
+        if ended is not None:
+            self._end(ended)
+        self._consider(approach)
+
+    def _consider(self, approach: Approach) -> None:
+        decision = self.policy.decide(approach, self.gallery, self.clock.monotonic_ns())
+        if decision.verdict is Verdict.OPEN:
+            self._open(approach, decision)
+        elif decision.verdict is Verdict.REFUSE:
+            self._refuse(approach, decision)
+
+    def _open(self, approach: Approach, decision: Decision) -> None:
+        """Commit, pulse, record. Where the event cannot be committed the door stays shut (StoreError)."""
+        now, resident_id = self.clock.monotonic_ns(), str(decision.resident_id)
+        approach.settled = True
+        if now - self._opened_ns.get(resident_id, -(10**18)) < self.config.decision.hold_off_s * 1e9:
+            return
+        event = events.append(
+            self.store,
+            "opened",
+            awaited=True,
+            resident_id=resident_id,
+            score=decision.comparison_score,
+            detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
+        )
+        try:
+            outcome = self.door.release().value
+            self._opened_ns[resident_id] = now
+        except RelayError as error:
+            outcome = f"failed: {error}"
+            self._next_attempt(approach)
+        events.finish(self.store, event.id, outcome)
+        _log.info("opened: %s", outcome)
+
+    def _refuse(self, approach: Approach, decision: Decision) -> None:
+        if approach.attempt == 1:  # one person who stands there is one event, however often they are compared
+            self.record("refused", score=decision.comparison_score)
+            _log.info("refused")
+        self._next_attempt(approach)
+
+    def _next_attempt(self, approach: Approach) -> None:
+        approach.settled = approach.attempt >= self.config.decision.attempts
+        approach.next_attempt()
+
+    def _end(self, approach: Approach) -> None:
+        """Somebody left. Whoever was never seen well enough to be judged is worth a line: it may be a bad light."""
+        if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
+            return
+        reasons = approach.refusals.most_common(1)
+        detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
+        self.record("unclear", detail=detail)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Independent peers for the gate's tests: an eye that speaks raw bytes, and sites made the way `init` makes them."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_gate import config
+from edge_gate.cli.init import make_site
+from edge_gate.gate import main as gate_main
+from edge_gate.gate.service import Gate
+from edge_gate.wire import Quality, Refusal, Sighting
+
+DIMENSIONS = 128
+THRESHOLD = 0.5
+CARD = """
+name = "test-eyes"
+file = "test-eyes.tflite"
+sha256 = "{digest}"
+licence = "Apache-2.0"
+source = "made by this test"
+task = "eye-region embedding"
+not_known = ["everything: this is no model"]
+intended_use = "tests of what reads cards"
+quantization = "none"
+[input]
+shape = [1, 48, 112, 3]
+[output]
+shape = [1, 128]
+[[training_data]]
+name = "nothing"
+licence = "none"
+count = 0
+basis = "none"
+[[evaluation]]
+data = "nothing"
+[[operating_point]]
+kind = "fused"
+fmr = 1e-4
+threshold = {threshold}
+n_impostor = 100000
+fmr_upper95 = 2e-4
+"""
+
+
+def write_model(folder: Path, threshold: float = THRESHOLD) -> bytes:
+    """Write a card and the bytes it vouches for, which the gate never opens; return the model id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = b"not a network"
+    digest = hashlib.sha256(body).hexdigest()
+    (folder / "test-eyes.tflite").write_bytes(body)
+    (folder / "test-eyes.toml").write_text(CARD.format(digest=digest, threshold=threshold))
+    return bytes.fromhex(digest)[:8]
+
+
+def direction(seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return one person's direction: any two of them are nearly at right angles."""
+    vector = np.random.default_rng(seed).standard_normal(DIMENSIONS).astype(np.float32)
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+def embedding(person: int, noise: float = 0.05, seed: int = 0) -> bytes:
+    """Return one noisy view of a person as the wire carries it."""
+    noisy = direction(person) + noise * np.random.default_rng(seed).standard_normal(DIMENSIONS)
+    return bytes(np.rint(noisy * 127 / np.abs(noisy).max()).astype(np.int8).tobytes())
+
+
+@dataclass
+class RawEye:
+    """Speaks the eye's side of the socket with its own struct, so that a change of layout on one side is noticed."""
+
+    path: Path
+    model_id: bytes
+    eye: int = 7
+    sequence: int = 0
+    connection: socket.socket = field(init=False)
+
+    LAYOUT = struct.Struct("<2sBB 3QI 4H 8fB 3x 8s 2xH 256s")
+
+    def __post_init__(self) -> None:
+        self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.connection.settimeout(5)
+        self.connection.connect(str(self.path))
+
+    def see(self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, **changes: Any) -> None:
+        """Send one sighting: of this view, or refused."""
+        self.sequence += 1
+        fields = {"magic": b"EG", "version": 2, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields |= {"captured_ns": time.clock_gettime_ns(time.CLOCK_MONOTONIC), "track": track, "x": x, "y": 200}
+        fields |= {"width": 640, "height": 480}
+        figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
+        tail = {"refusal": refusal, "model_id": self.model_id, "dimensions": len(view), "embedding": view}
+        head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
+        self.connection.send(self.LAYOUT.pack(*list(head.values())[:11], *figures, *end.values()))
+
+    def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
+        """Show somebody several times, as an approach does."""
+        for number in range(views):
+            self.see(embedding(person, seed=100 * track + number), track=track)
+            time.sleep(pause_s)
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+@contextmanager
+def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterator[tuple[Gate, config.Config]]:
+    """Run a whole gate in a thread: real store, real sockets, the relay on ``port``."""
+    write_model(folder / "models")
+    settings: dict[str, dict[str, Any]] = {
+        "models": {"folder": str(folder / "models"), "eyes": "test-eyes"},
+        "door": {"relay": "lcus1", "port": port, "pulse_ms": 150},
+        "decision": {"window_s": 0.6, "gap_s": 0.3, "hold_off_s": 0.0, "attempts": 2},
+    }
+    for section, values in overrides.items():
+        settings[section] = {**settings.get(section, {}), **values}
+    file = folder / "site" / "edge-gate.toml"
+    loaded = config.load(file if file.exists() else make_site(folder / "site", settings))
+    started, box = threading.Event(), []
+    errands = deque[Callable[[], object]]()
+
+    def run_errands() -> None:
+        while errands:
+            errands.popleft()()
+
+    def body() -> None:
+        try:
+            with gate_main.opened(loaded) as gate:
+                box.append(gate)
+                started.set()
+                gate.run(run_errands)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    started.wait(20)
+    if not box:
+        thread.join()
+        raise AssertionError("the gate did not start; see the thread's error above")
+    try:
+        box[0].__dict__["errand"] = errands.append  # what only the gate's own thread may do, such as touch its store
+        yield box[0], loaded
+    finally:
+        box[0].stop()
+        thread.join(20)
+
+
+def sighting(view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9) -> Sighting:
+    """Return one sighting without a socket; without a view it is one refused for blur."""
+    refusal = Refusal.NONE if view else Refusal.BLURRED
+    quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
+    at_ns = 10**12 + round(at_s * 1e9)
+    return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, float("nan"), refusal, b"12345678", view)

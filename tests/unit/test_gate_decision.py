@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matching, fusion, policy: when an approach counts as recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_gate.cards import OperatingPoint
+from edge_gate.config import Decision as DecisionSettings
+from edge_gate.errors import DuplicateResident, EnrolmentFailed
+from edge_gate.gate.enrolment import SPACING_NS, WANTED, Enrolment, refuse_duplicate
+from edge_gate.gate.fusion import ApproachTracker
+from edge_gate.gate.matching import Gallery, unit_vector
+from edge_gate.gate.policy import Policy, Verdict
+from edge_gate.wire import Refusal
+from tests.unit.peers import direction, embedding, sighting
+
+POLICY = Policy(OperatingPoint("fused", 1e-4, 0.5, 10**6, 2e-4), DecisionSettings(min_sightings=3, window_s=2.0))
+GALLERY = Gallery.of(["ann", "bo", "cy"], [direction(1), direction(2), direction(3)])
+
+
+def judge(sightings: list, at_s: float | None = None):  # type: ignore[no-untyped-def, type-arg]
+    tracker = ApproachTracker(1.0)
+    for each in sightings:
+        approach, _ = tracker.add(each)
+    now = sightings[-1].captured_ns if at_s is None else 10**12 + round(at_s * 1e9)
+    return POLICY.decide(approach, GALLERY, now)
+
+
+def test_a_resident_seen_three_times_is_let_in() -> None:
+    decision = judge([sighting(embedding(2, seed=i), at_s=i * 0.1) for i in range(3)])
+    assert (decision.verdict, decision.resident_id) == (Verdict.OPEN, "bo")
+    assert decision.comparison_score is not None and decision.comparison_score > 0.8
+
+
+def test_two_perfect_sightings_are_not_enough() -> None:
+    assert judge([sighting(embedding(2, noise=0), at_s=i * 0.1) for i in range(2)]).verdict is Verdict.WAIT
+
+
+def test_one_blurred_frame_neither_opens_nor_bars_the_door() -> None:
+    views = [embedding(2, seed=0), embedding(99), embedding(2, seed=1), embedding(2, seed=2)]
+    assert judge([sighting(view, at_s=i * 0.1) for i, view in enumerate(views)]).resident_id == "bo"
+    stranger = [embedding(50, seed=0), embedding(2, noise=0), embedding(50, seed=1), embedding(50, seed=2)]
+    assert judge([sighting(view, at_s=i * 0.1) for i, view in enumerate(stranger)]).verdict is not Verdict.OPEN
+
+
+def test_a_strong_minority_cannot_carry_an_approach() -> None:
+    """Two of five sightings of a resident lift the fused probe over the threshold, yet most of them are of another."""
+    views = [embedding(2, noise=0), embedding(2, noise=0), *(embedding(3, noise=0) for _ in range(3))]
+    weights = [1.0, 1.0, 0.4, 0.4, 0.4]
+    decision = judge([sighting(v, at_s=i * 0.1, weight=w) for i, (v, w) in enumerate(zip(views, weights, strict=True))])
+    assert decision.verdict is not Verdict.OPEN
+
+
+def test_a_stranger_is_refused_when_the_window_is_over_and_not_named() -> None:
+    views = [sighting(embedding(50, seed=i), at_s=i * 0.1) for i in range(5)]
+    assert judge(views).verdict is Verdict.WAIT
+    decision = judge(views, at_s=2.1)
+    assert (decision.verdict, decision.resident_id) == (Verdict.REFUSE, None)
+
+
+def test_nobody_enrolled_refuses_everybody() -> None:
+    tracker = ApproachTracker(1.0)
+    for i in range(5):
+        approach, _ = tracker.add(sighting(embedding(1, seed=i), at_s=i * 0.1))
+    assert POLICY.decide(approach, Gallery.of([], []), 10**12 + 3 * 10**9).verdict is Verdict.REFUSE
+
+
+def test_sightings_without_an_embedding_never_decide() -> None:
+    assert judge([sighting(at_s=i * 0.1) for i in range(20)], at_s=9).verdict is Verdict.WAIT
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        ({"track": 2}, "another track"),
+        ({"at_s": 1.5}, "too late"),
+        ({"x": 630}, "further than a head moves in a tenth of a second"),
+    ],
+)
+def test_what_cannot_be_the_same_person_begins_a_new_approach(second: dict[str, float], why: str) -> None:
+    tracker = ApproachTracker(1.0)
+    first, _ = tracker.add(sighting(embedding(1), at_s=0, x=20))
+    changed = {"at_s": 0.1, "x": 22, **second}
+    other, ended = tracker.add(sighting(embedding(1), **changed))  # type: ignore[arg-type]
+    assert other is not first and ended is first, why
+
+
+def test_an_approach_ends_when_nobody_is_seen_for_the_gap() -> None:
+    tracker = ApproachTracker(1.0)
+    approach, _ = tracker.add(sighting(embedding(1)))
+    assert tracker.expire(10**12 + 900_000_000) is None
+    assert tracker.expire(10**12 + 1_100_000_000) is approach
+    assert tracker.current is None
+
+
+def test_a_better_strip_weighs_more_in_the_probe() -> None:
+    tracker = ApproachTracker(1.0)
+    tracker.add(sighting(embedding(1, noise=0), at_s=0, weight=1.0))
+    approach, _ = tracker.add(sighting(embedding(2, noise=0), at_s=0.1, weight=0.1))
+    assert approach.probe() @ direction(1) > 0.9 > approach.probe() @ direction(2)
+
+
+@given(st.integers(1, 40), st.integers(1, 10), st.integers(0, 2**32 - 1))
+def test_search_finds_what_brute_force_finds(people: int, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((people, 16))
+    gallery = Gallery.of([str(i) for i in range(people)], list(vectors.astype(np.float32)))
+    probe = gallery.vectors[0] * np.float32(0.5) + gallery.vectors[-1] * np.float32(0.5)
+    wanted = sorted((float(v @ probe) for v in gallery.vectors), reverse=True)[: min(count, people)]
+    found = gallery.search(probe, count)
+    assert np.allclose([each.comparison_score for each in found], wanted, atol=1e-6)
+    assert all(np.isclose(gallery.vectors[int(e.resident_id)] @ probe, e.comparison_score, atol=1e-6) for e in found)
+
+
+def enrolled(people: list[int]) -> Enrolment:
+    enrolment = Enrolment(10**12, alike=0.5)
+    for number, person in enumerate(people):
+        enrolment.add(sighting(embedding(person, seed=number), at_s=number * 0.2))
+    return enrolment
+
+
+def test_enrolment_makes_a_template_of_one_person() -> None:
+    enrolment = enrolled([1] * WANTED)
+    assert enrolment.complete
+    assert enrolment.template() @ direction(1) > 0.97
+
+
+def test_enrolment_of_two_people_who_take_turns_fails() -> None:
+    with pytest.raises(EnrolmentFailed, match="one person alone"):
+        enrolled([1, 2] * (WANTED // 2)).template()
+
+
+def test_enrolment_notices_that_somebody_else_stepped_in() -> None:
+    enrolment = enrolled([1, 1, 1])
+    with pytest.raises(EnrolmentFailed, match="somebody else"):
+        enrolment.add(sighting(embedding(2), at_s=2, track=2))
+
+
+def test_enrolment_goes_on_after_the_tracker_blinked() -> None:
+    enrolment = enrolled([1, 1, 1])
+    assert enrolment.add(sighting(embedding(1, seed=9), at_s=2, track=2)).taken == 4
+
+
+def test_enrolment_takes_no_two_frames_of_the_same_moment_and_no_bad_ones() -> None:
+    enrolment = enrolled([1])
+    assert enrolment.add(sighting(embedding(1), at_s=SPACING_NS / 2e9)).taken == 1
+    progress = enrolment.add(sighting(at_s=5))
+    assert (progress.taken, progress.guidance) == (1, Refusal.BLURRED)
+
+
+def test_enrolment_gives_up_after_a_minute_and_leaves_no_template() -> None:
+    enrolment = enrolled([1, 1])
+    enrolment.check_time(10**12 + 59 * 10**9)
+    with pytest.raises(EnrolmentFailed, match="2 of 16"):
+        enrolment.check_time(10**12 + 61 * 10**9)
+    with pytest.raises(EnrolmentFailed):
+        enrolment.template()
+
+
+def test_a_person_enrolled_already_is_a_duplicate_and_a_new_one_is_not() -> None:
+    refuse_duplicate(direction(9), GALLERY, 0.5, {})
+    with pytest.raises(DuplicateResident, match="Bo Li"):
+        refuse_duplicate(unit_vector(embedding(2)), GALLERY, 0.5, {"bo": "Bo Li"})

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate as a whole: real store, real sockets, a relay board on a pty, and an eye that speaks raw bytes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_gate import config
+from edge_gate.cli.common import GateRefused, ask, converse
+from edge_gate.errors import StoreFull
+from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.store.events import append
+from tests.unit.peers import RawEye, embedding, running_gate
+
+YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()
+CONSENT = {"purpose": "opening the gate", "given_by": "Ann", "until": YEAR}
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.02)
+    return value
+
+
+def pulsed(board: BoardSimulator) -> bool:
+    """Wait for one whole pulse, which may be over already."""
+    return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)
+
+
+def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(settings, "events", kind=kind, limit=100)
+    return found
+
+
+def enrol(settings: config.Config, eye: RawEye, name: str, person: int, *, track: int) -> Any:
+    """Ask for an enrolment and stand in front of the camera until it is over."""
+    done = threading.Event()
+
+    def stand() -> None:
+        number = 0
+        while not done.wait(0.2):
+            number += 1
+            eye.see(embedding(person, seed=1000 * track + number), track=track)
+
+    thread = threading.Thread(target=stand)
+    thread.start()
+    try:
+        return list(converse(settings, "enrol", name=name, consent=CONSENT))
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        lines = enrol(settings, eye, "安 Ann", 1, track=1)
+        assert lines[-1]["views"] == 16 and lines[0]["wanted"] == 16
+        assert [row["recognised"] for row in ask(settings, "residents")] == [True]
+
+        eye.walk_up(1, track=2)
+        assert pulsed(board)
+        (opened,) = until(lambda: events(settings, "opened"))
+        assert (opened["resident"], opened["outcome"]) == ("安 Ann", "unconfirmed")
+
+        ask(settings, "forget", name="安 Ann")
+        eye.walk_up(1, track=3, views=12, pause_s=0.08)
+        until(lambda: events(settings, "refused"))
+        assert ask(settings, "residents") == []
+        assert events(settings, "opened")[0]["resident"] == "(forgotten)"
+    assert sum(change.on for change in board.history) == 1
+
+
+def test_a_stranger_is_refused_once_however_long_they_stand_there(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.walk_up(9, track=2, views=30, pause_s=0.08)
+        assert len(events(settings, "refused")) == 1
+    assert not any(change.on for change in board.history)
+
+
+def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        ask(settings, "withdraw", name="Ann")
+        eye.walk_up(1, track=2, views=12, pause_s=0.08)
+        until(lambda: events(settings, "refused"))
+        assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
+    assert not any(change.on for change in board.history)
+
+
+@pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])
+def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: BoardSimulator, consent: Any) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        RawEye(settings.sockets.eye, gate.card.model_id)
+        with pytest.raises(GateRefused) as refusal:
+            ask(settings, "enrol", name="Ann", consent=consent)
+        assert refusal.value.exit_code in (60, 70)
+        assert ask(settings, "residents") == []
+
+
+def test_the_same_person_is_not_enrolled_under_two_names(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        with pytest.raises(GateRefused, match="too like Ann"):
+            enrol(settings, eye, "Not Ann", 1, track=2)
+        with pytest.raises(GateRefused, match="already"):
+            ask(settings, "enrol", name="Ann", consent=CONSENT)
+        assert [row["name"] for row in ask(settings, "residents")] == ["Ann"]
+
+
+def test_the_relay_is_switched_off_before_anything_else(tmp_path: Path) -> None:
+    changes: list[bool] = []
+    with BoardSimulator("lcus1", on_change=lambda change: changes.append(change.on)) as board:
+        with open(board.path, "wb", buffering=0) as port:  # noqa: PTH123 - a tty has no other name
+            port.write(bytes.fromhex("A00101A2"))
+        assert board.wait_for(1, True)
+        with running_gate(tmp_path, board.path) as (_, settings):
+            assert board.wait_for(1, False)
+            assert ask(settings, "status")["door"]["state"] == "secure"
+
+
+def test_a_missing_relay_is_reported_and_found_when_it_comes(tmp_path: Path, board: BoardSimulator) -> None:
+    link = tmp_path / "relay"
+    with running_gate(tmp_path, str(link)) as (_, settings):
+        assert "not there" in ask(settings, "status")["door"]["fault"]
+        with pytest.raises(GateRefused) as refusal:
+            ask(settings, "relay-test")
+        assert refusal.value.exit_code == 51
+        assert events(settings, "relay test")[0]["outcome"].startswith("failed")
+        link.symlink_to(board.path)
+        until(lambda: ask(settings, "status")["door"]["state"] == "secure")
+        assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
+        assert pulsed(board)
+
+
+def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path: Path) -> None:
+    with (
+        BoardSimulator("modbus-waveshare", channels=1) as board,
+        running_gate(tmp_path, board.path, door={"relay": "modbus-waveshare"}) as (gate, settings),
+    ):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        board.fail(Fault.SILENT)
+        eye.walk_up(1, track=2)
+        until(lambda: events(settings, "opened") and events(settings, "opened")[0]["outcome"], 20)
+        assert events(settings, "opened")[0]["outcome"].startswith("failed")
+        until(lambda: ask(settings, "status")["door"]["state"] == "fault")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_id": b"another!"},
+        {"version": 3},
+        {"magic": b"XX"},
+        {"kind": 3},
+        {"refusal": 77},
+        {"sequence": 1},
+        {"dimensions": 300},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_eye_that_talks_rubbish_is_disconnected(
+    tmp_path: Path, board: BoardSimulator, change: dict[str, Any]
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye.see(embedding(1))
+        eye.see(embedding(1), **change)
+        assert eye.connection.recv(64)[3:4]  # the greeting
+        assert eye.connection.recv(64) == b""
+        assert ask(settings, "status")["eye"] | {"connected": False} == ask(settings, "status")["eye"]
+        another = RawEye(settings.sockets.eye, gate.card.model_id, eye=8)
+        another.see(embedding(1))
+        until(lambda: ask(settings, "status")["eye"]["connected"])
+
+
+@pytest.mark.parametrize("age_s", [-1, 5], ids=["from the future", "stale"])
+def test_sightings_of_another_time_are_not_used(tmp_path: Path, board: BoardSimulator, age_s: float) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        for number in range(10):
+            eye.see(embedding(1, seed=number), track=2, captured_ns=now - round(age_s * 1e9) + number)
+        until(lambda: ask(settings, "status")["eye"]["messages_refused"] == 10)
+    assert not any(change.on for change in board.history)
+
+
+def test_a_flood_of_sightings_is_cut_to_the_rate_and_the_door_still_answers(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        for number in range(3000):
+            eye.see(embedding(1, seed=number))
+        assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
+        assert ask(settings, "status")["eye"]["messages_refused"] > 2500
+
+
+def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        first = RawEye(settings.sockets.eye, gate.card.model_id)
+        assert first.connection.recv(64)
+        second = RawEye(settings.sockets.eye, gate.card.model_id)
+        assert second.connection.recv(64) == b""
+        first.see(embedding(1))
+        assert ask(settings, "status")["eye"]["connected"]
+
+
+def say(path: Path, data: bytes) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
+        return answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\n", b"{}\n", b"[1]\n", b"null\n", b'{"verb": 1}\n', b'{"verb": "open"}\n', b"\xff\xfe\n", b"[" * 9000 + b"\n"]
+    + [b'{"verb": "events", "limit": 1e9}\n', b'{"verb": "forget"}\n', b"x" * 20_000],
+)
+def test_a_bad_request_gets_a_clear_error_and_harms_nobody(tmp_path: Path, board: BoardSimulator, data: bytes) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert say(settings.sockets.control, data)["error"]["kind"] == "WireError"
+        assert ask(settings, "status")["door"]["state"] == "secure"
+
+
+def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        filled = threading.Event()
+
+        def fill() -> None:
+            pages = gate.store.rows("PRAGMA page_count")[0]["page_count"]
+            gate.store.rows(f"PRAGMA max_page_count = {pages}")
+            with suppress(StoreFull):
+                for number in range(10_000):
+                    gate.store.insert("event", {"id": str(number), "at": "x", "kind": "x" * 900, "detail": "{}"})
+            with suppress(StoreFull):
+                for _ in range(200):
+                    append(gate.store, "x", awaited=True)
+            filled.set()
+
+        gate.errand(fill)  # type: ignore[attr-defined]
+        assert filled.wait(10)
+        eye.walk_up(1, track=2)
+        until(lambda: ask(settings, "status")["store"]["fault"])
+        assert not any(change.on for change in board.history)
+        gate.errand(lambda: gate.store.rows("PRAGMA max_page_count = 1000000"))  # type: ignore[attr-defined]
+        time.sleep(0.5)
+        eye.walk_up(1, track=3)
+        assert pulsed(board)
+
+
+def gate_process(file: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(file)])
+
+
+def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board: BoardSimulator) -> None:
+    """SIGKILL at any moment of an opening: the relay ends off, and the log has every pulse that was begun."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        model_id = gate.card.model_id
+        enrol(settings, RawEye(settings.sockets.eye, model_id), "Ann", 1, track=1)
+    file = tmp_path / "site" / "edge-gate.toml"
+    for number, wait_s in enumerate((0.0, 0.03, 0.08, 0.2)):
+        process = gate_process(file)
+        until(lambda: settings.sockets.eye.exists() and can_ask(settings), 20)
+        eye = RawEye(settings.sockets.eye, model_id, eye=50 + number)
+        for view in range(3):
+            eye.see(embedding(1, seed=view), track=1)
+        time.sleep(wait_s)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert board.wait_for(1, False, 5)
+    with running_gate(tmp_path, board.path) as (_, settings):
+        pulses = sum(change.on for change in board.history)
+        outcomes = [event["outcome"] for event in events(settings, "opened")]
+        assert len(outcomes) >= pulses
+        assert set(outcomes) <= {"unconfirmed", "interrupted"}
+
+
+def can_ask(settings: config.Config) -> bool:
+    try:
+        return bool(ask(settings, "status"))
+    except Exception:  # noqa: BLE001 - not there yet
+        return False
+
+
+def test_a_second_gate_does_not_start_beside_a_running_one(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path):
+        done = subprocess.run(
+            [sys.executable, "-m", "edge_gate.cli", "run", "--config", str(tmp_path / "site" / "edge-gate.toml")],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode in (50, 73), done.stderr
+    assert not any(change.on for change in board.history)
+
+
+def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings):
+        pass
+    process = gate_process(tmp_path / "site" / "edge-gate.toml")
+    try:
+        until(lambda: can_ask(settings), 20)
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+    finally:
+        process.terminate()
+        process.wait()
+    assert "sqlcipher" in maps
+    for library in ("cv2", "litert", "tflite", "PIL"):
+        assert library not in maps
