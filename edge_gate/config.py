@@ -161,9 +161,8 @@ def parse(text: str, path: Path) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
-        raise ConfigError(
-            path, found[1] if found else 0, f"not valid TOML ({error})", "Compare with docs/configuration.md"
-        ) from error
+        line = found[1] if found else len(text.splitlines())  # "at end of document"
+        raise ConfigError(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
     reader = _Reader(path.absolute(), text.splitlines())
     return reader.config(document)
 
@@ -232,7 +231,7 @@ class _Reader:
         """Return the line, counted from 1, that sets ``key`` in ``section``; tomllib keeps no positions."""
         current: str | None = None
         for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+            if header := re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]", line):
                 current = header[1]
                 if section is None and current.split(".")[0] == key:
                     return number

@@ -21,7 +21,9 @@ from edge_gate.cli.common import json_option, show_json
     help="Compare every picture here with every one there; people are the same by name.",
 )  # fmt: skip
 @click.option("--template", type=click.IntRange(1), metavar="N", help="Enrol each person's first N pictures as one.")
-@click.option("--probes", type=click.IntRange(1), metavar="M", help="Fuse M pictures into each probe (with --template).")
+@click.option(
+    "--probes", type=click.IntRange(1), metavar="M", help="Fuse M pictures into each probe (with --template)."
+)
 @click.option("--model", type=click.Path(path_type=Path), help="Another eye-region model; its card lies beside it.")
 @click.option("--quality-gate", is_flag=True, help="Count what the site's quality gate refuses as failure to acquire.")
 @click.option(

@@ -63,6 +63,7 @@ class EyeLink:
         self._allowed = {0, os.getuid(), *({pwd.getpwnam(eye_user).pw_uid} if eye_user else ())}
         self.server = listen(path, socket.SOCK_SEQPACKET, 0o660)
         self.connection: socket.socket | None = None
+        self.process: int | None = None
         self.health: Health | None = None
         self.refused = 0
         self._last: dict[type, tuple[int, int]] = {}
@@ -80,7 +81,7 @@ class EyeLink:
             _log.error("process %d tried to be a second eye and was turned away", pid)
         else:
             connection.setblocking(False)
-            self.connection = connection
+            self.connection, self.process = connection, pid
             _log.info("the eye is connected (process %d)", pid)
             return True
         connection.close()
@@ -126,7 +127,7 @@ class EyeLink:
 
     def drop(self, reason: str) -> None:
         """End the connection; the eye's supervisor or the eye itself will come again."""
-        connection, self.connection, self.health = self.connection, None, None
+        connection, self.connection, self.health, self.process = self.connection, None, None, None
         if connection is not None:
             _log.warning("the eye was disconnected: %s", reason)
             self._on_gone(connection)

@@ -8,6 +8,7 @@ the first two leaves an event without an outcome and a closed door, never an ope
 from __future__ import annotations
 
 import logging
+import os
 import selectors
 import socket
 from collections.abc import Callable
@@ -137,6 +138,7 @@ class Gate:
             "residents_in_gallery": len(self.gallery.ids),
             "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
             "model": self.card.name,
+            "processes": {"gate": os.getpid(), "eye": self.link.process},
             "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
         }
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Provenance cards: a model that cannot answer for itself does not load."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_gate import cards
+from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
+from tests.unit.peers import write_model
+
+SHIPPED = ("eyes-sface-48x112", "face_detection_yunet_2023mar_int8", "face_landmark")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_model(tmp_path)
+    return tmp_path
+
+
+def edit(folder: Path, pattern: str, replacement: str) -> None:
+    path = folder / "test-eyes.toml"
+    text, count = re.subn(pattern, replacement, path.read_text(), flags=re.MULTILINE)
+    assert count
+    path.write_text(text)
+
+
+def test_a_complete_card_gives_its_model_and_thresholds(folder: Path) -> None:
+    card = cards.read(folder, "test-eyes")
+    assert card.model_path.read_bytes() == b"not a network"
+    assert len(card.model_id) == 8
+    assert card.threshold("fused", 1e-4).threshold == 0.5
+
+
+def test_an_unmeasured_fmr_is_refused_with_what_there_is(folder: Path) -> None:
+    card = cards.read(folder, "test-eyes")
+    with pytest.raises(NoOperatingPoint, match=r"It has: 0\.0001"):
+        card.threshold("fused", 1e-6)
+    with pytest.raises(NoOperatingPoint, match="It has: none"):
+        card.threshold("single", 1e-4)
+
+
+@pytest.mark.parametrize("field", [*cards.REQUIRED, *cards.REQUIRED_OF_EYES])
+def test_a_card_without_a_field_is_refused_and_the_field_is_named(folder: Path, field: str) -> None:
+    path = folder / "test-eyes.toml"
+    if field == "task":
+        edit(folder, r"^task = .*$", 'task = ""')
+    elif f"\n[{field}]" in path.read_text() or f"[[{field}]]" in path.read_text():
+        edit(folder, rf"^\[\[?{field}\]\]?$", f"[other_{field}]")
+    else:
+        edit(folder, rf"^{field} = .*$", "")
+    with pytest.raises(CardError, match=f"'{field}'"):
+        cards.read(folder, "test-eyes")
+
+
+@pytest.mark.parametrize("field", cards.REQUIRED_OF_TRAINING_DATA)
+def test_training_data_without_a_field_is_refused(folder: Path, field: str) -> None:
+    path = folder / "test-eyes.toml"
+    head, tail = path.read_text().split("[[training_data]]")
+    path.write_text(head + "[[training_data]]" + re.sub(rf"(?m)^{field} = .*$", "", tail, count=1))
+    with pytest.raises(CardError, match=rf"training_data\[0\].{field}"):
+        cards.read(folder, "test-eyes")
+
+
+def test_a_changed_model_is_refused(folder: Path) -> None:
+    (folder / "test-eyes.tflite").write_bytes(b"not A network")
+    with pytest.raises(ModelAltered):
+        cards.read(folder, "test-eyes")
+
+
+def test_a_missing_card_a_missing_model_and_a_renamed_card_are_refused(folder: Path) -> None:
+    with pytest.raises(CardError, match="not there"):
+        cards.read(folder, "other")
+    (folder / "other.toml").write_text((folder / "test-eyes.toml").read_text())
+    with pytest.raises(CardError, match="'name'"):
+        cards.read(folder, "other")
+    (folder / "test-eyes.tflite").unlink()
+    with pytest.raises(ModelMissing):
+        cards.read(folder, "test-eyes")
+
+
+@pytest.mark.parametrize("value", ["../test-eyes.tflite", "/etc/passwd", "sub/x.tflite"])
+def test_a_card_cannot_point_outside_its_folder(folder: Path, value: str) -> None:
+    edit(folder, r"^file = .*$", f'file = "{value}"')
+    with pytest.raises(CardError, match="'file'"):
+        cards.read(folder, "test-eyes")
+
+
+@pytest.mark.parametrize("value", ["", "abc", "G" * 64, "A" * 64])
+def test_a_hash_that_is_none_is_refused(folder: Path, value: str) -> None:
+    edit(folder, r"^sha256 = .*$", f'sha256 = "{value}"')
+    with pytest.raises(CardError, match="sha256"):
+        cards.read(folder, "test-eyes")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"name = ", b""])
+def test_a_card_that_is_no_toml_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "test-eyes.toml").write_bytes(content)
+    with pytest.raises(CardError):
+        cards.read(folder, "test-eyes")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_answers_for_itself(name: str) -> None:
+    assert cards.read(cards.folder(Path()), name).name == name
+
+
+def test_the_shipped_eye_model_states_the_threshold_the_default_policy_asks_for() -> None:
+    point = cards.read(cards.folder(Path()), SHIPPED[0]).threshold("fused", 1e-4)
+    assert 0 < point.threshold < 1
+    assert point.n_impostor * point.fmr >= 3 or point.fmr_upper95 > point.fmr

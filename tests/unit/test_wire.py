@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages between eye and gate: exact layouts, nothing else accepted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_gate import wire
+from edge_gate.errors import WireError
+
+u16 = st.integers(0, 2**16 - 1)
+u64 = st.integers(0, 2**64 - 1)
+number = st.floats(allow_nan=False, allow_infinity=False, width=32)
+qualities = st.builds(wire.Quality, number, number, number, number, number, number, number)
+
+
+@st.composite
+def sightings(draw: st.DrawFn) -> wire.Sighting:
+    refusal = draw(st.sampled_from(wire.Refusal))
+    accepted = refusal is wire.Refusal.NONE
+    view = draw(st.binary(min_size=1, max_size=wire.MAX_DIMENSIONS).filter(any)) if accepted else b""
+    return wire.Sighting(
+        draw(u64), draw(u64), draw(u64), draw(st.integers(0, 2**32 - 1)), draw(u16), draw(u16), draw(u16), draw(u16),
+        draw(qualities), draw(st.floats(0, 1, width=32)), refusal, draw(st.binary(min_size=8, max_size=8)), view,
+    )  # fmt: skip
+
+
+healths = st.builds(
+    wire.Health,
+    u64,
+    u64,
+    u64,
+    u64,
+    number,
+    number,
+    number,
+    number,
+    st.sampled_from(wire.CameraState),
+    st.integers(0, 255),
+)
+commands = st.builds(wire.Command, st.sampled_from(wire.Verb), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+messages = st.one_of(sightings(), healths, commands)
+
+
+@given(messages)
+def test_what_is_packed_is_read_again(message: Any) -> None:
+    assert wire.unpack(message.pack()) == message
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_give_a_message_or_a_wire_error(data: bytes) -> None:
+    try:
+        message = wire.unpack(data)
+    except WireError:
+        return
+    assert message.pack() == data or isinstance(message, wire.Sighting)
+
+
+@given(messages, st.data())
+def test_a_flipped_byte_never_gives_anything_but_a_message_or_a_wire_error(message: Any, data: st.DataObject) -> None:
+    packed = bytearray(message.pack())
+    place = data.draw(st.integers(0, len(packed) - 1))
+    packed[place] ^= data.draw(st.integers(1, 255))
+    try:
+        read = wire.unpack(bytes(packed))
+    except WireError:
+        return
+    if isinstance(read, wire.Sighting):
+        assert all(map(math.isfinite, (read.quality.weight, read.quality.sharpness)))
+
+
+@given(messages, st.integers(1, 400))
+def test_truncated_and_padded_messages_are_refused(message: Any, change: int) -> None:
+    packed = message.pack()
+    for wrong in (packed[:-change], packed + bytes(change)):
+        with pytest.raises(WireError):
+            wire.unpack(wrong)
+
+
+def test_a_sighting_has_no_room_for_a_picture() -> None:
+    """A tenth of the smallest strip, one bit a pixel, would not fit; the design allows 512 bytes."""
+    assert wire.LARGEST_BYTES <= 512 < 160 * 72 / 8
+    quality = wire.Quality(60, 0.5, 0.5, 0, 0, 0.3, 0.9)
+    big = wire.Sighting(1, 1, 1, 1, 1, 1, 640, 480, quality, 0.5, wire.Refusal.NONE, b"12345678", b"x" * 257)
+    with pytest.raises(WireError):
+        big.pack()
+
+
+def test_the_layout_is_the_documented_one() -> None:
+    assert (wire.SIGHTING_BYTES, wire.HEALTH_BYTES, wire.COMMAND_BYTES) == (344, 64, 16)
+    for size in ("344 bytes", "64 bytes", "16 bytes"):
+        assert size in (wire.__doc__ or "")
