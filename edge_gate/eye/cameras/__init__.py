@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras: drivers found by entry point (`edge_gate.cameras`), and the watch that says whether one can be trusted."""
+
+from __future__ import annotations
+
+from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.eye.cameras.base import Camera, CameraGarbled, Frame, MountedCamera, open_camera
+from edge_gate.eye.cameras.watch import CameraWatch
+
+__all__ = [
+    "Camera",
+    "CameraError",
+    "CameraGarbled",
+    "CameraMissing",
+    "CameraWatch",
+    "Frame",
+    "MountedCamera",
+    "open_camera",
+]

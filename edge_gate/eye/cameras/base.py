@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera is to the eye, and how the configured one is found and mounted.
+
+A camera hands over the newest picture only. Nothing here, and no driver, writes a picture anywhere or keeps one that
+it has handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_gate import plugins
+from edge_gate.clock import Clock, SystemClock
+from edge_gate.config import Camera as CameraSettings
+from edge_gate.errors import CameraError
+
+GROUP: Final = "edge_gate.cameras"
+
+Picture = NDArray[np.uint8]
+
+_TURNS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_OLDEST_STAMP_NS: Final = 1_000_000_000
+
+
+class CameraGarbled(CameraError, ValueError):
+    """The camera {0} sent a picture that cannot be read: {1}"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture, for one iteration.
+
+    ``bgr`` uint8, height x width x 3; ``captured_ns`` CLOCK_MONOTONIC; ``grey_small`` uint8, the same view in grey at
+    half the size or less, where the camera makes it in hardware (saves the presence check a conversion).
+    """
+
+    bgr: Picture
+    captured_ns: int
+    grey_small: Picture | None = None
+
+
+class Camera(Protocol):
+    """What the eye asks of a camera, and all that a driver has to offer.
+
+    A driver may also say ``live = False`` where its pictures are recordings (they may stand still without a fault),
+    and ``ended = True`` once no more will come.
+    """
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """Return the newest picture not yet handed on, or None where none came in time.
+
+        Raises CameraMissing where the device is not there, CameraError where it failed; read again to go on.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the device. Never waits for a driver that hangs."""
+        ...
+
+
+class MountedCamera:
+    """The configured camera as it hangs on the wall: its pictures upright."""
+
+    def __init__(self, driver: Camera, rotate_deg: int) -> None:
+        self._driver = driver
+        self._rotate_deg = rotate_deg
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come from a sensor, whose noise makes each differ from the one before."""
+        return bool(getattr(self._driver, "live", True))
+
+    @property
+    def ended(self) -> bool:
+        """Whether this was a recording and has come to its end."""
+        return bool(getattr(self._driver, "ended", False))
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """Return the newest picture, upright; see Camera.read."""
+        frame = self._driver.read(timeout_s)
+        return frame if frame is None else upright(frame, self._rotate_deg)
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self._driver.close()
+
+
+def upright(frame: Frame, rotate_deg: int) -> Frame:
+    """Return the frame turned clockwise by as much as the camera was mounted turned clockwise: 0, 90, 180 or 270."""
+    if rotate_deg == 0:
+        return frame
+    turn = _TURNS[rotate_deg]
+    small = None if frame.grey_small is None else cv2.rotate(frame.grey_small, turn).astype(np.uint8, copy=False)
+    return Frame(cv2.rotate(frame.bgr, turn).astype(np.uint8, copy=False), frame.captured_ns, small)
+
+
+def captured_at(stamp_ns: int, now_ns: int) -> int:
+    """Return the driver's own time stamp where it is one of CLOCK_MONOTONIC, within the last second; else now.
+
+    Drivers may stamp with another clock, with zero (V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN), or ahead of time, as Linux's
+    vivid does by a frame.
+    """
+    return stamp_ns if 0 <= now_ns - stamp_ns < _OLDEST_STAMP_NS else now_ns
+
+
+def open_camera(settings: CameraSettings, clock: Clock | None = None) -> MountedCamera:
+    """Return the configured camera. Raises UnknownDriver, or what the driver's constructor raises.
+
+    Devices are opened by the first read, so a camera that is unplugged now may be plugged in later.
+    """
+    driver = plugins.load(GROUP, settings.driver)(settings, clock or SystemClock())
+    return MountedCamera(driver, settings.rotate_deg)

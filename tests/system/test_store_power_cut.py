@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The power goes at every single write, sync and change of names, and the store must keep its word each time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edge_gate.clock import SystemClock
+from edge_gate.config import StoreSettings
+from edge_gate.errors import ResidentUnknown
+from edge_gate.store import Store, consent, events, load_key, residents, templates
+
+pytestmark = pytest.mark.system
+
+KEY = bytes(range(32))
+CLOCK = SystemClock()
+MODEL = b"model-01"
+
+COMMON = f"""
+import os, sys, json
+from datetime import timedelta
+from pathlib import Path
+import numpy as np
+from edge_gate.clock import SystemClock
+from edge_gate.store import Store, consent, create_key_file, events, residents, templates
+
+key, clock, model = bytes.fromhex({KEY.hex()!r}), SystemClock(), {MODEL!r}
+path = Path(sys.argv[1]) / "edge-gate.db"
+outside = os.open(Path(sys.argv[1]) / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+def acknowledge(what, value=""):
+    os.write(outside, (json.dumps([what, value]) + "\\n").encode())
+"""
+
+CREATE = (
+    COMMON
+    + """
+create_key_file(path.with_name("store.key"))
+acknowledge("keyed")
+Store.create(path, key, clock).close()
+acknowledge("created")
+Store.open(path, key, clock).close()
+"""
+)
+
+LIVE = (
+    COMMON
+    + """
+def enrol(store, name):
+    with store.transaction():
+        person = residents.add(store, name)
+        year = clock.now() + timedelta(days=365)
+        consent.record(store, person.id, purpose="entry", given_by=name, until=year, operator="op")
+        templates.put(store, templates.Template(person.id, model, 5, np.arange(1, 129, dtype=np.float32)))
+    acknowledge("enrolled", name)
+    return person
+
+def let_in(store, person):
+    event = events.append(store, "open", resident_id=person.id, score=0.7, detail={"track": 1}, awaited=True)
+    acknowledge("event", event.id)
+    events.finish(store, event.id, "opened")
+    acknowledge("finished", event.id)
+
+for session in range(2):
+    with Store.create(path, key, clock) if session == 0 else Store.open(path, key, clock) as store:
+        acknowledge("created")
+        guest, owner = enrol(store, f"Guest {session}"), enrol(store, f"Owner {session}")
+        for _ in range(3):
+            let_in(store, guest)
+            let_in(store, owner)
+        acknowledge("forgetting", guest.name)
+        residents.forget(store, guest.name)
+        acknowledge("forgotten", guest.name)
+        acknowledge("nobody", guest.id)
+        let_in(store, owner)
+"""
+)
+
+
+@dataclass(slots=True)
+class Acknowledged:
+    """What the program had been told by the time of the cut."""
+
+    keyed: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    enrolled: list[str] = field(default_factory=list)
+    event: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    forgetting: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    nobody: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Acknowledged]]:
+    return every_cut(tmp_path_factory.mktemp("lives"), LIVE)
+
+
+@contextmanager
+def power_cut_mount(folder: Path) -> Iterator[tuple[Path, Path]]:
+    mount, cuts = folder / "mount", folder / "cuts"
+    mount.mkdir()
+    cuts.mkdir()
+    server = subprocess.Popen([sys.executable, str(Path(__file__).with_name("power_cut_fs.py")), mount, cuts])
+    try:
+        while not mount.is_mount():
+            assert server.poll() is None, "the file system did not start"
+            time.sleep(0.02)
+        yield mount, cuts
+    finally:
+        subprocess.run(["umount", mount], check=True)
+        server.wait(30)
+
+
+def every_cut(folder: Path, program: str) -> list[tuple[Path, Acknowledged]]:
+    """Run the program once, and return the folder that each possible power cut leaves behind."""
+    with power_cut_mount(folder) as (mount, cuts):
+        subprocess.run([sys.executable, "-c", program, mount], check=True, timeout=120)
+    found = []
+    for cut in sorted(cuts.iterdir()):
+        told = Acknowledged()
+        outside = cut / "acknowledged"
+        if outside.exists():
+            for line in outside.read_text().splitlines():
+                what, value = json.loads(line)
+                getattr(told, what).append(value)
+            outside.unlink()
+        found.append((cut, told))
+    shutil.rmtree(folder / "mount")
+    return found
+
+
+def test_creating_a_key_and_a_store_leaves_none_or_a_whole_one_at_every_cut(tmp_path: Path) -> None:
+    absent = whole = 0
+    for cut, told in every_cut(tmp_path, CREATE):
+        path, key_file = cut / "edge-gate.db", cut / "store.key"
+        assert key_file.exists() or not told.keyed, cut
+        if key_file.exists():
+            assert len(load_key(StoreSettings(key_file=key_file), {})) == 32, cut
+        key_file.unlink(missing_ok=True)
+        if path.exists():
+            whole += 1
+            with Store.open(path, KEY, CLOCK) as store:
+                assert store.check() == [], cut
+        else:
+            absent += 1
+            assert not told.created, cut
+            with Store.create(path, KEY, CLOCK) as store:
+                assert store.check() == [], cut
+            names = {each.name for each in cut.iterdir() if "store.key" not in each.name}
+            assert names == {"edge-gate.db"}, "a draft of the first attempt stayed"
+    assert absent > 20, "the cuts did not reach into the making of the store"
+    assert whole > 5
+
+
+def test_no_acknowledged_row_is_lost_and_nobody_is_half_forgotten_at_any_cut(
+    lives: list[tuple[Path, Acknowledged]],
+) -> None:
+    cuts = [(cut, told) for cut, told in lives if (cut / "edge-gate.db").exists()]
+    assert len(cuts) > 200
+    assert len(cuts[-1][1].forgotten) == 2, "the program did not come to its end"
+    for cut, told in cuts:
+        with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            assert store.check() == [], cut
+            holds_every_event(store, told)
+            holds_whole_people(store, told)
+
+
+def holds_every_event(store: Store, told: Acknowledged) -> None:
+    kept = {event.id: event for event in events.recent(store, limit=1000)}
+    assert set(told.event) <= set(kept)
+    assert all(kept[event_id].outcome == "opened" for event_id in told.finished)
+    assert len(kept) <= len(told.event) + 1
+    assert {event.id for event in events.unfinished(store)} <= set(kept) - set(told.finished)
+    assert not set(told.nobody) & {event.resident_id for event in kept.values()}
+
+
+def holds_whole_people(store: Store, told: Acknowledged) -> None:
+    gallery = {template.resident_id for template in templates.gallery(store, MODEL, CLOCK.now())}
+    standings = residents.everyone(store, MODEL, CLOCK.now())
+    names = {each.resident.name for each in standings}
+    assert all(each.consent is consent.State.VALID and each.has_template for each in standings)
+    assert gallery == {each.resident.id for each in standings}
+    assert set(told.enrolled) - set(told.forgetting) <= names
+    assert not set(told.forgotten) & names
+    for name in told.forgotten:
+        with pytest.raises(ResidentUnknown):
+            residents.find(store, name)
+
+
+def test_the_cuts_do_drop_what_was_not_synced(tmp_path: Path) -> None:
+    """The control: a program that does not sync loses what it was told was written."""
+    careless = (
+        COMMON
+        + """
+(path.parent / "note").write_text("kept?")
+acknowledge("created")
+for number in range(6):
+    (path.parent / str(number)).touch()
+"""
+    )
+    lost = [cut for cut, told in every_cut(tmp_path, careless) if told.created and not (cut / "note").exists()]
+    assert lost
+
+
+def test_an_event_that_a_cut_interrupted_is_found_and_can_be_marked(lives: list[tuple[Path, Acknowledged]]) -> None:
+    under_way = [cut for cut, told in lives if len(told.event) > len(told.finished)]
+    found = 0
+    for cut in under_way[::7]:
+        with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            for event in events.unfinished(store):
+                events.finish(store, event.id, "interrupted")
+                found += 1
+            assert events.unfinished(store) == []
+    assert found

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.eye.cameras import CameraGarbled, CameraWatch, Frame
+from edge_gate.wire import CameraState
+
+STALL_S = 2.0
+SHAPE = (96, 128, 3)
+FRAME_S = 1 / 15
+
+
+class HeldClock:
+    def __init__(self) -> None:
+        self.ns = 10**9
+
+    def monotonic_ns(self) -> int:
+        return self.ns
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Stand:
+    """A watch, its clock, and pictures made on the spot."""
+
+    def __init__(self, live: bool = True) -> None:
+        self.clock = HeldClock()
+        self.watch = CameraWatch(STALL_S, self.clock, live)
+        self.random = np.random.default_rng(3)
+        self.log: list[str] = []
+
+    def wait(self, seconds: float) -> None:
+        self.clock.ns += round(seconds * 1e9)
+
+    def noise(self, mean: float, sigma: float) -> np.ndarray:
+        return np.clip(self.random.normal(mean, sigma, SHAPE), 0, 255).astype(np.uint8)
+
+    def see(self, bgr: Any) -> CameraState:
+        self._note(self.watch.frame(Frame(bgr, self.clock.ns)))
+        return self.watch.state
+
+    def see_for(self, seconds: float, make: Any) -> CameraState:
+        for _ in range(round(seconds / FRAME_S)):
+            self.see(make())
+            self.wait(FRAME_S)
+        return self.watch.state
+
+    def nothing(self) -> CameraState:
+        self._note(self.watch.nothing())
+        return self.watch.state
+
+    def fail(self, error: CameraError) -> CameraState:
+        self._note(self.watch.failed(error))
+        return self.watch.state
+
+    def good(self) -> np.ndarray:
+        return self.noise(110, 12)
+
+    def _note(self, text: str | None) -> None:
+        if text is not None:
+            self.log.append(text)
+
+
+@pytest.fixture
+def stand() -> Stand:
+    return Stand()
+
+
+def test_the_first_good_picture_makes_a_camera_work_and_the_next_thousand_say_nothing(stand: Stand) -> None:
+    assert stand.watch.state == CameraState.STARTING
+    assert stand.see_for(70, stand.good) == CameraState.WORKING
+    assert len(stand.log) == 1
+    assert "working" in stand.log[0]
+
+
+def test_silence_becomes_a_stall_after_the_configured_time_and_ends_with_the_next_picture(stand: Stand) -> None:
+    stand.see(stand.good())
+    stand.wait(STALL_S)
+    assert stand.nothing() == CameraState.WORKING
+    stand.wait(0.1)
+    assert stand.nothing() == CameraState.STALLED
+    assert "no picture for 2.1 s" in stand.log[-1]
+    assert stand.nothing() == CameraState.STALLED
+    assert stand.see(stand.good()) == CameraState.WORKING
+    assert len(stand.log) == 3
+
+
+def test_a_camera_may_take_five_seconds_to_start(stand: Stand) -> None:
+    stand.wait(5.0)
+    assert stand.nothing() == CameraState.STARTING
+    stand.wait(0.1)
+    assert stand.nothing() == CameraState.STALLED
+
+
+def test_an_unplugged_camera_is_missing_until_it_sends_pictures_again(stand: Stand) -> None:
+    stand.see(stand.good())
+    assert stand.fail(CameraMissing("/dev/cam", "it was unplugged")) == CameraState.MISSING
+    assert "unplugged" in stand.log[-1]
+    stand.wait(60)
+    assert stand.nothing() == CameraState.MISSING
+    assert stand.fail(CameraMissing("/dev/cam", "there is no /dev/cam")) == CameraState.MISSING
+    assert len(stand.log) == 2
+    assert stand.see(stand.good()) == CameraState.WORKING
+
+
+def test_a_camera_that_cannot_be_opened_gives_its_reason(stand: Stand) -> None:
+    assert stand.fail(CameraError("/dev/cam", "it is in use by another program")) == CameraState.STALLED
+    assert "in use by another program" in stand.log[-1]
+
+
+def test_pictures_that_cannot_be_decoded_are_garbage(stand: Stand) -> None:
+    assert stand.fail(CameraGarbled("/dev/cam", "15 in a row could not be decoded")) == CameraState.GARBAGE
+
+
+@pytest.mark.parametrize("level", [0, 2, 5])
+def test_a_covered_lens_is_black_after_a_second(stand: Stand, level: int) -> None:
+    stand.see(stand.good())
+    assert stand.see_for(0.9, lambda: stand.noise(level, 0.4)) == CameraState.WORKING
+    assert stand.see_for(0.3, lambda: stand.noise(level, 0.4)) == CameraState.BLACK
+    assert "covered" in stand.log[-1]
+    assert stand.see(stand.good()) == CameraState.WORKING
+
+
+def test_the_noise_of_a_dark_night_is_no_covered_lens(stand: Stand) -> None:
+    assert stand.see_for(10, lambda: stand.noise(2, 6)) == CameraState.WORKING
+
+
+def test_a_far_lamp_in_the_dark_is_no_covered_lens(stand: Stand) -> None:
+    def night() -> np.ndarray:
+        picture = stand.noise(1, 0.4)
+        picture[40:48, 60:68] = stand.random.integers(150, 250, (8, 8, 3))
+        return picture
+
+    assert stand.see_for(10, night) == CameraState.WORKING
+
+
+def test_a_sensor_may_start_up_black_and_white_before_its_exposure_settles(stand: Stand) -> None:
+    stand.see_for(0.5, lambda: np.zeros(SHAPE, np.uint8))
+    stand.see_for(0.5, lambda: np.full(SHAPE, 255, np.uint8))
+    assert stand.watch.state == CameraState.STARTING
+    assert stand.see(stand.good()) == CameraState.WORKING
+    assert len(stand.log) == 1
+
+
+def test_short_black_moments_between_good_pictures_do_not_add_up(stand: Stand) -> None:
+    for _ in range(5):
+        stand.see_for(0.6, lambda: np.zeros(SHAPE, np.uint8))
+        assert stand.see(stand.good()) == CameraState.WORKING
+    assert len(stand.log) == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("live", [True, False])
+def test_test_bars_are_garbage_even_when_they_flicker(live: bool, axis: int) -> None:
+    stand = Stand(live)
+
+    def bars() -> np.ndarray:
+        line = stand.random.integers(60, 255, [1 if axis == each else SHAPE[each] for each in range(2)] + [3])
+        return np.broadcast_to(line, SHAPE).astype(np.uint8)
+
+    assert stand.see_for(0.9, bars) == CameraState.STARTING
+    assert stand.see_for(0.3, bars) == CameraState.GARBAGE
+
+
+def test_a_saturated_sensor_is_garbage(stand: Stand) -> None:
+    assert stand.see_for(1.2, lambda: np.full(SHAPE, 255, np.uint8)) == CameraState.GARBAGE
+
+
+def test_a_live_picture_that_stands_still_is_garbage_and_a_recorded_one_is_not() -> None:
+    for live, expected in ((True, CameraState.GARBAGE), (False, CameraState.WORKING)):
+        stand = Stand(live)
+        still = stand.good()
+        assert stand.see_for(STALL_S, still.copy) == CameraState.WORKING
+        assert stand.see_for(0.3, still.copy) == expected
+    assert Stand().see(still) == CameraState.WORKING
+
+
+def test_one_changed_pixel_keeps_a_live_picture_alive(stand: Stand) -> None:
+    still = stand.good()
+
+    def nearly_still() -> np.ndarray:
+        still[0, 0, 0] ^= 1
+        return still
+
+    assert stand.see_for(10, nearly_still) == CameraState.WORKING
+
+
+def test_a_live_camera_that_changes_its_size_by_itself_is_garbage_for_that_picture(stand: Stand) -> None:
+    stand.see(stand.good())
+    assert stand.see(stand.good()[:64]) == CameraState.GARBAGE
+    assert stand.see(stand.good()[:64]) == CameraState.WORKING
+
+
+def test_a_recording_and_a_camera_plugged_in_again_may_have_another_size(stand: Stand) -> None:
+    stand.see(stand.good())
+    stand.fail(CameraMissing("/dev/cam", "it was unplugged"))
+    assert stand.see(stand.good()[:64]) == CameraState.WORKING
+    recorded = Stand(live=False)
+    recorded.see(recorded.good())
+    assert recorded.see(recorded.good()[:64]) == CameraState.WORKING
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.uint8, np.uint16, np.float32, np.int8]),
+        arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40),
+    )
+)
+def test_whatever_is_not_an_8_bit_colour_picture_is_garbage_at_once(array: np.ndarray) -> None:
+    well_formed = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and min(array.shape[:2]) >= 32
+    stand = Stand()
+    assert (stand.see(array) == CameraState.GARBAGE) is not well_formed
+
+
+EVENTS = ("good", "black", "still", "bars", "small", "nothing", "missing", "refused", "garbled")
+
+
+def happen(stand: Stand, event: str, still: np.ndarray) -> None:
+    match event:
+        case "good":
+            stand.see(stand.good())
+        case "black":
+            stand.see(np.zeros(SHAPE, np.uint8))
+        case "still":
+            stand.see(still)
+        case "bars":
+            stand.see(np.broadcast_to(still[:1], SHAPE))
+        case "small":
+            stand.see(still[:20])
+        case "nothing":
+            stand.nothing()
+        case "missing":
+            stand.fail(CameraMissing("cam", "gone"))
+        case "refused":
+            stand.fail(CameraError("cam", "in use"))
+        case "garbled":
+            stand.fail(CameraGarbled("cam", "not a JPEG"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.sampled_from([0.05, 0.4, 1.1, 2.5, 9.0])), max_size=25))
+def test_whatever_happens_the_log_has_one_line_for_each_change_and_the_state_follows_the_last_event(
+    happenings: list[tuple[str, float]],
+) -> None:
+    stand = Stand()
+    still = stand.good()
+    silent_s = 0.0
+    for event, seconds in happenings:
+        before, lines = stand.watch.state, len(stand.log)
+        stand.wait(seconds)
+        silent_s = silent_s + seconds if event in ("nothing", "missing", "refused", "garbled") else 0.0
+        happen(stand, event, still)
+        state = stand.watch.state
+        assert len(stand.log) - lines == (state != before)
+        assert state != CameraState.STARTING or before == CameraState.STARTING
+        expected = {
+            "good": CameraState.WORKING,
+            "small": CameraState.GARBAGE,
+            "missing": CameraState.MISSING,
+            "refused": CameraState.STALLED,
+            "garbled": CameraState.GARBAGE,
+        }
+        assert state == expected.get(event, state)
+        if event == "nothing" and silent_s > 9.0:
+            assert state in (CameraState.MISSING, CameraState.STALLED)
+        if event in ("black", "bars"):
+            assert state == before or state in (CameraState.BLACK, CameraState.GARBAGE)
