@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate import cards, config
+from edge_gate import config
 from edge_gate.cli.common import json_option, show_json
 
 
@@ -48,16 +48,14 @@ def command(
         raise click.UsageError("--probes goes with --template.")
     from rich.console import Console
 
-    from edge_gate.evaluation.acquire import model_card
     from edge_gate.evaluation.eyes import PipelineEyes
     from edge_gate.evaluation.report import heading, table
     from edge_gate.evaluation.run import Request, evaluate
 
     settings = config.load(settings_path) if settings_path else config.Config()
-    card = model_card(model) if model else cards.read(cards.folder(settings.models.folder), settings.models.eyes)
     ask = Request(folder, pairs, against, template or 0, probes or 1, quality_gate)
     with _counting() as progress:
-        report = evaluate(ask, PipelineEyes(settings, card), card, progress)
+        report = evaluate(ask, PipelineEyes(settings, model), progress)
     if as_json:
         show_json(report.as_dict())
         return

@@ -40,15 +40,21 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
         folder,
         {
             "site": {"name": name},
-            "camera": {
-                "driver": "replay" if Path(camera).is_file() or Path(camera).is_dir() else "v4l2",
-                "source": camera,
-            },
+            "camera": camera_settings(camera),
             "door": {"relay": relay, "port": port},
         },
     )
     click.echo(f"Made {file}, a key and an empty store.\nNext: edge-gate doctor --config {file}")
     click.echo(f"      edge-gate run --with-eye --config {file}")
+
+
+def camera_settings(camera: str) -> dict[str, Any]:
+    """Return the driver and source for what a person calls a camera: a film or folder is replayed, all else is V4L2."""
+    how, _, name = camera.rpartition(":")
+    if not name.startswith("/dev/") and Path(name).exists():
+        prefix = f"{how}:" if how else ""
+        return {"driver": "replay", "source": f"{prefix}{Path(name).absolute()}"}
+    return {"driver": "v4l2", "source": camera}
 
 
 def make_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate bench`: how fast and how small edge-gate is on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import json_option, show_json
+
+
+@click.command("bench")
+@click.option("--quick", is_flag=True, help="Fewer repetitions: about a quarter of the time, rougher figures.")
+@click.option("--no-peer", is_flag=True, help="Do not measure dlib.")
+@click.option(
+    "--config", "settings_path", type=click.Path(path_type=Path, dir_okay=False), envvar="EDGE_GATE_CONFIG",
+    help="Take the models from this configuration. Default: those of edge-gate itself.",
+)  # fmt: skip
+@json_option
+def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: bool) -> None:
+    """Measure speed and memory on this machine.
+
+    Each stage of the eye and its whole loop at 640 x 480 in one thread, the start and the memory of both real
+    processes, the search in up to 100,000 templates, and, with the extra `bench`, the dlib pipeline of
+    face_recognition and howdy on the same pictures. They show a person who does not exist (extra `demo`). Goals stand
+    beside the figures; they are for the machine that edge-gate is built on.
+    """
+    from rich.console import Console
+
+    from edge_gate.bench.report import show
+    from edge_gate.bench.run import QUICK, Effort, bench
+    from edge_gate.cli.init import make_site
+
+    settings = config.load(settings_path) if settings_path else config.Config()
+    console = Console(stderr=True)
+
+    def site(folder: Path, overrides: dict[str, dict[str, object]]) -> Path:
+        return make_site(folder, {**overrides, "models": {"folder": settings.models.folder}})
+
+    with console.status("") as status:
+        found = bench(settings.models, site, QUICK if quick else Effort(), not no_peer, status.update)
+    if as_json:
+        show_json(found.as_dict())
+    else:
+        Console().print(show(found))

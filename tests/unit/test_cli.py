@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a maintainer types it: whole processes, real gate, real board on a pty."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from edge_gate import cli
+from edge_gate.relays.simulator import BoardSimulator
+from tests.unit.peers import RawEye, embedding, running_gate
+
+
+def edge_gate(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_gate.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+def test_every_command_is_found_and_has_help_that_says_something() -> None:
+    runner = CliRunner()
+    for name in cli.COMMANDS:
+        shown = runner.invoke(cli.group, [name, "--help"])
+        assert shown.exit_code == 0, (name, shown.output)
+        assert len(shown.output.splitlines()) > 4
+
+
+def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp_path: Path) -> None:
+    made = edge_gate("init", cwd=tmp_path)
+    assert made.returncode == 0 and "edge-gate doctor" in made.stdout
+    folder = tmp_path / "edge-gate-trial"
+    assert {each.name: oct(each.stat().st_mode & 0o777) for each in folder.iterdir() if each.is_file()} == {
+        "edge-gate.toml": oct((folder / "edge-gate.toml").stat().st_mode & 0o777),
+        "store.key": "0o600",
+        "edge-gate.db": "0o600",
+    }
+    before = {each: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    assert edge_gate("init", cwd=tmp_path).returncode == 12
+    assert {each: each.read_bytes() for each in before} == before
+    status = edge_gate("status", cwd=tmp_path)
+    assert status.returncode == 71 and "edge-gate run" in status.stderr and "Traceback" not in status.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["status", "--config", "/nowhere/x.toml"], 11, "edge-gate init"),
+        (["enrol", "Ann"], 60, "consent"),
+        (["models", "show", "no-such-model"], 32, "no-such-model"),
+        (["status", "--nonsense"], 2, "--nonsense"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], code: int, says: str) -> None:
+    done = edge_gate(*arguments)
+    assert done.returncode == code
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
+    """Enrol, list, look at events, try the relay, pause, forget: the transcript of a first day."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        file = str(tmp_path / "site" / "edge-gate.toml")
+
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return edge_gate(*arguments, "--config", file)
+
+        assert run("status").returncode == 1  # no eye yet
+        absent = run("enrol", "Ann", "--consent", "Ann")
+        assert absent.returncode == 74 and "edge-gate eye" in absent.stderr
+
+        eye, done = RawEye(settings.sockets.eye, gate.card.model_id), threading.Event()
+
+        def stand() -> None:
+            number = 0
+            while not done.wait(0.1):
+                number += 1
+                eye.see(embedding(1, seed=number))
+
+        thread = threading.Thread(target=stand)
+        thread.start()
+        enrolled = run("enrol", "Ann", "--consent", "Ann", "--until", "2099-12-31")
+        done.set()
+        thread.join()
+        assert enrolled.returncode == 0 and "No picture was stored" in enrolled.stdout
+
+        assert "Ann" in run("residents").stdout
+        (row,) = json.loads(run("residents", "--json").stdout)
+        assert (row["name"], row["consent"], row["consent_until"][:10]) == ("Ann", "valid", "2100-01-01")
+        tested = run("relay", "test")
+        assert tested.returncode == 0 and "did you hear it click" in tested.stdout
+        assert [change.on for change in board.history] == [True] or board.wait_for(1, False)
+
+        kinds = [event["kind"] for event in json.loads(run("events", "--json").stdout)]
+        assert kinds[0] == "relay test" and "enrolled" in kinds and kinds[-1] == "started"
+        assert "relay test" in run("events").stdout
+
+        assert run("pause").returncode == 0
+        assert json.loads(run("status", "--json").stdout)["paused"] is True
+        assert run("resume").returncode == 0
+
+        assert run("consent", "withdraw", "Ann").returncode == 0
+        assert json.loads(run("residents", "--json").stdout)[0]["recognised"] is False
+        assert run("forget", "Ann").returncode == 1  # nobody answered the question
+        assert run("forget", "Ann", "--yes").returncode == 0
+        assert json.loads(run("residents", "--json").stdout) == []
+        assert run("forget", "Ann", "--yes").returncode == 61
+
+
+def test_doctor_names_each_fault_and_how_to_mend_it(tmp_path: Path) -> None:
+    assert edge_gate("init", "--port", "/dev/no-relay", "--camera", "/dev/no-camera", cwd=tmp_path).returncode == 0
+    (tmp_path / "edge-gate-trial" / "store.key").chmod(0o644)
+    done = edge_gate("doctor", "--json", cwd=tmp_path)
+    findings: dict[str, dict[str, Any]] = {each["part"]: each for each in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    for part in ("camera", "relay", "store", "permissions"):
+        assert findings[part]["state"] == "fault", part
+    assert "chmod 600" in findings["permissions"]["mend"]
+    assert findings["clock"]["state"] == findings["configuration"]["state"] == "ok"
+    shown = edge_gate("doctor", cwd=tmp_path)
+    assert "→ chmod 600" in shown.stdout
+
+
+def test_doctor_asks_the_kernel_what_walls_the_running_gate_has(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path):
+        done = edge_gate("doctor", "--json", "--config", str(tmp_path / "site" / "edge-gate.toml"))
+        findings = {each["part"]: each for each in json.loads(done.stdout)["findings"]}
+        assert findings["store"]["state"] == findings["relay"]["state"] == findings["gate"]["state"] == "ok"
+        assert "system call filter" in findings["sandbox"]["text"]
+
+
+def test_models_verify_passes_for_what_is_shipped_and_fails_for_a_changed_byte(tmp_path: Path) -> None:
+    assert edge_gate("models", "verify").returncode == 0
+    from tests.unit.peers import write_model
+
+    write_model(tmp_path)
+    assert edge_gate("models", "verify", "--folder", str(tmp_path)).returncode == 0
+    with (tmp_path / "test-eyes.tflite").open("ab") as model:
+        model.write(b"!")
+    tampered = edge_gate("models", "verify", "--folder", str(tmp_path))
+    assert tampered.returncode == 1 and "SHA-256" in tampered.stdout
