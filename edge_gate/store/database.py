@@ -71,12 +71,12 @@ class Store:
             applied = schema.applied_steps(seen._database)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
-        if newer := [name for name in applied if name not in schema.KNOWN_STEPS]:
+        if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
         with faults(path):
             store = cls(path, clock, connections.connect(path, key, "rw"))
         try:
-            store._prepare(migrating=len(applied) < len(schema.KNOWN_STEPS))
+            store._prepare(migrating=len(applied) < len(schema.known_steps()))
         except BaseException:
             store.close()
             raise

@@ -11,14 +11,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from sqlcipher3 import dbapi2
 
 from edge_gate.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
-
-# Less than a write-ahead log and its index need to begin (32 KiB of index, a few pages).
-_NO_ROOM_BYTES: Final = 64 * 1024
+from edge_gate.store.files import trouble_beside
 
 
 @contextmanager
@@ -63,13 +60,12 @@ def _explained(path: Path, error: dbapi2.Error) -> StoreError:
 
 def _asked_of_the_disk(path: Path, error: dbapi2.Error, code: int) -> StoreError:
     try:
-        reason, disk = why_unwritable(path), os.statvfs(path.parent)
+        if reason := why_unwritable(path):
+            return StoreReadOnly(path, reason)
     except OSError as gone:
         return StoreError(path, gone.strerror or str(gone))
-    if reason:
-        return StoreReadOnly(path, reason)
-    if disk.f_bavail * disk.f_frsize < _NO_ROOM_BYTES or (disk.f_files and not disk.f_favail):
-        return StoreFull(path)
+    if trouble := trouble_beside(path):
+        return trouble
     if code == dbapi2.SQLITE_READONLY:
         # SQLCipher refuses all writes after it met a page that it could not decrypt.
         return StoreCorrupt(path, "a page does not decrypt")

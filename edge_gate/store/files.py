@@ -8,13 +8,16 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from edge_gate.errors import AlreadyInitialised, StoreError, StoreFull, StoreReadOnly
 
 PRIVATE: Final = 0o600
+
+# What a write-ahead log needs to begin: 32 KiB of shared memory and a few pages.
+_TRIAL_BYTES: Final = 64 * 1024
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def appearing(path: Path) -> Iterator[Path]:
     ``path``, or all of it; at worst a draft (``.NAME.*.new``) stays, which the next call clears away.
     Raises AlreadyInitialised, StoreFull, StoreReadOnly, or StoreError where the folder is not there.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    draft = _draft_of(path)
     try:
         _clear_drafts(path)
         _create(draft)
@@ -36,6 +39,10 @@ def appearing(path: Path) -> Iterator[Path]:
         finally:
             _clear_drafts(path)
         sync(path.parent)
+    except (StoreError, AlreadyInitialised):  # some of which are OSErrors too
+        raise
+    except FileExistsError as error:
+        raise AlreadyInitialised(path) from error
     except OSError as error:
         raise _explained(path, error) from error
 
@@ -47,6 +54,28 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def trouble_beside(path: Path) -> StoreError | None:
+    """Try to write a little file beside ``path``, and return what the disk said: full, read-only, failing, or None.
+
+    Only an attempt tells: a file system that Linux took read-only after an error may still call itself writable.
+    """
+    draft = _draft_of(path)
+    try:
+        _create(draft)
+        draft.write_bytes(bytes(_TRIAL_BYTES))
+        sync(draft)
+    except OSError as error:
+        return _explained(path, error)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+    return None
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
 
 
 def _clear_drafts(path: Path) -> None:
@@ -65,13 +94,9 @@ def _create(path: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(path: Path, error: OSError) -> Exception:
-    if isinstance(error, StoreError | AlreadyInitialised):
-        return error
+def _explained(path: Path, error: OSError) -> StoreError:
     reason = error.strerror or str(error)
     match error.errno:
-        case errno.EEXIST:
-            return AlreadyInitialised(path)
         case errno.ENOSPC | errno.EDQUOT:
             return StoreFull(path)
         case errno.EROFS | errno.EACCES | errno.EPERM:

@@ -110,11 +110,10 @@ def forget(store: Store, name_or_id: str) -> Forgotten:
 
 
 def _leave_events(store: Store, resident: Resident) -> int:
-    """Overwrite, never shorten: a row of the same length is replaced in its place (schema.py, "Forgetting")."""
     named = [json.dumps(text) for text in (resident.name, resident.id)]
     return store.run(
         "UPDATE event SET resident_id = iif(resident_id = ?, ?, resident_id),"
-        " detail = printf('{%*s}', octet_length(detail) - 2, '')"
+        " detail = '{}'"
         " WHERE resident_id = ? OR instr(detail, ?) OR instr(detail, ?)",
         (resident.id, FORGOTTEN, resident.id, *named),
     )
@@ -124,6 +123,8 @@ def _shown(name: str) -> str:
     name = unicodedata.normalize("NFC", name).strip()
     if not name or len(name) > LONGEST_NAME:
         raise EnrolmentFailed(f"a name has 1 to {LONGEST_NAME} characters, this one {len(name)}")
+    if not any(map(str.isprintable, name)):  # a joiner or a zero-width space and nothing else
+        raise EnrolmentFailed("a name has a character that can be seen")
     for character in name:
         if (
             unicodedata.category(character) in _REFUSED_CATEGORIES

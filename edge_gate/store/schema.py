@@ -10,9 +10,9 @@ and leaves stale copies in the slack of the old ones: in a churn of 1,400 delete
 read from the decrypted pages. So:
 
 - the personal tables are rebuilt from the living rows whenever a person is removed (freed pages *are* zeroed whole);
-- an event row is written once, at the end of its table, where SQLite never moves it, and forgetting overwrites it in
-  place with values of the same length: FORGOTTEN for the resident, blanks for the detail. How it ended stands in
-  `outcome`, so that learning it does not make the row grow.
+- an event row is written once, at the end of its table, where SQLite does not move it, and never grows; a row that
+  grows is moved, so how an event ended stands in `outcome`. Forgetting puts FORGOTTEN in the resident's place and
+  empties the detail.
 
 A test decrypts every page on its own and looks. What stays on worn flash cells is encrypted under the store's key.
 
@@ -25,7 +25,7 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-# An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9), as long as any other.
+# An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9).
 FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 
 PERSONAL_TABLES: Final = ("consent", "template", "resident")
@@ -100,7 +100,11 @@ def _first_tables(database: Database) -> None:
 
 # A step that was released is never changed: a change is a new step at the end.
 _STEPS: Final = (("0001_first_tables", _first_tables),)
-KNOWN_STEPS: Final = tuple(name for name, _ in _STEPS)
+
+
+def known_steps() -> list[str]:
+    """Return the steps that this program can apply, in order."""
+    return [name for name, _ in _STEPS]
 
 
 def _migrations() -> Migrations:

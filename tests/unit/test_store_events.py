@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Events: written before anything happens, durable when acknowledged, found again after a crash."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_gate.clock import SystemClock
+from edge_gate.errors import StoreError
+from edge_gate.store import Store, events
+
+KEY = bytes(range(32))
+ADA, BOB = "a" * 36, "b" * 36
+
+
+@dataclass(slots=True)
+class HeldClock:
+    """A clock that stands until a test moves it."""
+
+    moment: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC))
+
+    def monotonic_ns(self) -> int:
+        return 0
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: HeldClock) -> Iterator[Store]:
+    with Store.create(tmp_path / "edge-gate.db", KEY, clock) as opened:
+        yield opened
+
+
+def test_an_event_is_read_back_as_it_was_returned(store: Store) -> None:
+    written = events.append(store, "open", resident_id=ADA, score=0.75, detail={"track": 3, "说明": [None, 1.5]})
+    plain = events.append(store, "start")
+    assert events.recent(store) == [plain, written]
+    assert written.at == datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
+    assert (plain.resident_id, plain.score, plain.detail, plain.outcome) == (None, None, {}, None)
+
+
+def test_an_awaited_event_is_unfinished_until_its_outcome_is_written(store: Store, clock: HeldClock) -> None:
+    first, second = (events.append(store, "open", resident_id=ADA, awaited=True) for _ in range(2))
+    events.append(store, "refused")
+    assert events.unfinished(store) == [first, second]
+    clock.moment += timedelta(seconds=1)
+    events.finish(store, first.id, "opened")
+    assert events.unfinished(store) == [second]
+    assert events.recent(store)[-1] == replace(first, outcome="opened", outcome_at=store.now())
+
+
+def test_an_outcome_is_written_once_and_only_where_one_is_awaited(store: Store) -> None:
+    awaited, plain = events.append(store, "open", awaited=True), events.append(store, "refused")
+    events.finish(store, awaited.id, "opened")
+    for event_id in (awaited.id, plain.id, "nothing"):
+        with pytest.raises(StoreError, match="no outcome is awaited"):
+            events.finish(store, event_id, "failed")
+    assert events.recent(store)[-1].outcome == "opened"
+
+
+def test_filters_may_be_combined_and_the_newest_come_first(store: Store, clock: HeldClock) -> None:
+    for minute in range(6):
+        kind, resident_id = ("open", ADA) if minute % 2 else ("refused", None)
+        events.append(store, kind, resident_id=resident_id, detail={"minute": minute})
+        clock.moment += timedelta(minutes=1)
+    begin = clock.moment - timedelta(minutes=4)
+
+    def minutes(**filters: Any) -> list[int]:
+        return [event.detail["minute"] for event in events.recent(store, **filters)]
+
+    assert minutes() == [5, 4, 3, 2, 1, 0]
+    assert minutes(limit=2) == [5, 4]
+    assert minutes(kind="open") == [5, 3, 1]
+    assert minutes(resident_id=ADA, limit=1) == [5]
+    assert minutes(resident_id=BOB) == []
+    assert minutes(since=begin) == [5, 4, 3, 2]
+    assert minutes(since=begin, kind="refused") == [4, 2]
+
+
+def test_order_survives_a_clock_that_jumps_back(store: Store, clock: HeldClock) -> None:
+    before = events.append(store, "start")
+    clock.moment -= timedelta(days=20_000)
+    after = events.append(store, "start")
+    assert after.at < before.at
+    assert events.recent(store) == [after, before]
+    assert after.seq > before.seq
+
+
+def test_a_score_that_is_no_number_is_kept_as_none(store: Store) -> None:
+    assert events.append(store, "refused", score=math.nan) == events.recent(store)[0]
+    assert events.recent(store)[0].score is None
+
+
+def test_a_detail_that_is_too_long_leaves_no_event(store: Store) -> None:
+    with pytest.raises(StoreError, match="longer than"):
+        events.append(store, "open", detail={"why": "x" * events.LONGEST_DETAIL_BYTES})
+    assert events.recent(store) == []
+
+
+texts = st.text(max_size=20)
+
+
+@given(
+    kind=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    score=st.none() | st.floats(allow_nan=False),
+    detail=st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**60), 2**60) | texts, max_size=4),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_an_event_holds_comes_back_unchanged(
+    store: Store, kind: str, score: float | None, detail: dict[str, Any]
+) -> None:
+    with store.transaction():
+        written = events.append(store, kind, score=score, detail=detail)
+        assert events.recent(store, limit=1) == [written]
+        assert written.detail == detail
+
+
+# --- crashes -----------------------------------------------------------------------------------------------------
+
+WRITER = f"""
+import sys
+from pathlib import Path
+from edge_gate.clock import SystemClock
+from edge_gate.store import Store, events
+
+with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) as store:
+    print("ready", flush=True)
+    for _ in range(int(sys.argv[2])):
+        event = events.append(store, "open", resident_id="a" * 36, detail={{"why": "x" * 300}}, awaited=True)
+        print(event.id, flush=True)
+        events.finish(store, event.id, "opened")
+        print("finished", event.id, flush=True)
+"""
+
+
+def writer(path: Path, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, path, str(count)], stdout=subprocess.PIPE, text=True)
+
+
+def test_kill_9_at_any_moment_loses_no_acknowledged_event_and_no_outcome(tmp_path: Path) -> None:
+    path = tmp_path / "edge-gate.db"
+    Store.create(path, KEY, SystemClock()).close()
+    acknowledged: set[str] = set()
+    finished: set[str] = set()
+    for round_ in range(8):
+        with writer(path, 10_000) as process:
+            assert process.stdout is not None
+            for _ in range(3 + 17 * round_ % 60):
+                process.stdout.readline()
+            process.kill()
+            # What was printed before the kill was acknowledged, also where nobody has read it yet.
+            lines = process.stdout.read().split("\n")[:-1]
+        told = [line for line in lines if line != "ready"]
+        acknowledged |= {line for line in told if not line.startswith("finished")}
+        finished |= {line.split()[1] for line in told if line.startswith("finished")}
+    with Store.open(path, KEY, SystemClock()) as store:
+        kept = {event.id: event for event in events.recent(store, limit=100_000)}
+        cut_off = {event.id for event in events.unfinished(store)}
+        assert store.check() == []
+    assert acknowledged <= set(kept)
+    assert all(kept[event_id].outcome == "opened" for event_id in finished)
+    assert not cut_off & finished
+    assert len(cut_off) <= 8
+
+
+def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "edge-gate.db"
+    with Store.create(path, KEY, SystemClock()) as store:
+        both = [writer(path, 60) for _ in range(2)]
+        printed = [process.communicate(timeout=60)[0].split("\n") for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        told = {line for lines in printed for line in lines if len(line) == 36}
+        kept = events.recent(store, limit=1000)
+        assert {event.id for event in kept} == told
+        assert len(kept) == 120
+        assert len({event.seq for event in kept}) == 120
+        assert events.unfinished(store) == []

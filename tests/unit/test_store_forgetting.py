@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forgetting, judged from outside: the pages are decrypted here, without SQLCipher, and searched."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from edge_gate.clock import SystemClock
+from edge_gate.errors import ResidentUnknown
+from edge_gate.store import Store, consent, events, residents, templates
+from edge_gate.store.schema import FORGOTTEN
+
+KEY = bytes(range(32))
+CLOCK = SystemClock()
+MODEL = b"model-01"
+
+# SQLCipher 4: each page ends with 16 bytes of IV and 64 of HMAC-SHA512; the file's salt stands in the first 16 bytes.
+PAGE_BYTES, IV_BYTES, HMAC_BYTES, SALT_BYTES = 4096, 16, 64, 16
+LOG_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+
+
+def decrypted(page: bytes, number: int, salt: bytes) -> bytes:
+    """Return a page in the clear, having made sure that it is one (the MAC covers ciphertext, IV and page number)."""
+    start = SALT_BYTES if number == 1 else 0
+    body, iv = page[start : -IV_BYTES - HMAC_BYTES], page[-IV_BYTES - HMAC_BYTES : -HMAC_BYTES]
+    mac_key = hashlib.pbkdf2_hmac("sha512", KEY, bytes(byte ^ 0x3A for byte in salt), 2, 32)
+    mac = hmac.digest(mac_key, body + iv + number.to_bytes(4, "little"), "sha512")
+    assert mac == page[-HMAC_BYTES:]
+    decryptor = Cipher(algorithms.AES256(KEY), modes.CBC(iv)).decryptor()
+    return decryptor.update(body) + decryptor.finalize()
+
+
+def pages(path: Path) -> Iterator[bytes]:
+    """Yield every page of the database and of its write-ahead log in the clear, whether SQLite still uses it or not."""
+    content = path.read_bytes()
+    for number, start in enumerate(range(0, len(content), PAGE_BYTES), 1):
+        yield decrypted(content[start : start + PAGE_BYTES], number, content[:SALT_BYTES])
+    log = path.with_name(path.name + "-wal")
+    frames = log.read_bytes()[LOG_HEADER_BYTES:] if log.exists() else b""
+    for start in range(0, len(frames), FRAME_HEADER_BYTES + PAGE_BYTES):
+        number = int.from_bytes(frames[start : start + 4], "big")
+        page = frames[start + FRAME_HEADER_BYTES : start + FRAME_HEADER_BYTES + PAGE_BYTES]
+        yield decrypted(page, number, content[:SALT_BYTES])
+
+
+def in_the_clear(path: Path) -> bytes:
+    return b"\xff--\xff".join(pages(path))
+
+
+def enrol(store: Store, name: str, seed: int = 0) -> tuple[residents.Resident, list[bytes]]:
+    """Enrol somebody, and return them with all that must be gone once they are forgotten."""
+    resident = residents.add(store, name)
+    year = CLOCK.now() + timedelta(days=365)
+    consent.record(store, resident.id, purpose=f"entry of {name}", given_by=name, until=year, operator="operator")
+    vector = np.random.default_rng(seed).normal(size=128)
+    templates.put(store, templates.Template(resident.id, MODEL, 5, vector.astype(np.float32)))
+    stored = (vector / np.linalg.norm(vector)).astype("<f2").tobytes()
+    return resident, [name.encode(), resident.id.encode(), stored[:24], stored[-24:]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "edge-gate.db", KEY, CLOCK) as opened:
+        yield opened
+
+
+def test_nothing_of_a_forgotten_person_is_left_in_any_page_of_any_file(store: Store) -> None:
+    ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
+    _, of_bob = enrol(store, "Bob-Noyce-1927", 2)
+    for _ in range(30):
+        events.append(store, "open", resident_id=ada.id, score=0.8, detail={"by": ada.id})
+    events.append(store, "refused-duplicate", detail={"like": ada.name})
+    before = in_the_clear(store.path)
+    assert all(secret in before for secret in (*of_ada, *of_bob)), "the search cannot find what is there"
+    forgotten = residents.forget(store, ada.name)
+    after = in_the_clear(store.path)
+    assert [secret for secret in of_ada if secret in after] == []
+    assert all(secret in after for secret in of_bob)
+    assert (forgotten.consents, forgotten.templates, forgotten.events) == (1, 1, 31)
+    assert not forgotten.traces_left
+    assert store.path.with_name("edge-gate.db-wal").stat().st_size == 0
+    assert store.check() == []
+
+
+def test_the_events_of_a_forgotten_person_stay_without_them(store: Store) -> None:
+    ada, _ = enrol(store, "Ada", 1)
+    bob, _ = enrol(store, "Bob", 2)
+    hers = events.append(store, "open", resident_id=ada.id, score=0.8, detail={"track": 7}, awaited=True)
+    events.finish(store, hers.id, "opened")
+    his = events.append(store, "open", resident_id=bob.id, score=0.7, detail={"track": 8})
+    naming = events.append(store, "refused", detail={"like": "Ada", "track": 9})
+    residents.forget(store, "Ada")
+    named, kept, left = events.recent(store)
+    assert kept == his
+    assert (left.id, left.at, left.score, left.outcome) == (hers.id, hers.at, 0.8, "opened")
+    assert (left.resident_id, left.detail) == (FORGOTTEN, {})
+    assert (named.id, named.resident_id, named.detail) == (naming.id, None, {})
+
+
+def test_a_forgotten_person_is_unknown_and_may_come_again_as_somebody_new(store: Store) -> None:
+    ada, _ = enrol(store, "Ada", 1)
+    residents.forget(store, ada.id)
+    with pytest.raises(ResidentUnknown):
+        residents.find(store, "Ada")
+    assert templates.gallery(store, MODEL, CLOCK.now()) == []
+    again, _ = enrol(store, "Ada", 1)
+    assert again.id != ada.id
+
+
+def test_an_earlier_template_of_theirs_is_gone_too(store: Store) -> None:
+    ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
+    newer = np.random.default_rng(9).normal(size=128).astype(np.float32)
+    templates.put(store, templates.Template(ada.id, MODEL, 5, newer))
+    residents.forget(store, ada.id)
+    assert [secret for secret in of_ada if secret in in_the_clear(store.path)] == []
+
+
+def test_a_withdrawn_template_is_gone_from_every_page(store: Store) -> None:
+    ada, (name, _, *vector) = enrol(store, "Ada-Lovelace-1815", 1)
+    assert all(part in in_the_clear(store.path) for part in vector)
+    consent.withdraw(store, ada.id)
+    after = in_the_clear(store.path)
+    assert name in after
+    assert not any(part in after for part in vector)
+
+
+def test_a_reader_that_holds_the_log_is_reported_and_the_next_start_clears_it(store: Store) -> None:
+    ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
+    with Store.open(store.path, KEY, CLOCK) as reader:
+        reader.run("BEGIN")
+        assert len(reader.rows("SELECT * FROM resident")) == 1
+        store.rows("PRAGMA busy_timeout = 50")
+        assert residents.forget(store, ada.id).traces_left
+        reader.run("COMMIT")
+    store.close()
+    with Store.open(store.path, KEY, CLOCK) as again:
+        assert not any(secret in in_the_clear(again.path) for secret in of_ada)
+
+
+def test_no_trace_is_left_after_a_long_life_of_coming_going_and_passing(store: Store) -> None:
+    """Trees that are balanced again and again leave copies of moved rows in the slack of pages (schema.py)."""
+    store.run("PRAGMA synchronous = OFF")  # hundreds of commits, and the power stays on
+    chance = random.Random(7)
+    living: list[tuple[residents.Resident, list[bytes]]] = []
+    gone: list[bytes] = []
+    awaited: list[str] = []
+    for step in range(300):
+        if len(living) < 60 or chance.random() < 0.6:
+            name = f"{step:04d}-{chance.randbytes(chance.randint(4, 40)).hex()}"
+            with store.transaction():
+                living.append(enrol(store, name, step))
+        else:
+            resident, secrets = living.pop(chance.randrange(len(living)))
+            residents.forget(store, resident.id)
+            gone += secrets
+        with store.transaction():
+            for resident, _ in chance.sample(living, min(4, len(living))):
+                detail = {"why": "x" * chance.randint(0, 200)}
+                awaited.append(events.append(store, "open", resident_id=resident.id, detail=detail, awaited=True).id)
+            while len(awaited) > 6:
+                events.finish(store, awaited.pop(chance.randrange(len(awaited))), "opened" * chance.randint(1, 9))
+    clear = in_the_clear(store.path)
+    assert len(gone) > 4 * 60
+    assert all(secret in clear for _, secrets in living for secret in secrets)
+    assert [secret for secret in gone if secret in clear] == []
+    assert store.check() == []
