@@ -195,11 +195,12 @@ class Gate:
         self._camera = health.camera
 
     def _see(self, sighting: Sighting) -> None:
-        if self.desk.take(sighting):
-            return
+        enrolling = self.desk.take(sighting)
         approach, ended = self.tracker.add(sighting)
         if ended is not None:
             self._end(ended)
+        if enrolling:  # who has just been enrolled steps away and comes again, like everybody else
+            approach.settled = True
         self._consider(approach)
 
     def _consider(self, approach: Approach) -> None:
@@ -245,6 +246,10 @@ class Gate:
     def _end(self, approach: Approach) -> None:
         """Somebody left. Whoever was never seen well enough to be judged is worth a line: it may be a bad light."""
         if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
+            return
+        decision = self.policy.decide(approach, self.gallery, self.clock.monotonic_ns())
+        if len(approach.vectors) >= self.config.decision.min_sightings:
+            self._refuse(approach, decision)
             return
         reasons = approach.refusals.most_common(1)
         detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}

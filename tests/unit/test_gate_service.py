@@ -341,3 +341,13 @@ def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path
     assert "sqlcipher" in maps
     for library in ("cv2", "litert", "tflite", "PIL"):
         assert library not in maps
+
+
+def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.walk_up(1, track=1, views=10)
+        assert not any(change.on for change in board.history)
+        eye.walk_up(1, track=2)
+        assert pulsed(board)
