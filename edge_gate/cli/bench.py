@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edge_gate import config
-from edge_gate.cli.common import json_option, show_json
+from edge_gate.cli.common import ask, json_option, show_json
 
 
 @click.command("bench")
@@ -39,8 +39,12 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     def site(folder: Path, overrides: dict[str, dict[str, object]]) -> Path:
         return make_site(folder, {**overrides, "models": {"folder": settings.models.folder}})
 
-    with console.status("") as status:
-        found = bench(settings.models, site, QUICK if quick else Effort(), not no_peer, status.update)
+    def status(site: Path) -> dict[str, object]:
+        answer: dict[str, object] = ask(config.load(site), "status")
+        return answer
+
+    with console.status("") as line:
+        found = bench(settings.models, site, status, QUICK if quick else Effort(), not no_peer, line.update)
     if as_json:
         show_json(found.as_dict())
     else:

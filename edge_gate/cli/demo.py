@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +16,7 @@ from edge_gate.cli.common import json_option, show_json
 
 if TYPE_CHECKING:
     from edge_gate.demo.run import Summary
+    from edge_gate.demo.street_server import Street
 
 
 @click.command("demo")
@@ -49,22 +53,30 @@ def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) ->
 
 
 def _play(watch: bool, kill: str | None, tell: Callable[[str], None]) -> Summary:
+    from edge_gate.demo.door_view import watching
     from edge_gate.demo.run import Demo
+    from edge_gate.demo.scene import Stage
     from edge_gate.demo.schedule import lookalike_schedule, standard_schedule
     from edge_gate.demo.site import DemoSite
     from edge_gate.demo.street_server import Street
 
     kills = {"both": ("eye", "gate"), None: ()}.get(kill, (str(kill),))
-    tell("Painting masks and composing the street (in memory; this takes a few seconds) …")
+    tell("Painting masks and composing the street, in memory …")
     schedule, lookalike = standard_schedule(), lookalike_schedule()
-    with Street() as street, DemoSite({"driver": "demo-street", "source": str(street.path)}) as site:
+    stage = Stage((*schedule.scenes, *lookalike.scenes))
+    with ExitStack() as stack:
+        socket = Path(stack.enter_context(TemporaryDirectory(prefix="edge-gate-street-"))) / "street.sock"
+        street = stack.enter_context(Street(socket, stage))
+        site = stack.enter_context(DemoSite({"driver": "demo-street", "source": str(socket)}))
         demo = Demo(site, street, tell, kills)
-        if not watch:
-            return demo.play(schedule, lookalike)
-        from edge_gate.demo.door_view import watching
+        if watch:
+            demo.tell = stack.enter_context(watching(lambda: site.board.is_on(1), lambda: _scene_name(street)))
+        return demo.play(schedule, lookalike)
 
-        with watching(lambda: site.board.is_on(1), street.doing) as demo.tell:
-            return demo.play(schedule, lookalike)
+
+def _scene_name(street: Street) -> str:
+    scene = street.now()
+    return scene.name if scene else "empty street"
 
 
 def as_dict(summary: Summary) -> dict[str, Any]:
@@ -123,8 +135,9 @@ def show(summary: Summary) -> None:
         console.print(f"camera → relay        p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms")
     audit = summary.audit
     console.print(
-        f"pictures written      {audit.pictures} (the eye wrote {audit.eye_bytes} bytes to disk;"
-        f" {audit.files} files of the site were searched)"
+        f"pictures written      {audit.pictures} ({audit.files} files searched; the kernel charged the eye"
+        f" {audit.eye_bytes} bytes of disk writes, access times included)",
+        soft_wrap=True,
     )
     console.print(f"threshold             {summary.threshold:.3f}, from the model's card at FMR {summary.fmr:g}")
     if summary.kills:

@@ -26,3 +26,7 @@ def command(name: str, yes: bool, path: Path, as_json: bool) -> None:
         show_json(answer)
     else:
         click.echo(f"{answer['name']} is forgotten.")
+        if answer["traces_left"]:
+            click.echo(
+                "Another process was reading the store, so old pages stay in its log until the gate's next start."
+            )

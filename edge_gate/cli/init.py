@@ -60,13 +60,14 @@ def camera_settings(camera: str) -> dict[str, Any]:
 def make_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
     """Write configuration, key and store into a folder and return the configuration's path.
 
-    Raises AlreadyInitialised, before anything is written, where one of them exists.
+    Raises AlreadyInitialised, before anything is written, where there is a configuration or a store. A key without a
+    store is taken as it is: no key is ever overwritten.
     """
     from edge_gate.store.database import Store
     from edge_gate.store.keys import create_key_file, load_key
 
     file, key_file, database = folder / TRIAL.name, folder / "store.key", folder / "edge-gate.db"
-    for each in (file, key_file, database):
+    for each in (file, database):
         if each.exists():
             raise AlreadyInitialised(each)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,7 +77,8 @@ def make_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
     }
     text = config.example({**here, **overrides})
     settings = config.parse(text, file)
-    create_key_file(key_file)
+    if not key_file.exists():  # a power cut may have come between the key and the store
+        create_key_file(key_file)
     Store.create(settings.store.path, load_key(settings.store, os.environ), SystemClock()).close()
     file.write_text(text, encoding="utf-8")
     return file

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole chain on a short day: real eye, real gate, real store, a board on a pty, people who do not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from edge_gate.cli.demo import as_dict
+from edge_gate.demo.run import Approach, Demo, Lookalike, Summary
+from edge_gate.demo.scene import SceneKind, Stage
+from edge_gate.demo.schedule import Schedule, standard_schedule
+from edge_gate.demo.site import DemoSite, DiskAudit
+from edge_gate.demo.street_server import Street
+
+
+def short_day() -> Schedule:
+    """Return the demo's own scenes, a few of them: one resident enrols and comes, then a stranger, then nobody."""
+    scenes = standard_schedule().scenes
+    resident = scenes[0].who
+    enrolment = next(each for each in scenes if each.who == resident)
+    comes = next(each for each in scenes if each.who == resident and each.kind is SceneKind.APPROACH)
+    stranger = next(each for each in scenes if each.who == "P002")
+    nobody = next(each for each in scenes if each.kind is SceneKind.EMPTY)
+    return Schedule.of((enrolment, comes, stranger, nobody))
+
+
+@pytest.fixture
+def street_and_site(tmp_path: Path) -> Iterator[tuple[Street, DemoSite]]:
+    with ExitStack() as stack:
+        street = stack.enter_context(Street(tmp_path / "street.sock", Stage(short_day().scenes)))
+        site = stack.enter_context(DemoSite({"driver": "demo-street", "source": str(tmp_path / "street.sock")}))
+        yield street, site
+
+
+def loaded(pid: int | None) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_an_enrolled_person_gets_in_a_stranger_does_not_and_no_picture_is_written(
+    street_and_site: tuple[Street, DemoSite],
+) -> None:
+    street, site = street_and_site
+    summary = Demo(site, street, print).play(short_day(), None)
+    assert [(each.who, each.opened) for each in summary.approaches] == [
+        ("P001", True),
+        ("P002", False),
+        ("nobody", False),
+    ], site.log()
+    assert summary.passed
+    assert summary.audit.pictures == 0 and summary.audit.eye_bytes < 160 * 72 * 3
+    assert len(summary.latencies_ms) == 1 and 0 < summary.latencies_ms[0] < 2000
+    eye, gate = loaded(site.eye.pid), loaded(site.gate.pid)
+    assert "litert" in eye and "cv2" in eye and "sqlcipher" not in eye
+    assert "sqlcipher" in gate and "litert" not in gate and "cv2" not in gate
+
+
+def test_killing_both_processes_in_the_middle_of_approaches_changes_no_decision(
+    street_and_site: tuple[Street, DemoSite],
+) -> None:
+    street, site = street_and_site
+    for victim in ("eye", "gate"):
+        day = short_day() if victim == "eye" else Schedule.of(short_day().scenes[1:])
+        summary = Demo(site, street, print, (victim,), _enrolled={"P001"}).play(day, None)
+        assert [each.opened for each in summary.approaches] == [True, False, False], (victim, site.log())
+        assert summary.kills == (victim, victim)
+    assert site.eye.starts == site.gate.starts == 3
+
+
+def result(who: str, *, enrolled: bool, opened: bool, named: str | None = None) -> Approach:
+    return Approach(f"{who} comes", who, enrolled, opened, named, 0.7 if named else None)
+
+
+def summed(*approaches: Approach) -> Summary:
+    return Summary(
+        approaches, Lookalike("P004", "P010", True, 0.7, 0.6), (10.0, 30.0), 0.6, 1e-4, DiskAudit(0, 0, 3), ()
+    )
+
+
+def test_the_summary_tells_the_truth_about_who_got_in() -> None:
+    good = summed(
+        result("A", enrolled=True, opened=False),
+        result("A", enrolled=True, opened=True, named="A"),
+        result("S", enrolled=False, opened=False),
+    )
+    assert good.passed and good.opened == ["A"] and good.refused == ["A", "S"]
+    let_in = summed(
+        result("A", enrolled=True, opened=True, named="A"), result("S", enrolled=False, opened=True, named="A")
+    )
+    assert not let_in.passed and let_in.false_opens == ["S"]
+    mistaken = summed(result("A", enrolled=True, opened=True, named="B"))
+    assert not mistaken.passed and mistaken.false_opens == ["A"]
+    missed = summed(result("A", enrolled=True, opened=False))
+    assert not missed.passed and missed.missed == ["A"]
+    unlogged = summed(result("A", enrolled=True, opened=True, named=None))
+    assert not unlogged.passed
+
+
+def test_the_look_alike_is_reported_apart_and_does_not_fail_the_demo() -> None:
+    summary = summed(result("A", enrolled=True, opened=True, named="A"))
+    told = as_dict(summary)
+    assert told["lookalike"]["opened"] is True and told["false_opens"] == [] and summary.passed
+    assert told["latency_ms"] == {"p50": 20.0, "p95": 29.0}
+
+
+def test_a_picture_in_the_sites_folder_is_found_by_the_audit(street_and_site: tuple[Street, DemoSite]) -> None:
+    """The control: an audit that cannot find a picture proves nothing."""
+    _, site = street_and_site
+    assert site.audit().pictures == 0
+    (site.folder / "leak.bin").write_bytes(b"x" * 100 + b"\xff\xd8\xff\xe0" + b"y" * 100)
+    assert site.audit().pictures == 1
