@@ -45,13 +45,13 @@ class Lcus1:
         """Switch each relay off, twice: nobody would report a frame that was lost on the way."""
         return tuple(self.off(channel) for channel in range(1, self.channels + 1)) * 2
 
-    def read(self) -> None:
+    def read(self) -> Exchange | None:
         """Return None: the board does not tell its state."""
-        return
+        return None
 
-    def decode(self, reply: bytes) -> None:
+    def decode(self, reply: bytes) -> tuple[bool, ...] | None:
         """Return None: nothing this board could send means anything."""
-        return
+        return None
 
 
 def _frame(channel: int, state: int) -> bytes:
