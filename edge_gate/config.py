@@ -62,6 +62,7 @@ class Models:
     eyes: str = _setting("eyes-sface-48x112", "the eye-region model")
     detector: str = _setting("face_detection_yunet_2023mar_int8", "finds a face")
     mesh: str = _setting("face_landmark", "the 468-point face mesh")
+    lids: str = _setting("iris_landmark", "tells open eyes from closed ones")
     threads: int = _setting(1, "threads for each model", low=1, high=4)
 
 
@@ -70,10 +71,10 @@ class QualityLimits:
     """What a strip must be before it is compared; a resident is told which one failed."""
 
     min_interocular_px: float = _setting(22.0, "pixels between the eyes: below, 'come closer'", low=8, high=400)
-    max_interocular_px: float = _setting(260.0, "pixels between the eyes: above, 'step back'", low=30, high=2000)
-    min_sharpness: float = _setting(0.12, "0 to 1: below, 'hold still'", low=0, high=1)
-    min_exposure: float = _setting(0.10, "mean brightness 0 to 1: below, 'too dark'", low=0, high=1)
-    max_exposure: float = _setting(0.92, "mean brightness 0 to 1: above, 'too bright'", low=0, high=1)
+    max_interocular_px: float = _setting(600.0, "pixels between the eyes: above, 'step back'", low=30, high=2000)
+    min_sharpness: float = _setting(0.35, "0 to 1: below, 'hold still'", low=0, high=1)
+    min_exposure: float = _setting(0.06, "mean brightness 0 to 1: below, 'too dark'", low=0, high=1)
+    max_exposure: float = _setting(0.88, "mean brightness 0 to 1: above, 'too bright'", low=0, high=1)
     max_yaw_deg: float = _setting(25.0, "head turned sideways: above, 'look at the camera'", low=5, high=60)
     max_pitch_deg: float = _setting(25.0, "head up or down: above, 'look at the camera'", low=5, high=60)
     min_eyes_open: float = _setting(

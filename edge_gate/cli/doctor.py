@@ -97,7 +97,7 @@ def _gate(patient: Patient) -> Iterator[Finding]:
 def _models(patient: Patient) -> Iterator[Finding]:
     wanted = patient.settings.models
     folder = cards.folder(wanted.folder)
-    for name in (wanted.detector, wanted.mesh, wanted.eyes):
+    for name in (wanted.detector, wanted.mesh, wanted.lids, wanted.eyes):
         card = cards.read(folder, name)
         yield Finding("models", "ok", f"{name}: card complete, SHA-256 matches")
     point = card.threshold("fused", patient.settings.decision.fmr)

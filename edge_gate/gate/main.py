@@ -9,12 +9,11 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-import sdnotify
-
 from edge_gate.clock import SystemClock
 from edge_gate.config import Config
 from edge_gate.gate.door import Door
 from edge_gate.gate.service import Gate
+from edge_gate.notify import ServiceNotifier
 from edge_gate.relays.board import open_board
 from edge_gate.store.database import Store
 from edge_gate.store.keys import load_key
@@ -42,7 +41,7 @@ def opened(config: Config) -> Iterator[Gate]:
 
 def serve(config: Config, each_turn: Callable[[], None] = lambda: None) -> None:
     """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second. Raises EdgeGateError."""
-    notifier = sdnotify.SystemdNotifier()
+    notifier = ServiceNotifier(os.environ)
     with opened(config) as gate:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
@@ -55,3 +54,4 @@ def serve(config: Config, each_turn: Callable[[], None] = lambda: None) -> None:
         notifier.notify("READY=1\nSTATUS=Watching the door")
         gate.run(alive)
         notifier.notify("STOPPING=1")
+    notifier.close()

@@ -12,7 +12,7 @@ from edge_gate import cards
 from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
 from tests.unit.peers import write_model
 
-SHIPPED = ("eyes-sface-48x112", "face_detection_yunet_2023mar_int8", "face_landmark")
+SHIPPED = ("eyes-sface-48x112", "face_detection_yunet_2023mar_int8", "face_landmark", "iris_landmark")
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ WITNESS = """
 import os, sys
 written = []
 def watch(event, args):
-    if event == "open" and isinstance(args[0], str) and (
+    if event == "open" and isinstance(args[0], str) and args[0] != os.devnull and (
         (args[1] and set(args[1]) & set("wax+")) or (args[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     ):
         written.append(args[0])

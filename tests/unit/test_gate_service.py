@@ -312,7 +312,7 @@ def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board
 def can_ask(settings: config.Config) -> bool:
     try:
         return bool(ask(settings, "status"))
-    except Exception:  # noqa: BLE001 - not there yet
+    except Exception:
         return False
 
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a picture to numbers: `acquire` for one picture on its own, `Perception` for the eye's endless row of them.
+
+Neither keeps a picture. Between pictures Perception holds the followed face's mesh, its last embedding, and a grey
+thumbnail of 16 x 12 pixels (edge_gate.eye.presence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_gate import cards
+from edge_gate.config import Models as ModelSettings
+from edge_gate.config import QualityLimits
+from edge_gate.eye.align import cut_strip, placing
+from edge_gate.eye.detect import WATCH_PIXELS, Detector
+from edge_gate.eye.embed import Embedder
+from edge_gate.eye.geometry import Picture
+from edge_gate.eye.lids import EyeLids
+from edge_gate.eye.mesh import FaceMesh, Mesh
+from edge_gate.eye.quality import assess
+from edge_gate.eye.runtime import TfliteModel, verified
+from edge_gate.eye.track import Tracker, find_face
+from edge_gate.wire import Quality, Refusal
+
+# Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
+# two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
+MIN_CONTINUITY: Final = 0.5
+_ACQUIRE_PIXELS: Final = (WATCH_PIXELS, 640 * 480, 1280 * 960)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Everything that is opened once."""
+
+    detector: Detector
+    mesh: FaceMesh
+    lids: EyeLids
+    embedder: Embedder
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Acquired:
+    """What one picture gave: the strip (uint8, 72 x 160 x 3, BGR), the mesh in the picture's pixels, the quality, why
+    it was refused (NONE where it was not), and the embedding (int8 components), empty where it was refused."""
+
+    strip: Picture
+    mesh: Mesh
+    quality: Quality
+    refusal: Refusal
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One person seen once, in a picture of ``width x height`` pixels; the fields are those of wire.Sighting."""
+
+    captured_ns: int
+    track: int
+    x: int
+    y: int
+    width: int
+    height: int
+    quality: Quality
+    refusal: Refusal
+    embedding: bytes
+
+
+def open_models(settings: ModelSettings) -> Models:
+    """Open all models. Raises ModelMissing, CardError, ModelAltered or ModelError: none without its card."""
+    folder = cards.folder(settings.folder)
+
+    def network(name: str) -> TfliteModel:
+        return TfliteModel(name, verified(folder, name)[1], settings.threads)
+
+    card, content = verified(folder, settings.eyes)
+    return Models(
+        Detector(settings.detector, verified(folder, settings.detector)[1]),
+        FaceMesh(settings.mesh, network(settings.mesh)),
+        EyeLids(settings.lids, network(settings.lids)),
+        Embedder(settings.eyes, TfliteModel(settings.eyes, content, settings.threads), card.model_id),
+    )
+
+
+def inspect(models: Models, picture: Picture, mesh: Mesh, limits: QualityLimits) -> Acquired:
+    """Cut the strip of a face that was found, judge it, and embed it where it is good enough."""
+    to_strip = placing(mesh.five)
+    strip = cut_strip(picture, to_strip)
+    verdict = assess(strip, mesh, to_strip, picture, models.lids, limits)
+    embedding = models.embedder.embed(strip) if verdict.refusal is Refusal.NONE else b""
+    return Acquired(strip, mesh, verdict.quality, verdict.refusal, embedding)
+
+
+def acquire(models: Models, picture: Picture, limits: QualityLimits) -> Acquired | None:
+    """Return what the largest face of one picture (BGR, uint8, any size) gives, or None where no face is found.
+
+    Looks closer and closer; a face that fills the picture is found at the first look.
+    """
+    for pixels in _ACQUIRE_PIXELS:
+        mesh = find_face(models.detector, models.mesh, picture, pixels)
+        if mesh is not None:
+            return inspect(models, picture, mesh, limits)
+    return None
+
+
+class Perception:
+    """The eye's loop, picture by picture. ``limits`` may be changed between pictures."""
+
+    def __init__(self, models: Models, limits: QualityLimits) -> None:
+        self.limits = limits
+        self._models = models
+        self._tracker = Tracker(models.detector, models.mesh)
+        self._embedding: NDArray[np.float32] | None = None
+        self._embedded_track = 0
+
+    @property
+    def luminance(self) -> float:
+        """Mean brightness of the last picture, 0 to 1."""
+        return self._tracker.presence.luminance
+
+    def see(self, picture: Picture, captured_ns: int) -> Observation | None:
+        """Return what is to be said about the one person nearest to the camera, or None where there is nobody.
+
+        ``picture`` is BGR, uint8; ``captured_ns`` CLOCK_MONOTONIC, growing from picture to picture.
+        """
+        mesh = self._tracker.locate(picture, captured_ns)
+        if mesh is None:
+            return None
+        looked = inspect(self._models, picture, mesh, self.limits)
+        if looked.embedding:
+            self._keep_apart(looked.embedding)
+        rows, columns = picture.shape[:2]
+        across, down = mesh.five[:2].mean(0)
+        return Observation(
+            captured_ns=captured_ns,
+            track=self._tracker.number,
+            x=int(np.clip(across, 0, columns - 1)),
+            y=int(np.clip(down, 0, rows - 1)),
+            width=columns,
+            height=rows,
+            quality=looked.quality,
+            refusal=looked.refusal,
+            embedding=looked.embedding,
+        )
+
+    def forget(self) -> None:
+        """Follow nobody and hold nothing of anybody: the eye is paused."""
+        self._tracker.forget()
+        self._embedding = None
+
+    def _keep_apart(self, embedding: bytes) -> None:
+        """Begin a new track where the embedding is not that of the person who was followed until now."""
+        vector = np.frombuffer(embedding, np.int8).astype(np.float32)
+        vector /= np.linalg.norm(vector)
+        followed = self._embedding if self._embedded_track == self._tracker.number else None
+        if followed is not None and float(vector @ followed) < MIN_CONTINUITY:
+            self._tracker.renew()
+        self._embedding, self._embedded_track = vector, self._tracker.number

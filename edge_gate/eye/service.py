@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process `edge-gate-eye`: camera in, numbers out.
+
+A picture is a local name in one function (`Eye.once`) and is gone when it returns. Nothing is written anywhere but to
+the gate's socket, to systemd, and to stderr, where neither pictures nor embeddings go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final, Protocol
+
+import cv2
+
+from edge_gate import config
+from edge_gate.clock import Clock, SystemClock
+from edge_gate.config import Config
+from edge_gate.errors import EdgeGateError
+from edge_gate.eye.link import GateLink
+from edge_gate.eye.lookout import Lookout
+from edge_gate.eye.pace import Pace
+from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
+from edge_gate.eye.quality import for_enrolment
+from edge_gate.notify import ServiceNotifier
+from edge_gate.wire import Health, Sighting, Verb
+
+_POLL_S: Final = 0.2
+_HEALTH_NS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
+
+
+class Notifier(Protocol):
+    """Tells the supervisor how things are (sd_notify(3))."""
+
+    def notify(self, state: str) -> None:
+        """Send lines such as READY=1."""
+        ...
+
+
+class Eye:
+    """Watches until told to stop; the gate's commands say for what."""
+
+    def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier) -> None:
+        self._limits = settings.quality
+        self._clock = clock
+        self._notifier = notifier
+        self._model_id = models.embedder.model_id
+        self._perception = Perception(models, settings.quality)
+        self._lookout = Lookout(settings.camera, clock)
+        self._link = GateLink(settings.sockets.eye, clock)
+        self._pace = Pace()
+        self._verb = Verb.WATCH
+        self._eye = secrets.randbits(64)
+        self._sightings = self._healths = 0
+        self._health_ns = 0
+        self._status = ""
+        self._running = True
+
+    def run(self) -> None:
+        """Open the camera, say that the eye is ready, and watch. Raises UnknownDriver; returns after `stop`."""
+        self._lookout.open()
+        self._notifier.notify("READY=1")
+        try:
+            while self._running:
+                self.once()
+        finally:
+            self._notifier.notify("STOPPING=1")
+            self._lookout.release()
+            self._link.close()
+
+    def stop(self) -> None:
+        """End after the picture at hand."""
+        self._running = False
+
+    def once(self) -> None:
+        """Do what the gate asks, deal with one picture, and report once a second."""
+        for command in self._link.receive():
+            self._obey(command.verb)
+        if self._verb is Verb.PAUSE:
+            self._link.wait(_POLL_S)
+        else:
+            self._look()
+        self._report()
+
+    def _obey(self, verb: Verb) -> None:
+        if verb is self._verb:
+            return
+        _log.info("asked to %s", verb.name.lower())
+        self._verb = verb
+        self._perception.limits = for_enrolment(self._limits) if verb is Verb.ENROL else self._limits
+        if verb is Verb.PAUSE:
+            self._lookout.release()
+            self._perception.forget()
+
+    def _look(self) -> None:
+        """Take the newest picture; somebody is only looked for while there is a gate to tell."""
+        frame = self._lookout.read(_POLL_S)
+        if frame is None:
+            return
+        began_ns = self._clock.monotonic_ns()
+        if self._link.connected:
+            seen = self._perception.see(frame.bgr, frame.captured_ns)
+            if seen is not None:
+                self._say(seen)
+        ended_ns = self._clock.monotonic_ns()
+        self._pace.add(ended_ns, (ended_ns - began_ns) / 1e6)
+
+    def _say(self, seen: Observation) -> None:
+        self._sightings += 1
+        sighting = Sighting(
+            eye=self._eye,
+            sequence=self._sightings,
+            captured_ns=seen.captured_ns,
+            track=seen.track,
+            x=seen.x,
+            y=seen.y,
+            width=seen.width,
+            height=seen.height,
+            quality=seen.quality,
+            liveness=float("nan"),
+            refusal=seen.refusal,
+            model_id=self._model_id,
+            embedding=seen.embedding,
+        )
+        self._link.send(sighting.pack())
+
+    def _report(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._health_ns < _HEALTH_NS:
+            return
+        self._health_ns = now_ns
+        self._healths += 1
+        fps, p50_ms, p95_ms = self._pace.figures(now_ns)
+        health = Health(
+            eye=self._eye,
+            sequence=self._healths,
+            sent_ns=now_ns,
+            frames=self._pace.frames,
+            fps=fps,
+            loop_p50_ms=p50_ms,
+            loop_p95_ms=p95_ms,
+            luminance=self._perception.luminance,
+            camera=self._lookout.state,
+            sealed=0,
+        )
+        self._link.send(health.pack())
+        self._notifier.notify("WATCHDOG=1")
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        gate = "gate connected" if self._link.connected else "waiting for the gate"
+        doing = "paused" if self._verb is Verb.PAUSE else f"camera {self._lookout.state.name.lower()}"
+        status = f"{doing}, {gate}"
+        if status != self._status:
+            self._status = status
+            self._notifier.notify(f"STATUS={status}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the eye until SIGTERM. Returns 0, or the exit code of the error that was told on stderr."""
+    parser = argparse.ArgumentParser(prog="edge-gate-eye", description="Sees people and tells the gate numbers.")
+    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        settings = config.load(arguments.config)
+        eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ))
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            eye.stop()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        eye.run()
+    except EdgeGateError as error:
+        print(f"edge-gate-eye: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The eye as a process: over a real socket, with a real recording, through the death of the gate and of the camera."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from edge_gate import cards, config
+from edge_gate.clock import SystemClock
+from edge_gate.config import Config
+from edge_gate.eye.link import GateLink
+from edge_gate.eye.lookout import Lookout
+from edge_gate.eye.pace import Pace
+from edge_gate.eye.service import Eye, main
+from edge_gate.wire import LARGEST_BYTES, CameraState, Command, Health, Refusal, Sighting, Verb, unpack
+from tests.unit.eye_scenes import MODELS_FOLDER, models, sitter, sway
+
+PATIENCE_S = 20.0
+
+
+class Gate:
+    """An independent peer: accepts one eye after the other and keeps what it says."""
+
+    def __init__(self, path: Path) -> None:
+        self.heard: list[Sighting | Health | Command] = []
+        self.eye: socket.socket | None = None
+        self._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._server.bind(str(path))
+        self._server.listen(1)
+        self._path = path
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self.eye, _ = self._server.accept()
+            except OSError:
+                return
+            with self.eye:
+                while message := self._next(self.eye):
+                    self.heard.append(unpack(message))
+
+    @staticmethod
+    def _next(eye: socket.socket) -> bytes:
+        try:
+            return eye.recv(LARGEST_BYTES + 1)
+        except OSError:
+            return b""
+
+    def ask(self, verb: Verb) -> None:
+        assert self.eye is not None
+        self.eye.send(Command(verb, 1).pack())
+
+    def of(self, kind: type) -> list[Any]:
+        return [each for each in list(self.heard) if isinstance(each, kind)]
+
+    def die(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        if self.eye is not None:
+            with suppress(OSError):
+                self.eye.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE_S)
+        self._path.unlink()
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("film")
+    for number, (bgr, _) in enumerate(sway(sitter("P001", masked=True), 12)):
+        cv2.imwrite(str(folder / f"{number:02}.png"), bgr)
+    return folder
+
+
+def site(folder: Path, source: str, **sections: dict[str, Any]) -> Path:
+    path = folder / "edge-gate.toml"
+    camera = {"driver": "replay", "source": source, "stall_s": 0.5}
+    sockets = {"eye": str(folder / "eye.sock")}
+    path.write_text(config.example({"camera": camera, "sockets": sockets, **sections}))
+    return path
+
+
+@contextmanager
+def running(path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]:
+    """The real process, and the socket on which it tells its supervisor how it is."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path.parent / "notify"))
+        notify.settimeout(PATIENCE_S)
+        eye = subprocess.Popen(
+            [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path)],
+            env={**os.environ, "NOTIFY_SOCKET": str(path.parent / "notify")},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield eye, notify
+        finally:
+            eye.kill()
+            eye.communicate()
+
+
+@contextmanager
+def in_process(settings: Config) -> Iterator[Eye]:
+    """The same loop in a thread, which starts faster than a process."""
+    eye = Eye(settings, models(), SystemClock(), Silent())
+    thread = threading.Thread(target=eye.run)
+    thread.start()
+    try:
+        yield eye
+    finally:
+        eye.stop()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+class Silent:
+    def notify(self, state: str) -> None:
+        assert state
+
+
+def test_the_process_says_what_it_sees_outlives_the_gate_and_ends_when_told(tmp_path: Path, film: Path) -> None:
+    path = site(tmp_path, f"loop:{film}")
+    gate = Gate(tmp_path / "eye.sock")
+    with running(path) as (eye, notify):
+        assert b"READY=1" in notify.recv(4096)
+        until(lambda: any(each.embedding for each in gate.of(Sighting)), "no sighting with an embedding came")
+        until(lambda: gate.of(Health), "no health came")
+        gate.die()
+        gate = Gate(tmp_path / "eye.sock")
+        until(lambda: len(gate.of(Sighting)) > 3 and gate.of(Health), "the eye did not come back")
+        check_stream(gate)
+        told = b"".join(notify.recv(4096) for _ in range(4))
+        assert b"WATCHDOG=1" in told and b"STATUS=camera" in told
+        eye.send_signal(signal.SIGTERM)
+        _, said = eye.communicate(timeout=PATIENCE_S)
+        assert eye.returncode == 0
+    assert "has gone" in said and "connected to the gate" in said
+    assert "Traceback" not in said
+
+
+def check_stream(gate: Gate) -> None:
+    sightings, healths = gate.of(Sighting), gate.of(Health)
+    assert {each.eye for each in sightings} == {each.eye for each in healths}
+    sequences = [each.sequence for each in sightings]
+    assert sequences == sorted(set(sequences))
+    assert all((each.width, each.height) == (640, 480) for each in sightings)
+    now_ns = time.monotonic_ns()
+    assert all(0 <= now_ns - each.captured_ns < 60e9 for each in sightings)
+    ages = [now_ns - each.captured_ns for each in sightings]
+    assert ages == sorted(ages, reverse=True), "sightings of the time without a gate were queued"
+    expected = cards.read(MODELS_FOLDER, "eyes-sface-48x112").model_id
+    assert {each.model_id for each in sightings} == {expected}
+    assert all((each.refusal is Refusal.NONE) == bool(each.embedding) for each in sightings)
+    assert healths[-1].camera is CameraState.WORKING
+    assert 0 < healths[-1].luminance < 1
+
+
+def test_a_paused_eye_lets_go_of_the_camera_and_sees_nobody(tmp_path: Path, film: Path) -> None:
+    gate = Gate(tmp_path / "eye.sock")
+    with in_process(config.load(site(tmp_path, f"loop:{film}"))):
+        until(lambda: gate.of(Sighting), "no sighting came")
+        before = max(each.track for each in gate.of(Sighting))
+        gate.ask(Verb.PAUSE)
+        until(lambda: gate.of(Health)[-1:] and gate.of(Health)[-1].camera is CameraState.STARTING, "not paused")
+        count = len(gate.of(Sighting))
+        healths = len(gate.of(Health))
+        until(lambda: len(gate.of(Health)) > healths, "a paused eye still says how it is")
+        assert len(gate.of(Sighting)) == count
+        gate.ask(Verb.WATCH)
+        until(lambda: len(gate.of(Sighting)) > count, "it did not watch again")
+        assert gate.of(Sighting)[-1].track > before
+    gate.die()
+
+
+def test_for_an_enrolment_the_limits_are_stricter(tmp_path: Path, film: Path) -> None:
+    gate = Gate(tmp_path / "eye.sock")
+    settings = config.load(site(tmp_path, f"loop:{film}"))
+    settings = replace(settings, quality=replace(settings.quality, min_interocular_px=28))
+    with in_process(settings):
+        until(lambda: len(gate.of(Sighting)) > 3, "no sighting came")
+        gate.ask(Verb.ENROL)
+        until(lambda: gate.of(Sighting)[-1].refusal is Refusal.TOO_FAR, "28 pixels are too few for an enrolment")
+        gate.ask(Verb.WATCH)
+        until(lambda: gate.of(Sighting)[-1].embedding, "and enough at other times")
+    gate.die()
+
+
+def test_a_missing_camera_is_told_and_taken_when_it_comes(tmp_path: Path, film: Path) -> None:
+    gate = Gate(tmp_path / "eye.sock")
+    with in_process(config.load(site(tmp_path, f"loop:{tmp_path / 'later'}"))):
+        until(lambda: gate.of(Health) and gate.of(Health)[-1].camera is CameraState.MISSING, "it did not say so")
+        (tmp_path / "later").symlink_to(film)
+        until(lambda: gate.of(Sighting), "it did not take the camera")
+        until(lambda: gate.of(Health)[-1].camera is CameraState.WORKING, "it did not say so")
+    gate.die()
+
+
+def test_a_recording_that_ends_is_a_stalled_camera_and_no_busy_loop(tmp_path: Path, film: Path) -> None:
+    settings = config.load(site(tmp_path, f"fast:{film}")).camera
+    lookout = Lookout(settings, SystemClock())
+    assert sum(lookout.read(0.01) is not None for _ in range(12)) == 12
+    began = time.monotonic()
+    until(lambda: lookout.read(0.05) is None and lookout.state is CameraState.STALLED, "it did not stall")
+    assert time.monotonic() - began >= 0.4
+    lookout.release()
+    assert lookout.state is CameraState.STARTING
+
+
+def test_a_damaged_picture_is_a_fault_and_the_next_is_read(tmp_path: Path, film: Path) -> None:
+    folder = tmp_path / "film"
+    folder.mkdir()
+    first, second, *_ = sorted(film.iterdir())
+    (folder / "0.png").write_bytes(first.read_bytes())
+    (folder / "1.png").write_bytes(b"not a picture")
+    (folder / "2.png").write_bytes(second.read_bytes())
+    lookout = Lookout(config.load(site(tmp_path, f"fast:{folder}")).camera, SystemClock())
+    found = [(lookout.read(0.01) is not None, lookout.state) for _ in range(3)]
+    assert found == [(True, CameraState.WORKING), (False, CameraState.GARBAGE), (True, CameraState.WORKING)]
+
+
+def test_a_gate_that_does_not_read_never_holds_up_the_eye(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(str(tmp_path / "eye.sock"))
+        server.listen(1)
+        link = GateLink(tmp_path / "eye.sock", SystemClock())
+        assert link.receive() == [] and link.connected
+        message = Command(Verb.WATCH, 1).pack()
+        began = time.monotonic()
+        sent = sum(link.send(message) for _ in range(20_000))
+        assert time.monotonic() - began < PATIENCE_S
+        assert 0 < sent < 20_000 and link.lost == 20_000 - sent
+        assert link.connected
+        link.close()
+
+
+def test_rubbish_from_the_gate_is_dropped_and_the_next_command_heard(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(str(tmp_path / "eye.sock"))
+        server.listen(1)
+        link = GateLink(tmp_path / "eye.sock", SystemClock())
+        link.receive()
+        gate, _ = server.accept()
+        with gate:
+            gate.send(b"rubbish")
+            gate.send(bytes(2000))
+            gate.send(Command(Verb.ENROL, 7).pack())
+            assert [each.verb for each in link.receive()] == [Verb.ENROL]
+        assert link.receive() == [] and not link.connected
+        link.close()
+
+
+def test_without_a_gate_the_link_tries_less_and_less_often(tmp_path: Path) -> None:
+    class Hands:
+        """A clock that stands where it is put."""
+
+        now_ns = 0
+
+        def monotonic_ns(self) -> int:
+            return self.now_ns
+
+        def now(self) -> Any:
+            raise AssertionError("durations are not taken from the wall clock")
+
+    clock = Hands()
+    link = GateLink(tmp_path / "eye.sock", clock)
+    link.receive()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(str(tmp_path / "eye.sock"))
+        server.listen(1)
+        link.receive()
+        assert not link.connected, "it was too early for a second attempt"
+        clock.now_ns = 100_000_000
+        link.receive()
+        assert link.connected
+        link.close()
+
+
+def test_the_pace_is_that_of_the_last_seconds() -> None:
+    pace = Pace()
+    assert pace.figures(0) == (0.0, 0.0, 0.0)
+    for k in range(200):
+        pace.add(k * 100_000_000, 5.0 if k < 100 else 10.0)
+    fps, p50, p95 = pace.figures(20_000_000_000)
+    assert pace.frames == 200
+    assert fps == pytest.approx(10, rel=0.05) and (p50, p95) == (10, 10)
+    assert pace.figures(60_000_000_000) == (0.0, 0.0, 0.0)
+
+
+def test_what_cannot_start_says_why_and_ends_with_its_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(tmp_path / "none.toml")]) == 11
+    assert "No configuration at" in capsys.readouterr().err
+    assert main(["--config", str(site(tmp_path, "x", models={"folder": str(tmp_path)}))]) == 32
+    assert "does not answer for its model" in capsys.readouterr().err
+    path = site(tmp_path, "x")
+    path.write_text(path.read_text().replace('driver = "replay"', 'driver = "crystal-ball"'))
+    with running(path) as (eye, _):
+        _, said = eye.communicate(timeout=PATIENCE_S)
+        assert eye.returncode == 22
+    assert "crystal-ball" in said and "Traceback" not in said
+
+
+def test_the_eye_knows_nothing_of_the_store_the_gate_or_the_relays() -> None:
+    forbidden = ("edge_gate.store", "edge_gate.gate", "edge_gate.relays", "sqlcipher3", "sqlite3", "serial", "click")
+    program = f"""
+import sys
+import edge_gate.eye.service, edge_gate.eye.cameras.replay, edge_gate.eye.cameras.v4l2
+known = [name for name in sys.modules if name.startswith({forbidden!r})]
+sys.exit(", ".join(known) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
