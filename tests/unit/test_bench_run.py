@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A benchmark of a few calls, with the real models and both real processes. How fast anything is, no test says."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from edge_gate import config
+from edge_gate.bench import frames, run
+from edge_gate.bench.peer import DlibPipeline
+from edge_gate.bench.processes import measure_processes
+from edge_gate.bench.report import Bench, show
+from edge_gate.bench.run import Effort, bench
+from edge_gate.bench.stages import STAGES
+from edge_gate.cli.bench import command
+from edge_gate.cli.common import ask
+from edge_gate.cli.init import make_site
+from edge_gate.errors import EdgeGateError, ExtraMissing
+
+TINY = Effort(frames=10, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
+
+
+def status(site: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = ask(config.load(site), "status")
+    return answer
+
+
+@pytest.fixture(scope="module")
+def measured() -> Bench:
+    return bench(config.Models(), make_site, status, TINY)
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for each in value.values() for leaf in leaves(each)]
+    return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
+
+
+def test_every_figure_is_a_finite_number(measured: Bench) -> None:
+    answer = json.loads(json.dumps(measured.as_dict(), allow_nan=False))
+    for each in leaves(answer):
+        assert not isinstance(each, float) or (math.isfinite(each) and each >= 0)
+    assert tuple(answer["stages"]) == STAGES
+    assert set(answer["search"]) == {"50", "200"}
+    timings = [*answer["stages"].values(), *answer["eye_loop"].values(), *answer["search"].values()]
+    assert all(each["calls"] > 0 and each["wall_p50_ms"] > 0 and each["cpu_p50_ms"] > 0 for each in timings)
+    assert all(each["wall_p50_ms"] <= each["wall_p95_ms"] for each in timings)
+
+
+def test_both_real_processes_became_ready_and_their_memory_was_read(measured: Bench) -> None:
+    for process in (measured.processes.gate, measured.processes.eye):
+        assert process.ready_s > 0
+        assert process.peak_mb > 5
+    assert measured.processes.gate.helpers_mb > 0  # the pulse guard
+    assert measured.processes.eye_fps > 0
+
+
+def test_the_peer_is_measured_exactly_where_it_is_installed(measured: Bench) -> None:
+    answer = measured.as_dict()
+    if find_spec("dlib") and find_spec("face_recognition_models"):
+        assert answer["peer"]["found"] > 0
+        assert answer["peer"]["ratio"]["tracked"] > 0 and answer["peer"]["ratio"]["untracked"] > 0
+    else:
+        assert answer["peer"] is None
+
+
+def test_each_goal_is_shown_with_its_figure_and_verdict(measured: Bench) -> None:
+    text = StringIO()
+    Console(width=120, file=text).print(show(measured))
+    for goal in measured.goals():
+        line = next(line for line in text.getvalue().splitlines() if line.startswith(goal.name))
+        assert f"{goal.value:.2f} {goal.unit}" in line
+        assert ("missed" if not goal.met else "met") in line
+
+
+def test_the_frames_are_of_one_person_who_moves() -> None:
+    pictures = frames.walk_up(12)
+    assert all(picture.shape == (480, 640, 3) and picture.dtype == np.uint8 for picture in pictures)
+    assert np.abs(pictures[0].astype(int) - pictures[11]).mean() > 3 * frames.NOISE
+
+
+def test_what_is_not_installed_is_named_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(ExtraMissing, match=r"edge-gate\[bench\]"):
+        DlibPipeline()
+    monkeypatch.setattr(frames, "find_spec", lambda _: None)
+    with pytest.raises(ExtraMissing, match=r"edge-gate\[demo\]"):
+        frames.walk_up(1)
+
+
+def test_a_process_that_does_not_start_is_quoted() -> None:
+    def broken_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
+        site = make_site(folder, overrides)
+        site.with_name("store.key").unlink()
+        return site
+
+    with pytest.raises(EdgeGateError, match=r"did not become ready: .*store\.key"):
+        measure_processes(broken_site, status, 0.1, pictures=1)
+
+
+def test_the_command_prints_json_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "QUICK", TINY)
+    result = CliRunner().invoke(command, ["--quick", "--no-peer", "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["peer"] is None
+    assert answer["goals"][0]["name"].startswith("eye loop")
