@@ -96,7 +96,7 @@ class ControlServer:
         _, uid, gid = peer(connection)
         caller = Caller(connection, operator_name(uid))
         connection.setblocking(False)
-        if not self._may_call(uid, gid):
+        if not may_call(uid, gid, self._operators):
             caller.answer(failure(NotAllowed(caller.operator, f"Ask to be added to the group {self._operators!r}.")))
         elif len(self._callers) >= MOST_CALLERS:
             caller.answer(failure(WireError("control", f"{MOST_CALLERS} callers are being served; try again")))
@@ -142,14 +142,16 @@ class ControlServer:
             self._selector.unregister(caller.connection)
             caller.connection.close()
 
-    def _may_call(self, uid: int, gid: int) -> bool:
-        if uid in (0, os.getuid()):
-            return True
-        try:
-            group = grp.getgrnam(self._operators)
-        except KeyError:
-            return False
-        return gid == group.gr_gid or operator_name(uid) in group.gr_mem
+
+def may_call(uid: int, gid: int, operators: str) -> bool:
+    """Tell whether a user may use the control socket: root, the gate's own user, and members of the group."""
+    if uid in (0, os.getuid()):
+        return True
+    try:
+        group = grp.getgrnam(operators)
+    except KeyError:
+        return False
+    return gid == group.gr_gid or operator_name(uid) in group.gr_mem
 
 
 def operator_name(uid: int) -> str:

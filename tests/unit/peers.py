@@ -105,6 +105,15 @@ class RawEye:
         head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
         self.connection.send(self.LAYOUT.pack(*list(head.values())[:11], *figures, *end.values()))
 
+    def health(self, camera: int = 1) -> None:
+        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage."""
+        self.sequence += 1
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        figures = (15.0, 8.0, 12.0, 0.4)
+        self.connection.send(
+            struct.pack("<2sBB 4Q 4f BB 10x", b"EG", 2, 2, self.eye, self.sequence, now, 99, *figures, camera, 0)
+        )
+
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""
         for number in range(views):

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import grp
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ import pytest
 
 from edge_gate import config
 from edge_gate.cli.common import GateRefused, ask, converse
+from edge_gate.cli.status import find_faults
 from edge_gate.errors import StoreFull
+from edge_gate.gate.control import may_call
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.store.events import append
 from tests.unit.peers import RawEye, embedding, running_gate
@@ -245,8 +249,19 @@ def say(path: Path, data: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\n", b"{}\n", b"[1]\n", b"null\n", b'{"verb": 1}\n', b'{"verb": "open"}\n', b"\xff\xfe\n", b"[" * 9000 + b"\n"]
-    + [b'{"verb": "events", "limit": 1e9}\n', b'{"verb": "forget"}\n', b"x" * 20_000],
+    [
+        b"\n",
+        b"{}\n",
+        b"[1]\n",
+        b"null\n",
+        b'{"verb": 1}\n',
+        b'{"verb": "open"}\n',
+        b"\xff\xfe\n",
+        b"[" * 9000 + b"\n",
+        b'{"verb": "events", "limit": 1e9}\n',
+        b'{"verb": "forget"}\n',
+        b"x" * 20_000,
+    ],
 )
 def test_a_bad_request_gets_a_clear_error_and_harms_nobody(tmp_path: Path, board: BoardSimulator, data: bytes) -> None:
     with running_gate(tmp_path, board.path) as (_, settings):
@@ -351,3 +366,78 @@ def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path
         assert not any(change.on for change in board.history)
         eye.walk_up(1, track=2)
         assert pulsed(board)
+
+
+def test_somebody_seen_only_badly_leaves_a_line_that_says_why(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        for refusal in (1, 4, 4):
+            eye.see(refusal=refusal)
+            time.sleep(0.05)
+        (event,) = until(lambda: events(settings, "unclear"))
+        assert event["detail"] == {"accepted": 0, "reason": "too_dark"}
+
+
+def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        for camera in (1, 4, 4, 4, 1):
+            eye.health(camera)
+        until(lambda: len(events(settings, "camera")) == 2)
+        assert [each["detail"]["state"] for each in events(settings, "camera")] == ["working", "black"]
+        eye.health(3)
+        until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")
+        assert find_faults(ask(settings, "status")) == ["camera: stalled"]
+
+
+def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        until(lambda: events(settings, "eye joined"))
+        eye.connection.close()
+        until(lambda: events(settings, "eye lost"))
+        assert "nobody can be seen" in find_faults(ask(settings, "status"))[0]
+
+
+def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        lines = converse(settings, "enrol", name="Ann", consent=CONSENT)
+        threading.Timer(0.5, eye.see, [embedding(1)]).start()
+        assert next(lines)["taken"] == 1
+        with pytest.raises(GateRefused, match="under way"):
+            ask(settings, "enrol", name="Bo", consent=CONSENT)
+        with pytest.raises(GateRefused, match="under way"):
+            ask(settings, "pause")
+        lines.close()  # type: ignore[attr-defined]
+        until(lambda: not ask(settings, "status")["enrolling"])
+        assert events(settings, "enrolment failed") and ask(settings, "residents") == []
+
+
+def test_a_caller_who_never_reads_is_cut_off_and_the_rest_is_served(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings), socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(settings.sockets.control))
+        with suppress(ConnectionError):
+            for _ in range(3000):
+                deaf.sendall(b'{"verb": "status"}\n' * 20)
+        assert ask(settings, "status")["door"]["state"] == "secure"
+
+
+def test_too_many_callers_are_told_so(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings), ExitStack() as stack:
+        for _ in range(8):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            idle.connect(str(settings.sockets.control))
+        with pytest.raises(GateRefused, match="8 callers"):
+            ask(settings, "status")
+
+
+def test_only_root_the_gate_itself_and_the_operators_group_may_call() -> None:
+    group = grp.getgrgid(os.getgid())
+    assert may_call(0, 12345, "no-such-group")
+    assert may_call(os.getuid(), 12345, "no-such-group")
+    assert may_call(54321, group.gr_gid, group.gr_name)
+    assert not may_call(54321, 54321, group.gr_name)
+    assert not may_call(54321, 54321, "no-such-group")

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents say what the code does: generated ones are fresh, tables are complete, links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from edge_gate import errors
+from edge_gate.cli import group
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+WRITTEN = sorted([*DOCS.glob("*.md"), CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md"])
+
+
+def load_generator() -> ModuleType:
+    found = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+generate = load_generator()
+COMMANDS = {" ".join(words): command for words, command in generate.commands(group, ("edge-gate",))}
+
+
+def error_classes() -> list[type[errors.EdgeGateError]]:
+    found = [each for each in vars(errors).values() if isinstance(each, type)]
+    return sorted(
+        (each for each in found if issubclass(each, errors.EdgeGateError) and each is not errors.EdgeGateError),
+        key=lambda each: each.exit_code,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(generate.generated()), ids=lambda path: path.name)
+def test_a_generated_document_is_what_make_docs_would_write(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generate.generated()[path], "run `make docs`"
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS))
+def test_every_command_and_every_option_says_what_it_is_for(words: str) -> None:
+    command = COMMANDS[words]
+    assert (command.help or "").strip(), words
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert (option.help or "").strip(), f"{words} {option.opts[0]}"
+
+
+def test_the_table_of_exit_codes_has_every_error_and_no_other() -> None:
+    text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    assert [(int(code), name) for code, name, _ in rows] == [
+        (each.exit_code, each.__name__) for each in error_classes()
+    ]
+    assert all(meaning.strip() for _, _, meaning in rows)
+
+
+def test_an_error_message_points_to_documents_and_headings_that_exist() -> None:
+    for each in error_classes():
+        for file, heading in re.findall(r'(docs/\w+\.md)(?:, "([^"]+)")?', " ".join((each.__doc__ or "").split())):
+            text = (CHECKOUT / file).read_text(encoding="utf-8")
+            assert not heading or re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE), heading
+
+
+def recorded_kinds() -> set[str]:
+    """Return every kind of event that the gate's code writes, read from the code."""
+    kinds = set()
+    for path in (CHECKOUT / "edge_gate" / "gate").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("record", "append")
+            ):
+                texts = [each for argument in node.args[:2] for each in ast.walk(argument)]
+                if node.func.attr == "record" or (
+                    isinstance(node.func.value, ast.Name) and node.func.value.id == "events"
+                ):
+                    kinds |= {
+                        each.value for each in texts if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                    }
+    return kinds
+
+
+def test_the_table_of_events_has_every_kind_that_the_gate_records() -> None:
+    text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
+    section = text.partition("## What each event means")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
+    assert recorded_kinds() >= {"opened", "refused", "paused", "resumed", "relay test"}
+    assert documented == recorded_kinds()
+
+
+def anchor(heading: str) -> str:
+    """Return the name under which a heading can be linked."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_every_link_inside_the_repository_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, place = target.partition("#")
+        goal = (path.parent / file) if file else path
+        assert goal.exists(), target
+        if place:
+            headings = re.findall(r"^#+ (.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)
+            assert place in [anchor(each) for each in headings], target
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_every_module_and_file_that_a_document_names_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:edge_gate|tests|systemd|docs|models)/[\w./-]*[\w/])`", text):
+        assert (CHECKOUT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+def test_every_command_that_a_document_shows_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for found in re.findall(r"(?:`|^\s*(?:sudo )?)(edge-gate(?: [a-z][a-z-]*)+)", text, re.MULTILINE):
+        words = found.split()
+        known = [words[:length] for length in range(len(words), 1, -1) if " ".join(words[:length]) in COMMANDS]
+        assert known, found

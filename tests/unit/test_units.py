@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units, users, folders and device names agree with the code and with each other.
+
+What systemd itself makes of them is checked by .ci/run (verify, exposure) and tests/system/test_systemd.py (live).
+"""
+
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+
+import pytest
+
+from edge_gate.config import DEFAULT_PATH, Config
+from edge_gate.store.keys import CREDENTIAL
+
+CHECKOUT = Path(__file__).parents[2]
+SYSTEMD = CHECKOUT / "systemd"
+UNITS = ("edge-gate", "edge-gate-eye")
+
+
+def settings(unit: str) -> list[tuple[str, str]]:
+    """Return each line of a unit as key and value, in order."""
+    lines = (SYSTEMD / f"{unit}.service").read_text().splitlines()
+    return [
+        (key, value) for line in lines if not line.startswith("#") for key, sep, value in [line.partition("=")] if sep
+    ]
+
+
+def values(unit: str, key: str) -> list[str]:
+    return [value for name, value in settings(unit) if name == key]
+
+
+def table(file: str) -> list[list[str]]:
+    """Return the fields of each line of a sysusers or tmpfiles file."""
+    lines = (SYSTEMD / file).read_text().splitlines()
+    return [line.split() for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_starts_a_program_that_pip_installs_with_the_default_configuration(unit: str) -> None:
+    (start,) = values(unit, "ExecStart")
+    program, *arguments = start.split()
+    package = configparser.ConfigParser()
+    package.read(CHECKOUT / "setup.cfg")
+    scripts = package["options.entry_points"]["console_scripts"]
+    assert Path(program).name in [line.partition("=")[0].strip() for line in scripts.splitlines()]
+    assert arguments[-2:] == ["--config", str(DEFAULT_PATH)]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_is_watched_and_started_again_for_ever(unit: str) -> None:
+    assert values(unit, "Type") == ["notify"]
+    assert values(unit, "Restart") == ["always"]
+    assert values(unit, "StartLimitIntervalSec") == ["0"]
+    assert 2 <= int(values(unit, "WatchdogSec")[0]) <= 30
+
+
+def test_the_pulse_guard_may_outlive_the_gate() -> None:
+    assert values("edge-gate", "KillMode") == ["control-group"]
+    assert values("edge-gate", "SendSIGKILL") == []
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [
+        ("PrivateNetwork", "yes"),
+        ("RestrictAddressFamilies", "AF_UNIX"),
+        ("IPAddressDeny", "any"),
+        ("CapabilityBoundingSet", ""),
+        ("AmbientCapabilities", ""),
+        ("NoNewPrivileges", "yes"),
+        ("MemoryDenyWriteExecute", "yes"),
+        ("ProtectSystem", "strict"),
+        ("ProtectHome", "yes"),
+        ("DevicePolicy", "closed"),
+        ("SystemCallArchitectures", "native"),
+        ("LimitCORE", "0"),
+        ("MemorySwapMax", "0"),
+    ],
+)
+def test_a_wall_stands_in_both_units(unit: str, key: str, wanted: str) -> None:
+    assert values(unit, key) == [wanted]
+
+
+def test_only_the_gate_has_the_key_and_the_store() -> None:
+    (credential,) = values("edge-gate", "LoadCredentialEncrypted")
+    assert credential.partition(":")[0] == CREDENTIAL
+    assert values("edge-gate", "StateDirectory") == ["edge-gate"]
+    assert Config().store.path.parent == Path("/var/lib/edge-gate")
+    for key in ("StateDirectory", "RuntimeDirectory", "CacheDirectory", "LogsDirectory", "ReadWritePaths", "BindPaths"):
+        assert values("edge-gate-eye", key) == []
+    assert not [key for key, _ in settings("edge-gate-eye") if "Credential" in key]
+
+
+def test_only_the_eye_has_a_camera_and_only_the_gate_a_serial_line() -> None:
+    assert values("edge-gate-eye", "DeviceAllow") == ["char-video4linux rw"]
+    assert values("edge-gate", "DeviceAllow") == ["char-ttyUSB rw", "char-ttyACM rw"]
+    assert values("edge-gate", "PrivateDevices") == ["yes"]
+    assert Config().door.port in values("edge-gate", "BindPaths")[0]
+
+
+def test_each_unit_has_a_user_of_its_own_whom_sysusers_makes() -> None:
+    made = [fields[1] for fields in table("sysusers.d/edge-gate.conf") if fields[0] == "u"]
+    assert [values(unit, "User") for unit in UNITS] == [[name] for name in made]
+    assert [values(unit, "Group") for unit in UNITS] == [[name] for name in made]
+
+
+def test_the_sockets_lie_where_the_configuration_says_each_behind_its_own_group() -> None:
+    sockets = Config().sockets
+    folders = {fields[1]: fields[2:] for fields in table("tmpfiles.d/edge-gate.conf") if fields[0] == "d"}
+    assert folders[str(sockets.eye.parent)] == ["2750", "edge-gate", "edge-gate-eye"]
+    assert values("edge-gate", "RuntimeDirectory") == [str(sockets.control.parent.relative_to("/run"))]
+    assert values("edge-gate", "RuntimeDirectoryMode") == ["0750"]
+    assert values("edge-gate", "Group") == [sockets.operators]
+
+
+def test_the_gates_own_root_is_made_at_each_boot() -> None:
+    made = [fields[1] for fields in table("tmpfiles.d/edge-gate.conf")]
+    (root,) = values("edge-gate", "RootDirectory")
+    assert {root, f"{root}/lib", f"{root}/lib64", f"{root}/bin"} <= set(made)
+
+
+def test_udev_gives_camera_and_relay_the_names_that_the_configuration_expects() -> None:
+    rules = (SYSTEMD / "udev/70-edge-gate.rules").read_text()
+    config = Config()
+    for name in (config.camera.source, config.door.port):
+        assert f'SYMLINK+="{Path(name).relative_to("/dev")}"' in rules
+    assert 'ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"' in rules
