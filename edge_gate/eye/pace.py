@@ -30,6 +30,8 @@ class Pace:
             self._recent.popleft()
         if not self._recent:
             return 0.0, 0.0, 0.0
-        span_s = max((now_ns - self._recent[0][0]) / 1e9, 1e-3)
+        # The first of n pictures begins the time in which the other n - 1 came.
+        span_s = (now_ns - self._recent[0][0]) / 1e9
+        fps = (len(self._recent) - 1) / span_s if span_s > 0 else 0.0
         p50, p95 = np.percentile([took_ms for _, took_ms in self._recent], [50, 95])
-        return len(self._recent) / span_s, float(p50), float(p95)
+        return fps, float(p50), float(p95)

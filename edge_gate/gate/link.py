@@ -17,7 +17,7 @@ from edge_gate.errors import AlreadyRunning, WireError
 from edge_gate.wire import LARGEST_BYTES, Command, Health, Refusal, Sighting, Verb, unpack
 
 # The eye works at 15 pictures a second; twice that is plenty, and it bounds what could be smuggled out in the numbers.
-MOST_SIGHTINGS_PER_S: Final = 30
+MOST_MESSAGES_PER_S: Final = 30
 OLDEST_NS: Final = 2_000_000_000
 # Messages taken from the socket in one go, so that a flood cannot keep the gate from its door.
 BATCH: Final = 32
@@ -67,7 +67,7 @@ class EyeLink:
         self.health: Health | None = None
         self.refused = 0
         self._last: dict[type, tuple[int, int]] = {}
-        self._allowance = float(MOST_SIGHTINGS_PER_S)
+        self._allowance = float(MOST_MESSAGES_PER_S)
         self._refilled_ns = clock.monotonic_ns()
         self._commands = 0
 
@@ -145,13 +145,13 @@ class EyeLink:
         if eye == message.eye and message.sequence <= last:
             raise WireError("eye", f"sequence {message.sequence} after {last}")
         self._last[type(message)] = (message.eye, message.sequence)
+        at_ns = message.sent_ns if isinstance(message, Health) else message.captured_ns
+        if not 0 <= self._clock.monotonic_ns() - at_ns <= OLDEST_NS or not self._spend():
+            self.refused += 1
+            return None
         if isinstance(message, Health):
             self.health = message
             return message
-        age_ns = self._clock.monotonic_ns() - message.captured_ns
-        if not 0 <= age_ns <= OLDEST_NS or not self._spend():
-            self.refused += 1
-            return None
         if message.refusal is Refusal.NONE and message.model_id != self._model_id:
             raise WireError("eye", f"it runs model {message.model_id.hex()}, the gate expects {self._model_id.hex()}")
         return message
@@ -159,8 +159,8 @@ class EyeLink:
     def _spend(self) -> bool:
         """Token bucket: one second's worth may come at once, no more."""
         now = self._clock.monotonic_ns()
-        earned = (now - self._refilled_ns) / 1e9 * MOST_SIGHTINGS_PER_S
-        self._allowance = min(self._allowance + earned, float(MOST_SIGHTINGS_PER_S))
+        earned = (now - self._refilled_ns) / 1e9 * MOST_MESSAGES_PER_S
+        self._allowance = min(self._allowance + earned, float(MOST_MESSAGES_PER_S))
         self._refilled_ns = now
         if self._allowance < 1:
             return False

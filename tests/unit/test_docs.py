@@ -123,10 +123,24 @@ def test_every_module_and_file_that_a_document_names_exists(path: Path) -> None:
         assert (CHECKOUT / name).exists(), name
 
 
+def shown_commands(text: str) -> list[list[str]]:
+    """Return the words of each call of edge-gate in a document's code, inline or in blocks."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in blocks for line in block.splitlines()] + inline
+    calls = [re.match(r"(?:sudo )?(?:/opt/edge-gate/bin/)?edge-gate (.+)", line.strip()) for line in lines]
+    return [call[1].split() for call in calls if call]
+
+
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
-def test_every_command_that_a_document_shows_exists(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for found in re.findall(r"(?:`|^\s*(?:sudo )?)(edge-gate(?: [a-z][a-z-]*)+)", text, re.MULTILINE):
-        words = found.split()
-        known = [words[:length] for length in range(len(words), 1, -1) if " ".join(words[:length]) in COMMANDS]
-        assert known, found
+def test_every_command_and_option_that_a_document_shows_exists(path: Path) -> None:
+    for words in shown_commands(path.read_text(encoding="utf-8")):
+        if words[0].startswith("-") or words[0].isupper() or words[0].endswith((",", "|")):
+            continue
+        called = next(
+            (words[:length] for length in (2, 1) if " ".join(("edge-gate", *words[:length])) in COMMANDS), None
+        )
+        assert called, words
+        command = COMMANDS[" ".join(("edge-gate", *called))]
+        known = {name for option in command.params for name in option.opts} | {"--help"}
+        assert {word for word in words if word.startswith("--")} <= known, words

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` are all that a newcomer needs. Everything is kept in .venv, in this folder.
+
+# The first interpreter that really runs, is new enough, and can make environments (Debian: python3.11-venv).
+CAN := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for each in python3 python3.11 python3.13 python3.12; do \
+	$$each -c '$(CAN)' 2>/dev/null && echo $$each && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test check docs system-test clean
+
+demo: $(VENV)/.demo
+	$(BIN)/edge-gate demo
+
+test: $(VENV)/.test
+	@$(BIN)/python -VV
+	@$(BIN)/python -m pip --disable-pip-version-check list --format=freeze
+	$(BIN)/python -m pytest tests/unit
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/generate.py
+
+# Needs root and the tools that .ci/run installs: virtual machines, containers, power cuts.
+system-test: $(VENV)/.system
+	$(BIN)/python -m pytest tests/system
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. Debian: apt install python3 python3-venv" \
+	"(or: make PYTHON=/path/to/python)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp each, so that nothing is installed twice.
+$(VENV)/.demo: setup.cfg pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(BIN)/python
+	$(PIP) --editable '.[demo,test,lint]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.system: $(VENV)/.test
+	$(PIP) --editable '.[demo,test,lint,system]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

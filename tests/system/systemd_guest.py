@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens inside the container: set up a site as docs/installer.md says, run the real units, and write down what
+was seen, act by act, as /mnt/acts.json. test_systemd.py judges it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge_gate import config
+from edge_gate.relays.simulator import BoardSimulator
+
+BIN = Path("/opt/edge-gate/bin")
+SETTINGS = Path("/etc/edge-gate/edge-gate.toml")
+UNITS = Path("/etc/systemd/system")
+PICTURES = Path("/srv/pictures")
+SHOWN = ("ActiveState", "SubState", "NRestarts", "Result", "StatusText", "MainPID")
+
+
+def sh(*command: object, check: bool = True) -> str:
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{command} ended with {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def tried(*command: object) -> dict[str, Any]:
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    return {"status": done.returncode, "out": done.stdout, "err": done.stderr}
+
+
+def show(unit: str) -> dict[str, str]:
+    lines = sh("systemctl", "show", unit, *(f"--property={name}" for name in SHOWN)).splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def status() -> dict[str, Any]:
+    done = tried(BIN / "edge-gate", "status", "--json", "--config", SETTINGS)
+    return json.loads(done["out"]) if done["out"] else {}
+
+
+def send(unit: str, number: signal.Signals) -> dict[str, str]:
+    """Send a signal to a unit's main process and return how the unit was before."""
+    before = show(unit)
+    if before["MainPID"] == "0":
+        raise RuntimeError(f"{unit} does not run: {before}")
+    os.kill(int(before["MainPID"]), number)
+    return before
+
+
+def replaced(unit: str, before: dict[str, str]) -> bool:
+    """Return whether the unit runs again, in another process."""
+    now = show(unit)
+    return now["ActiveState"] == "active" and now["MainPID"] != before["MainPID"]
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return the first true answer, or the last one when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not (answer := what()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
+def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
+    """The steps of docs/installer.md, with a simulated board and a folder of pictures instead of hardware."""
+    for unit in (shared / "systemd").glob("*.service"):
+        shutil.copy(unit, UNITS)
+    shutil.copy(shared / "systemd/sysusers.d/edge-gate.conf", "/usr/lib/sysusers.d/")
+    shutil.copy(shared / "systemd/tmpfiles.d/edge-gate.conf", "/usr/lib/tmpfiles.d/")
+    shutil.copy(shared / "systemd/udev/70-edge-gate.rules", "/etc/udev/rules.d/")
+    sh("systemd-sysusers")
+    sh("systemd-tmpfiles", "--create", "edge-gate.conf")
+    sh("useradd", "--create-home", "--groups", "edge-gate", "keeper")
+    sh("useradd", "--create-home", "stranger")
+
+    Path("/dev/edge-gate-relay").symlink_to(os.path.realpath(board.path))
+    os.chown("/dev/edge-gate-relay", pwd.getpwnam("edge-gate").pw_uid, 0)
+    Path("/dev/edge-gate-relay").chmod(0o600)
+    draw_pictures()
+
+    first = Path("/root/first")
+    sh(BIN / "edge-gate", "init", "--folder", first)
+    sh(
+        "systemd-creds", "encrypt", "--with-key=host", "--name=store-key",
+        first / "store.key", "/etc/edge-gate/store-key.cred",
+    )  # fmt: skip
+    Path("/etc/edge-gate/store-key.cred").chmod(0o600)
+    sh("install", "-o", "edge-gate", "-g", "edge-gate", "-m", "600", first / "edge-gate.db", "/var/lib/edge-gate/")
+    shutil.rmtree(first)
+    site = {
+        "camera": {"driver": "replay", "source": f"loop:{PICTURES}"},
+        "sockets": {"eye_user": "edge-gate-eye"},
+    }
+    SETTINGS.write_text(config.example(site))
+    sh("systemctl", "daemon-reload")
+    return {
+        "verify": tried("systemd-analyze", "verify", "--man=no", "edge-gate.service", "edge-gate-eye.service"),
+        "udev": tried("udevadm", "verify", "/etc/udev/rules.d/70-edge-gate.rules"),
+        "security": {
+            unit: tried("systemd-analyze", "security", "--offline=true", f"--threshold={limit}", unit)
+            for unit, limit in (("edge-gate.service", 3), ("edge-gate-eye.service", 4))
+        },
+    }
+
+
+def draw_pictures() -> None:
+    """Write pictures without anybody in them: noise on a ramp, so that no two are the same."""
+    PICTURES.mkdir()
+    chance = np.random.default_rng(1)
+    ramp = np.linspace(60, 180, 640, dtype=np.float32)[None, :, None]
+    for number in range(15):
+        noisy = ramp + chance.normal(0, 6, (480, 640, 3)).astype(np.float32)
+        cv2.imwrite(str(PICTURES / f"{number:02d}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def start(board: BoardSimulator) -> dict[str, Any]:
+    gate = tried("systemctl", "start", "edge-gate")
+    before_eye = status()
+    eye = tried("systemctl", "start", "edge-gate-eye")
+    connected = wait_for(lambda: (now := status()).get("eye", {}).get("camera") == "working" and now)
+    doctor = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
+    return {
+        "gate": gate,
+        "eye": eye,
+        "before eye": before_eye,
+        "with eye": connected,
+        "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
+        "doctor": json.loads(doctor["out"] or "{}"),
+        "heard at start": [each.hex() for each in board.heard],
+        "modes": sh("stat", "-c", "%n %a %U %G", *sorted(Path("/run/edge-gate").rglob("*.sock"))).splitlines(),
+        "store": sh("stat", "-c", "%a %U", "/var/lib/edge-gate", "/var/lib/edge-gate/edge-gate.db").splitlines(),
+    }
+
+
+def callers() -> dict[str, Any]:
+    ask = (BIN / "edge-gate", "status", "--json", "--config", SETTINGS)
+    names = ("keeper", "stranger", "edge-gate-eye")
+    asked = {name: tried("runuser", "-u", name, "--", *ask) for name in names}
+    pulse = tried("runuser", "-u", "keeper", "--", BIN / "edge-gate", "relay", "test", "--config", SETTINGS)
+    events = tried(BIN / "edge-gate", "events", "--json", "--config", SETTINGS)
+    return {"asked": asked, "pulse": pulse, "events": json.loads(events["out"] or "[]")}
+
+
+def probe(shared: Path) -> dict[str, Any]:
+    """Run systemd_probe.py in each unit's own sandbox: the same unit file, with another program."""
+    found = {}
+    shutil.copy(shared / "systemd_probe.py", "/opt/edge-gate/systemd_probe.py")
+    for unit in ("edge-gate", "edge-gate-eye"):
+        said = shared / f"{unit}-probe.json"
+        swapped = []
+        for line in (shared / "systemd" / f"{unit}.service").read_text().splitlines():
+            name, _, value = line.partition("=")
+            if name == "ExecStart":
+                line = f"ExecStart={BIN}/python /opt/edge-gate/systemd_probe.py\nStandardOutput=truncate:{said}"
+            elif name in ("Type", "Restart", "WatchdogSec", "NotifyAccess", "StateDirectory", "RuntimeDirectory"):
+                # The folders stay the real unit's: this one must not remove them when it ends.
+                folder = {"StateDirectory": "/var/lib/", "RuntimeDirectory": "/run/"}.get(name)
+                line = f"BindPaths={folder}{value}" if folder else "Type=oneshot" if name == "Type" else ""
+            swapped.append(line)
+        (UNITS / f"{unit}-probe.service").write_text("\n".join(swapped) + "\n")
+        sh("systemctl", "daemon-reload")
+        started = tried("systemctl", "start", f"{unit}-probe")
+        text = said.read_text() if said.exists() else ""
+        found[unit] = json.loads(text) if text else {"failed": started}
+    return found
+
+
+def kill_gate_mid_pulse(board: BoardSimulator) -> dict[str, Any]:
+    moved = len(board.history)
+    tried(BIN / "edge-gate", "relay", "test", "--config", SETTINGS)
+    before = send("edge-gate", signal.SIGKILL)
+    killed_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    back = wait_for(lambda: replaced("edge-gate", before))
+    again = wait_for(lambda: status().get("eye", {}).get("connected"))
+    return {
+        "changes": [[each.on, (each.at_ns - killed_ns) / 1e6] for each in board.history[moved:]],
+        "back": bool(back),
+        "eye again": bool(again),
+        "gate": show("edge-gate"),
+        "eye": show("edge-gate-eye"),
+        "door": status().get("door"),
+    }
+
+
+def kill_eye() -> dict[str, Any]:
+    before = send("edge-gate-eye", signal.SIGKILL)
+    again = wait_for(lambda: status().get("processes", {}).get("eye") not in (None, int(before["MainPID"])))
+    return {"again": bool(again), "eye": show("edge-gate-eye"), "gate": show("edge-gate")}
+
+
+def hang(unit: str) -> dict[str, Any]:
+    """Stop the process without ending it: only the watchdog can notice."""
+    before = send(unit, signal.SIGSTOP)
+    stopped = time.monotonic()
+    wait_for(lambda: replaced(unit, before), 60)
+    journal = sh("journalctl", "-u", unit, "--no-pager", "-o", "cat")
+    return {
+        "before": before,
+        "after": show(unit),
+        "seconds": time.monotonic() - stopped,
+        "watchdog": "Watchdog timeout" in journal,
+    }
+
+
+def stop(board: BoardSimulator) -> dict[str, Any]:
+    heard = len(board.heard)
+    tried("systemctl", "stop", "edge-gate-eye", "edge-gate")
+    return {
+        "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
+        "heard": [each.hex() for each in board.heard[heard:]],
+        "left in memory": sh("systemctl", "list-units", "--failed", "--no-legend", "edge-gate*"),
+    }
+
+
+def play(shared: Path) -> dict[str, Any]:
+    acts: dict[str, Any] = {}
+    with BoardSimulator("lcus1") as board:
+        acts["install"] = install(shared, board)
+        acts["start"] = start(board)
+        acts["callers"] = callers()
+        acts["probe"] = probe(shared)
+        acts["gate killed"] = kill_gate_mid_pulse(board)
+        acts["eye killed"] = kill_eye()
+        acts["gate hung"] = hang("edge-gate")
+        acts["eye hung"] = hang("edge-gate-eye")
+        acts["journal"] = sh(
+            "journalctl", "-u", "edge-gate", "-u", "edge-gate-eye", "--no-pager", "-o", "short-monotonic"
+        )
+        acts["stop"] = stop(board)
+    return acts
+
+
+def main() -> None:
+    shared = Path(sys.argv[1])
+    try:
+        acts = play(shared)
+    except Exception:
+        acts = {
+            "failed": traceback.format_exc(),
+            "journal": sh("journalctl", "-b", "--no-pager", check=False)[-20_000:],
+        }
+    (shared / "acts.json").write_text(json.dumps(acts, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real units in a real systemd: what they must do they do, and what they must not do the kernel refuses.
+
+One boot of a container plays systemd_guest.py (systemd_root.py says how); the tests judge what it saw.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from edge_gate.errors import NotAllowed
+
+HERE = Path(__file__).parent
+UNITS = ("edge-gate", "edge-gate-eye")
+OFF = "a00100a1"
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+
+def beside(name: str) -> ModuleType:
+    """Import a module that lies beside this one."""
+    found = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def acts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Boot once and return what was seen in each act."""
+    shared = tmp_path_factory.mktemp("shared")
+    console = beside("systemd_root").prepare().play(shared)
+    said = shared / "acts.json"
+    assert said.exists(), console
+    seen = json.loads(said.read_text())
+    assert "failed" not in seen, f"{seen['failed']}\n{seen['journal']}"
+    return seen
+
+
+@pytest.fixture(scope="module")
+def gate(acts: Any) -> Any:
+    """What a program found that ran in the gate's sandbox."""
+    return acts["probe"]["edge-gate"]
+
+
+@pytest.fixture(scope="module")
+def eye(acts: Any) -> Any:
+    """What a program found that ran in the eye's sandbox."""
+    return acts["probe"]["edge-gate-eye"]
+
+
+def test_this_systemd_understands_every_line_of_the_units_and_of_the_udev_rules(acts: Any) -> None:
+    assert acts["install"]["verify"] == {"status": 0, "out": "", "err": ""}
+    assert acts["install"]["udev"]["status"] == 0, acts["install"]["udev"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_this_systemd_too_finds_the_exposure_low(acts: Any, unit: str) -> None:
+    judged = acts["install"]["security"][f"{unit}.service"]
+    assert judged["status"] == 0, judged["out"]
+
+
+def test_the_gate_starts_with_the_key_from_an_encrypted_credential_and_says_that_it_is_ready(acts: Any) -> None:
+    assert acts["start"]["gate"]["status"] == 0
+    unit = acts["start"]["units"]["edge-gate"]
+    assert (unit["ActiveState"], unit["SubState"], unit["NRestarts"]) == ("active", "running", "0")
+    assert unit["StatusText"] == "Watching the door"
+    assert acts["start"]["store"] == ["700 edge-gate", "600 edge-gate"]
+
+
+def test_every_relay_is_switched_off_before_anything_else(acts: Any) -> None:
+    assert set(acts["start"]["heard at start"]) == {OFF}
+    assert acts["start"]["before eye"]["door"]["state"] == "secure"
+
+
+def test_the_eye_sees_its_camera_and_reaches_the_gate_from_its_sandbox(acts: Any) -> None:
+    assert acts["start"]["with eye"]["eye"]["connected"]
+    assert acts["start"]["with eye"]["eye"]["camera"] == "working"
+
+
+def test_the_models_runtime_can_see_what_processor_it_runs_on(acts: Any, eye: Any) -> None:
+    """Else it takes slow paths that run anywhere."""
+    assert eye["read"]["/proc/cpuinfo"] == "done"
+    assert "failed to parse processor information" not in acts["journal"]
+
+
+def test_doctor_finds_nothing_at_fault_and_every_wall_standing(acts: Any) -> None:
+    assert acts["start"]["doctor"]["faults"] == 0, acts["start"]["doctor"]
+    sandbox = [each for each in acts["start"]["doctor"]["findings"] if each["part"] == "sandbox"]
+    assert [each["state"] for each in sandbox] == ["ok", "ok"]
+
+
+def test_an_operator_is_served_and_the_log_has_their_name(acts: Any) -> None:
+    assert acts["callers"]["asked"]["keeper"]["status"] == 0
+    assert acts["callers"]["pulse"]["status"] == 0
+    (test,) = (each for each in acts["callers"]["events"] if each["kind"] == "relay test")
+    assert test["detail"] == {"operator": "keeper"}
+
+
+@pytest.mark.parametrize("who", ["stranger", "edge-gate-eye"])
+def test_neither_a_stranger_nor_the_eye_reaches_the_control_socket(acts: Any, who: str) -> None:
+    assert acts["callers"]["asked"][who]["status"] == NotAllowed.exit_code
+
+
+def test_each_socket_belongs_to_the_gate_and_to_those_who_may_call_on_it(acts: Any) -> None:
+    assert acts["start"]["modes"] == [
+        "/run/edge-gate/control/control.sock 660 edge-gate edge-gate",
+        "/run/edge-gate/eye/eye.sock 660 edge-gate edge-gate-eye",
+    ]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_network_can_be_reached(acts: Any, unit: str) -> None:
+    opened = {name for name, outcome in acts["probe"][unit]["socket"].items() if outcome == "done"}
+    assert opened == {"AF_UNIX"}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_there_are_no_rights_to_give_away(acts: Any, unit: str) -> None:
+    status = acts["probe"][unit]["status"]
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert "0" not in status["Uid"].split()
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_no_memory_is_both_written_and_executed_and_nobody_is_debugged(acts: Any, unit: str) -> None:
+    assert acts["probe"][unit]["write and execute"] in ("EACCES", "EPERM")
+    assert acts["probe"][unit]["ptrace"] == "EPERM"
+
+
+def stored(places: list[str]) -> list[str]:
+    """Return the places that keep what is written to them: neither devices nor sockets."""
+    return [each for each in places if not each.startswith("/dev/") and not each.endswith((".sock", "/notify"))]
+
+
+def test_the_eye_can_write_nowhere(eye: Any) -> None:
+    assert stored(eye["writable"]) == []
+
+
+def test_the_gate_can_write_only_its_own_folders_and_a_private_tmp(gate: Any) -> None:
+    own = ("/run/edge-gate/control", "/run/edge-gate/eye", "/var/lib/edge-gate", "/tmp", "/var/tmp", "/run/systemd")
+    assert [place for place in stored(gate["writable"]) if not place.startswith(own)] == []
+
+
+def test_the_eye_can_read_neither_store_nor_key_and_the_gate_not_the_key_at_rest(eye: Any, gate: Any) -> None:
+    assert eye["read"]["/var/lib/edge-gate/edge-gate.db"] == "EACCES"
+    assert eye["read"]["/etc/edge-gate/store-key.cred"] == "EACCES"
+    assert gate["read"]["/etc/edge-gate/store-key.cred"] == "EACCES"
+
+
+def test_the_eye_may_call_on_the_eye_socket_only(eye: Any) -> None:
+    assert eye["call"] == {"eye": "done", "control": "ENOENT"}
+
+
+def test_a_second_eye_is_turned_away(acts: Any) -> None:
+    assert "tried to be a second eye and was turned away" in acts["journal"]
+
+
+def test_the_gate_sees_no_device_but_its_relay(gate: Any) -> None:
+    harmless = {
+        "char", "fd", "full", "hugepages", "log", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin",
+        "stdout", "tty", "urandom", "zero",
+    }  # fmt: skip
+    assert set(gate["devices"]) - harmless == {"edge-gate-relay"}
+
+
+def test_a_gate_killed_in_the_middle_of_a_pulse_leaves_the_relay_off_and_comes_back(acts: Any) -> None:
+    killed = acts["gate killed"]
+    (first, on_at_ms), (last, off_at_ms) = killed["changes"]
+    assert (first, last) == (True, False)
+    assert on_at_ms < 0 < off_at_ms, "the relay was on when the gate was killed, and went off after"
+    assert off_at_ms - on_at_ms < 700, "before the pulse would have ended"
+    assert killed["back"] and killed["gate"]["NRestarts"] == "1"
+    assert killed["door"]["state"] == "secure"
+
+
+def test_the_eye_outlives_the_gate_and_finds_it_again(acts: Any) -> None:
+    assert acts["gate killed"]["eye again"]
+    assert acts["gate killed"]["eye"]["NRestarts"] == "0"
+
+
+def test_the_gate_outlives_the_eye_which_comes_back(acts: Any) -> None:
+    assert acts["eye killed"]["again"]
+    assert acts["eye killed"]["eye"]["NRestarts"] == "1"
+    assert acts["eye killed"]["gate"]["MainPID"] == acts["gate killed"]["gate"]["MainPID"]
+
+
+@pytest.mark.parametrize("who", ["gate", "eye"])
+def test_the_watchdog_replaces_a_process_that_hangs(acts: Any, who: str) -> None:
+    hung = acts[f"{who} hung"]
+    assert hung["watchdog"]
+    assert hung["after"]["ActiveState"] == "active"
+    assert int(hung["after"]["NRestarts"]) == int(hung["before"]["NRestarts"]) + 1
+
+
+def test_both_end_when_asked_and_leave_the_relay_off(acts: Any) -> None:
+    for unit in UNITS:
+        assert (acts["stop"]["units"][unit]["ActiveState"], acts["stop"]["units"][unit]["Result"]) == (
+            "inactive",
+            "success",
+        )
+    assert set(acts["stop"]["heard"]) == {OFF}
