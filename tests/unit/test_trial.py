@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trial at a desk, as the README has it: a film of somebody who does not exist stands in for the camera."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from edge_gate.demo.scene import SceneKind, Stage
+from edge_gate.demo.schedule import Schedule, standard_schedule
+from edge_gate.relays.simulator import BoardSimulator
+
+FPS = 15
+EDGE_GATE = [sys.executable, "-m", "edge_gate.cli"]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody stands at the gate, leaves, and walks up again behind a mask."""
+    scenes = standard_schedule().scenes
+    enrols = scenes[0]
+    comes = next(each for each in scenes if each.who == enrols.who and each.kind is SceneKind.APPROACH)
+    day = Schedule.of((enrols, comes))
+    stage = Stage(day.scenes)
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (640, 480))
+    for number in range(int(day.duration_s * FPS)):
+        now = day.at(number / FPS)
+        scene = now.scene
+        writer.write(
+            stage.compose(scene, now.t_s) if scene else stage.between(now.before, now.after, now.part, now.t_s)
+        )
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 40.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.2)
+    return value
+
+
+def test_a_site_is_made_run_and_used_with_nothing_but_the_command_line(
+    tmp_path: Path, film: Path, board: BoardSimulator
+) -> None:
+    def edge_gate(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*EDGE_GATE, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path)
+
+    def status() -> dict[str, Any]:
+        shown = edge_gate("status", "--json").stdout
+        return json.loads(shown) if shown else {"faults": ["not running"]}
+
+    assert edge_gate("init", "--camera", f"loop:{film}", "--port", board.path).returncode == 0
+    served = subprocess.Popen([*EDGE_GATE, "run", "--with-eye"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: not status()["faults"] and status()["eye"]["camera"] == "working")
+        findings = json.loads(edge_gate("doctor", "--json").stdout)
+        assert findings["faults"] == 0, findings
+        enrolled = edge_gate("enrol", "Somebody", "--consent", "nobody: this person does not exist")
+        assert enrolled.returncode == 0, enrolled.stderr
+        assert board.wait_until(lambda: any(change.on for change in board.history), 40)
+
+        os.kill(status()["processes"]["eye"], signal.SIGKILL)
+        until(lambda: status()["faults"])
+        until(lambda: not status()["faults"])
+        before = len(board.history)
+        assert board.wait_until(lambda: len(board.history) > before, 40)
+    finally:
+        served.send_signal(signal.SIGTERM)
+        assert served.wait(20) == 0
+    assert not board.is_on(1)
+
+
+def test_the_live_demo_asks_first_and_then_knows_whoever_agreed(film: Path) -> None:
+    command = [*EDGE_GATE, "demo", "--camera", f"loop:{film}"]
+    refused = subprocess.run(command, input="n\n", capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1 and "enrolled" not in refused.stdout.lower()
+
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    live = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )
+    assert live.stdin and live.stdout
+    live.stdin.write("y\n")
+    live.stdin.flush()
+    said = []
+    for line in live.stdout:
+        said.append(line)
+        if line.startswith("opened You"):
+            live.send_signal(signal.SIGINT)
+    live.stdin.close()
+    live.stdout.close()
+    assert live.wait(30) == 0, said
+    assert said[-1] == "The template is erased.\n"
