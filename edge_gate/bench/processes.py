@@ -77,7 +77,7 @@ def _seeing(ask_status: AskStatus, site: Path) -> dict[str, Any]:
     give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         status = ask_status(site)
-        if status["approach"] is not None and status["eye"]["frames"]:
+        if status["approach"] is not None and status["eye"]["fps"]:
             found: dict[str, Any] = status["eye"]
             return found
         time.sleep(0.1)

@@ -6,7 +6,7 @@ A model takes BGR pixels less 128, (1, 48, 112, 3), as int8 or float32, and give
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,18 +53,31 @@ class Embedder:
 
         Raises ModelError where the network gives no direction at all.
         """
+        return self._unit(self._run(strip))
+
+    def embed(self, strip: Picture) -> bytes:
+        """Return the same direction as int8 components.
+
+        A network whose int8 output is centred on zero is taken at its word: writing its numbers anew could only round
+        them a second time.
+        """
+        raw = self._run(strip)
+        if raw.dtype == np.int8 and self._output.zero_point == 0 and raw.any():
+            return raw.tobytes()
+        return as_int8(self._unit(raw))
+
+    def _run(self, strip: Picture) -> NDArray[Any]:
         (raw,) = self._model(self._levels[network_input(strip)][None])
-        vector = raw.reshape(-1).astype(np.float32)
+        return raw.reshape(-1)
+
+    def _unit(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        vector = raw.astype(np.float32)
         if self._output.scale > 0:
             vector = (vector - self._output.zero_point) * np.float32(self._output.scale)
         length = float(np.linalg.norm(vector))
         if not 0 < length < np.inf:
             raise ModelError(self._name, "it gave no direction for a strip")
         return (vector / length).astype(np.float32)
-
-    def embed(self, strip: Picture) -> bytes:
-        """Return the same direction as int8 components, the largest of them 127 or -127."""
-        return as_int8(self.embed_vector(strip))
 
 
 def as_int8(vector: NDArray[np.float32]) -> bytes:

@@ -73,7 +73,7 @@ def test_the_network_gets_bgr_less_128_and_its_steps_are_taken_back(
     assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_bytes_have_the_vector_s_direction_and_use_the_whole_range() -> None:
+def test_the_bytes_have_exactly_the_networks_direction() -> None:
     embedder = models().embedder
     for who in ("P001", "P005", "P008"):
         seen = acquire(models(), frame(sitter(who), 60), LIMITS)
@@ -81,8 +81,7 @@ def test_the_bytes_have_the_vector_s_direction_and_use_the_whole_range() -> None
         vector = embedder.embed_vector(seen.strip)
         packed = np.frombuffer(embedder.embed(seen.strip), np.int8).astype(np.float64)
         assert packed.size == embedder.dimensions
-        assert np.abs(packed).max() == 127
-        assert packed @ vector / np.linalg.norm(packed) > 0.9995
+        assert packed @ vector / np.linalg.norm(packed) > 1 - 1e-6
         assert seen.embedding == embedder.embed(seen.strip)
 
 
