@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from edge_gate import config
-from edge_gate.cli.common import ask, json_option, show_json
+from edge_gate.cli.common import json_option, show_json
+from edge_gate.client import ask
 
 
 @click.command("bench")
@@ -31,7 +32,7 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
 
     from edge_gate.bench.report import show
     from edge_gate.bench.run import QUICK, Effort, bench
-    from edge_gate.cli.init import make_site
+    from edge_gate.trial import make_site
 
     settings = config.load(settings_path) if settings_path else config.Config()
     console = Console(stderr=True)

@@ -16,7 +16,8 @@ import click
 
 import edge_gate
 from edge_gate import cards, config
-from edge_gate.cli.common import ask, config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
 from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, NotAllowed
 
 CAMERA_PATIENCE_S: Final = 5.0

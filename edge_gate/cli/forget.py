@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from edge_gate import config
-from edge_gate.cli.common import ask, config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
 
 
 @click.command("forget")

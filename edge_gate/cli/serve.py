@@ -12,6 +12,7 @@ import click
 
 from edge_gate import config
 from edge_gate.cli.common import config_option
+from edge_gate.trial import eye_command
 
 
 @click.command()
@@ -47,8 +48,3 @@ def eye(path: Path) -> None:
     """
     command = eye_command(path)
     os.execv(command[0], command)  # noqa: S606 - a fresh process, so that nothing of the CLI stays in it
-
-
-def eye_command(path: Path) -> list[str]:
-    """Return the command line of the eye process."""
-    return [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path.absolute())]

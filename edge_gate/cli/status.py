@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from edge_gate import config
-from edge_gate.cli.common import ask, config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
 
 
 @click.command("status")

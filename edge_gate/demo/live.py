@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 import click
 
-from edge_gate.cli.common import converse
-from edge_gate.cli.init import camera_settings
+from edge_gate.client import converse
 from edge_gate.demo.door_view import watching
 from edge_gate.demo.site import DemoSite
 from edge_gate.errors import EdgeGateError
+from edge_gate.trial import camera_settings
 
 NAME = "You"
 QUESTION = "May this demo keep a template of your eyes until it ends? No picture is kept"

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edge_gate import config
-from edge_gate.cli.common import ask
-from edge_gate.cli.init import make_site
-from edge_gate.cli.serve import eye_command
+from edge_gate.client import ask
 from edge_gate.errors import DemoFailed, EdgeGateError
 from edge_gate.relays.simulator import BoardSimulator, Change
 from edge_gate.supervise import Supervised
+from edge_gate.trial import eye_command, make_site
 
 START_PATIENCE_S: Final = 30.0
 # How JPEG, PNG and WebP begin. Not BMP: its two letters would be found by chance in any encrypted database.

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from edge_gate import config
-from edge_gate.cli.init import make_site
 from edge_gate.gate import main as gate_main
 from edge_gate.gate.service import Gate
+from edge_gate.trial import make_site
 from edge_gate.wire import Quality, Refusal, Sighting
 
 DIMENSIONS = 128

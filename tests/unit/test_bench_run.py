@@ -24,9 +24,9 @@ from edge_gate.bench.report import Bench, show
 from edge_gate.bench.run import Effort, bench
 from edge_gate.bench.stages import STAGES
 from edge_gate.cli.bench import command
-from edge_gate.cli.common import ask
-from edge_gate.cli.init import make_site
+from edge_gate.client import ask
 from edge_gate.errors import EdgeGateError, ExtraMissing
+from edge_gate.trial import make_site
 
 TINY = Effort(frames=10, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from edge_gate import cli
+from edge_gate.client import ask
+from edge_gate.config import parse
+from edge_gate.errors import WireError
 from edge_gate.relays.simulator import BoardSimulator
 from tests.unit.peers import RawEye, embedding, running_gate
 
@@ -151,3 +155,23 @@ def test_models_verify_passes_for_what_is_shipped_and_fails_for_a_changed_byte(t
         model.write(b"!")
     tampered = edge_gate("models", "verify", "--folder", str(tmp_path))
     assert tampered.returncode == 1 and "SHA-256" in tampered.stdout
+
+
+@pytest.mark.parametrize("says", [b"", b'{"progress": {"taken": 1}}\n'])
+def test_a_gate_that_hangs_up_is_a_clear_error(tmp_path: Path, says: bytes) -> None:
+    """As when it is killed in the middle of an answer."""
+    settings = parse(f"[sockets]\ncontrol = '{tmp_path}/c.sock'", tmp_path / "x.toml")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/c.sock")
+        server.listen()
+
+        def hang_up() -> None:
+            connection, _ = server.accept()
+            connection.sendall(says)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(WireError, match="hung up"):
+            ask(settings, "status")
+        thread.join()

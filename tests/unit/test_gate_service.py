@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from edge_gate import config
-from edge_gate.cli.common import GateRefused, ask, converse
 from edge_gate.cli.status import find_faults
+from edge_gate.client import GateRefused, ask, converse
 from edge_gate.errors import StoreFull
 from edge_gate.gate.control import may_call
 from edge_gate.relays.simulator import BoardSimulator, Fault
