@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) -> None:
-    """Watch masked people walk up to a gate: enrolled ones are let in, strangers and an empty street are not.
+    """Watch masked people walk up to a gate.
+
+    Enrolled ones are let in, strangers and an empty street are not.
 
     The people do not exist; their pictures are made by AI, come from a package and stay in memory. Everything between
     camera and serial line is the real code: two processes, models, encrypted store, and a relay board simulated on a

@@ -50,7 +50,9 @@ Check = Callable[[Patient], Iterator[Finding]]
 @config_option
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """Check camera, relay, models, store, clock, permissions and sandbox. Exit status 1 if anything is at fault.
+    """Check every part and say how to mend it.
+
+    Camera, relay, models, store, clock, permissions and sandbox. Exit status 1 if anything is at fault.
 
     Nothing is changed and no relay is moved. While the gate runs, camera and relay are judged by what the gate says
     of them.

@@ -23,7 +23,7 @@ from edge_gate.errors import ConsentMissing
 @config_option
 @json_option
 def command(name: str, given_by: str | None, purpose: str, until: datetime | None, path: Path, as_json: bool) -> None:
-    """Enrol NAME, who stands in front of the camera and has agreed to it.
+    """Enrol NAME, who agreed and stands at the camera.
 
     Consent is recorded with the enrolment: who gave it (--consent), for what (--purpose) and until when (--until).
     Without it nobody is enrolled. No picture is stored: one template of a few hundred bytes is, and `edge-gate

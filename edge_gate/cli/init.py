@@ -26,10 +26,10 @@ from edge_gate.trial import camera_settings, make_site
 @click.option("--port", default="/dev/ttyUSB0", show_default=True, help="The relay's serial port.")
 @click.option("--name", default="edge-gate", show_default=True, help="What this site is called.")
 def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None:
-    """Make a site for a trial: configuration, key file (mode 0600) and an empty encrypted store.
+    """Make a site for a trial: configuration, key and store.
 
-    Nothing that exists is overwritten. A device that systemd runs is set up as docs/installer.md says, with the key
-    as a credential.
+    The key is a file of mode 0600, the store is encrypted and empty. Nothing that exists is overwritten. A device that
+    systemd runs is set up as docs/installer.md says, with the key as a credential.
     """
     file = folder / TRIAL.name
     make_site(

@@ -16,7 +16,7 @@ from edge_gate.client import ask
 @config_option
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """List who is enrolled, since when, and how long their consent holds."""
+    """List who is enrolled and how long consent holds."""
     rows = ask(config.load(path), "residents")
     if as_json:
         show_json(rows)
@@ -38,13 +38,17 @@ def command(path: Path, as_json: bool) -> None:
 
 @click.group()
 def consent() -> None:
-    """Withdraw a consent; the person is no longer recognised from that moment."""
+    """Withdraw a person's consent."""
 
 
 @consent.command()
 @click.argument("name")
 @config_option
 def withdraw(name: str, path: Path) -> None:
-    """Record that NAME has withdrawn consent. `edge-gate forget` then erases what is stored of them."""
+    """Record that NAME has withdrawn consent.
+
+    The person is no longer recognised from that moment, and their template is erased. Name and consent stay on record
+    until `edge-gate forget`.
+    """
     ask(config.load(path), "withdraw", name=name)
-    click.echo(f"{name} is no longer recognised. `edge-gate forget {name!r}` erases what is stored.")
+    click.echo(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")

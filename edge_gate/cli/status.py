@@ -31,7 +31,10 @@ def command(path: Path, as_json: bool) -> None:
 @click.command()
 @config_option
 def pause(path: Path) -> None:
-    """Stop looking: the eye lets go of the camera until `edge-gate resume`. Other ways in are not affected."""
+    """Stop looking until `edge-gate resume`.
+
+    The eye lets go of the camera. Other ways in are not affected.
+    """
     ask(config.load(path), "pause")
     click.echo("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")
 
