@@ -10,6 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# What decides, stores and moves the door has to be tried, branch by branch.
+COVERED := --cov=edge_gate.gate --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
+	--cov-report=
+
 .PHONY: demo test check docs system-test clean
 
 demo: $(VENV)/.demo
@@ -18,7 +22,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@$(BIN)/python -VV
 	@$(BIN)/python -m pip --disable-pip-version-check list --format=freeze
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/unit $(COVERED)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

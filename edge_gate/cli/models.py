@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
-from edge_gate import cards
+from edge_gate import cards, resident_page
 from edge_gate.cli.common import json_option, show_json
+from edge_gate.config import Decision
 from edge_gate.errors import EdgeGateError
+from edge_gate.resident_words import LANGUAGES
 
 folder_option = click.option(
     "--folder",
@@ -43,14 +45,25 @@ def list_models(folder: Path) -> None:
 @command.command()
 @click.argument("name")
 @folder_option
+@click.option("--resident", type=click.Choice(list(LANGUAGES)), help="A page for residents instead, in this language.")
+@click.option(
+    "--fmr",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=Decision().fmr,
+    show_default=True,
+    metavar="RATE",
+    help="The gate's false match rate (`fmr` in its configuration), for which --resident gives the figures.",
+)
 @json_option
-def show(name: str, folder: Path, as_json: bool) -> None:
-    """Show what the card of model NAME says."""
-    fields = cards.read(cards.folder(folder), name).fields
+def show(name: str, folder: Path, resident: str | None, fmr: float, as_json: bool) -> None:
+    """Show what the card of model NAME says: all of it, or with --resident what a resident may want to know."""
+    card = cards.read(cards.folder(folder), name)
     if as_json:
-        show_json(fields)
+        show_json(card.fields)
+    elif resident:
+        click.echo(resident_page.page(card, resident, fmr), nl=False)
     else:
-        _print(fields)
+        _print(card.fields)
 
 
 @command.command()

@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--note", action="append", default=[], help="one more line for `not_known`")
     args = parser.parse_args()
     config, model, fp32 = load(args.config), LiteRt(args.model), LiteRt(args.float)
-    said = tomllib.loads(args.config.with_suffix(".card.toml").read_text())
+    said = tomllib.loads(args.config.with_suffix(".card.toml").read_text(encoding="utf-8"))
     strips = load_folder(args.data)
     card: dict[str, Any] = {
         "name": config.name,
@@ -102,7 +102,9 @@ def main() -> None:
         "sha256": hashlib.sha256(args.model.read_bytes()).hexdigest(),
         **said,
     }
-    card["not_known"] = args.note + card["not_known"]
+    for listed in ("not_known", "not_known_zh"):  # a note stands on both pages rather than on one
+        if listed in card:
+            card[listed] = args.note + card[listed]
     card["input"] |= tensor(model.input)
     card["output"] |= tensor(model.output)
     card["training_data"] = with_counts(card["training_data"], strips, config)
@@ -117,7 +119,7 @@ def main() -> None:
             }
         ]
     )
-    args.model.with_suffix(".toml").write_text(tomli_w.dumps(card, indent=2))
+    args.model.with_suffix(".toml").write_text(tomli_w.dumps(card, indent=2), encoding="utf-8")
     print(args.model.with_suffix(".toml"))
 
 
