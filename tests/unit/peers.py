@@ -12,14 +12,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_gate import config
+from edge_gate.client import ask, converse
 from edge_gate.gate import main as gate_main
 from edge_gate.gate.service import Gate
+from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.trial import make_site
 from edge_gate.wire import Quality, Refusal, Sighting
 
@@ -173,3 +176,44 @@ def sighting(view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 3
     quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
     at_ns = 10**12 + round(at_s * 1e9)
     return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, float("nan"), refusal, b"12345678", view)
+
+
+YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()
+CONSENT = {"purpose": "opening the gate", "given_by": "Ann", "until": YEAR}
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.02)
+    return value
+
+
+def pulsed(board: BoardSimulator) -> bool:
+    """Wait for one whole pulse, which may be over already."""
+    return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)
+
+
+def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(settings, "events", kind=kind, limit=100)
+    return found
+
+
+def enrol(settings: config.Config, eye: RawEye, name: str, person: int, *, track: int) -> Any:
+    """Ask for an enrolment and stand in front of the camera until it is over."""
+    done = threading.Event()
+
+    def stand() -> None:
+        number = 0
+        while not done.wait(0.2):
+            number += 1
+            eye.see(embedding(person, seed=1000 * track + number), track=track)
+
+    thread = threading.Thread(target=stand)
+    thread.start()
+    try:
+        return list(converse(settings, "enrol", name=name, consent=CONSENT))
+    finally:
+        done.set()
+        thread.join()

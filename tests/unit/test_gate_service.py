@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import grp
-import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,58 +17,17 @@ import pytest
 
 from edge_gate import config
 from edge_gate.cli.status import find_faults
-from edge_gate.client import GateRefused, ask, converse
+from edge_gate.client import GateRefused, ask
 from edge_gate.errors import StoreFull
-from edge_gate.gate.control import may_call
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.store.events import append
-from tests.unit.peers import RawEye, embedding, running_gate
-
-YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()
-CONSENT = {"purpose": "opening the gate", "given_by": "Ann", "until": YEAR}
+from tests.unit.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
 
 
 @pytest.fixture
 def board() -> Iterator[BoardSimulator]:
     with BoardSimulator("lcus1") as simulator:
         yield simulator
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "this did not happen in time"
-        time.sleep(0.02)
-    return value
-
-
-def pulsed(board: BoardSimulator) -> bool:
-    """Wait for one whole pulse, which may be over already."""
-    return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)
-
-
-def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(settings, "events", kind=kind, limit=100)
-    return found
-
-
-def enrol(settings: config.Config, eye: RawEye, name: str, person: int, *, track: int) -> Any:
-    """Ask for an enrolment and stand in front of the camera until it is over."""
-    done = threading.Event()
-
-    def stand() -> None:
-        number = 0
-        while not done.wait(0.2):
-            number += 1
-            eye.see(embedding(person, seed=1000 * track + number), track=track)
-
-    thread = threading.Thread(target=stand)
-    thread.start()
-    try:
-        return list(converse(settings, "enrol", name=name, consent=CONSENT))
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: BoardSimulator) -> None:
@@ -103,38 +57,6 @@ def test_a_stranger_is_refused_once_however_long_they_stand_there(tmp_path: Path
         eye.walk_up(9, track=2, views=30, pause_s=0.08)
         assert len(events(settings, "refused")) == 1
     assert not any(change.on for change in board.history)
-
-
-def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        enrol(settings, eye, "Ann", 1, track=1)
-        ask(settings, "withdraw", name="Ann")
-        eye.walk_up(1, track=2, views=12, pause_s=0.08)
-        until(lambda: events(settings, "refused"))
-        assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
-    assert not any(change.on for change in board.history)
-
-
-@pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])
-def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: BoardSimulator, consent: Any) -> None:
-    with running_gate(tmp_path, board.path) as (gate, settings):
-        RawEye(settings.sockets.eye, gate.card.model_id)
-        with pytest.raises(GateRefused) as refusal:
-            ask(settings, "enrol", name="Ann", consent=consent)
-        assert refusal.value.exit_code in (60, 70)
-        assert ask(settings, "residents") == []
-
-
-def test_the_same_person_is_not_enrolled_under_two_names(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        enrol(settings, eye, "Ann", 1, track=1)
-        with pytest.raises(GateRefused, match="too like Ann"):
-            enrol(settings, eye, "Not Ann", 1, track=2)
-        with pytest.raises(GateRefused, match="already"):
-            ask(settings, "enrol", name="Ann", consent=CONSENT)
-        assert [row["name"] for row in ask(settings, "residents")] == ["Ann"]
 
 
 def test_the_relay_is_switched_off_before_anything_else(tmp_path: Path) -> None:
@@ -235,38 +157,6 @@ def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> N
         assert second.connection.recv(64) == b""
         first.see(embedding(1))
         assert ask(settings, "status")["eye"]["connected"]
-
-
-def say(path: Path, data: bytes) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5)
-        connection.connect(str(path))
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
-        answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
-        return answer
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\n",
-        b"{}\n",
-        b"[1]\n",
-        b"null\n",
-        b'{"verb": 1}\n',
-        b'{"verb": "open"}\n',
-        b"\xff\xfe\n",
-        b"[" * 9000 + b"\n",
-        b'{"verb": "events", "limit": 1e9}\n',
-        b'{"verb": "forget"}\n',
-        b"x" * 20_000,
-    ],
-)
-def test_a_bad_request_gets_a_clear_error_and_harms_nobody(tmp_path: Path, board: BoardSimulator, data: bytes) -> None:
-    with running_gate(tmp_path, board.path) as (_, settings):
-        assert say(settings.sockets.control, data)["error"]["kind"] == "WireError"
-        assert ask(settings, "status")["door"]["state"] == "secure"
 
 
 def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: BoardSimulator) -> None:
@@ -399,45 +289,3 @@ def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSi
         eye.connection.close()
         until(lambda: events(settings, "eye lost"))
         assert "nobody can be seen" in find_faults(ask(settings, "status"))[0]
-
-
-def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        lines = converse(settings, "enrol", name="Ann", consent=CONSENT)
-        threading.Timer(0.5, eye.see, [embedding(1)]).start()
-        assert next(lines)["taken"] == 1
-        with pytest.raises(GateRefused, match="under way"):
-            ask(settings, "enrol", name="Bo", consent=CONSENT)
-        with pytest.raises(GateRefused, match="under way"):
-            ask(settings, "pause")
-        lines.close()  # type: ignore[attr-defined]
-        until(lambda: not ask(settings, "status")["enrolling"])
-        assert events(settings, "enrolment failed") and ask(settings, "residents") == []
-
-
-def test_a_caller_who_never_reads_is_cut_off_and_the_rest_is_served(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (_, settings), socket.socket(socket.AF_UNIX) as deaf:
-        deaf.connect(str(settings.sockets.control))
-        with suppress(ConnectionError):
-            for _ in range(3000):
-                deaf.sendall(b'{"verb": "status"}\n' * 20)
-        assert ask(settings, "status")["door"]["state"] == "secure"
-
-
-def test_too_many_callers_are_told_so(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (_, settings), ExitStack() as stack:
-        for _ in range(8):
-            idle = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            idle.connect(str(settings.sockets.control))
-        with pytest.raises(GateRefused, match="8 callers"):
-            ask(settings, "status")
-
-
-def test_only_root_the_gate_itself_and_the_operators_group_may_call() -> None:
-    group = grp.getgrgid(os.getgid())
-    assert may_call(0, 12345, "no-such-group")
-    assert may_call(os.getuid(), 12345, "no-such-group")
-    assert may_call(54321, group.gr_gid, group.gr_name)
-    assert not may_call(54321, 54321, group.gr_name)
-    assert not may_call(54321, 54321, "no-such-group")

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket and the desk behind it: who may call, what they may say, and what an operator cannot do."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_gate.client import GateRefused, ask, converse
+from edge_gate.gate.control import may_call
+from edge_gate.relays.simulator import BoardSimulator
+from tests.unit.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        ask(settings, "withdraw", name="Ann")
+        eye.walk_up(1, track=2, views=12, pause_s=0.08)
+        until(lambda: events(settings, "refused"))
+        assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
+    assert not any(change.on for change in board.history)
+
+
+@pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])
+def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: BoardSimulator, consent: Any) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        RawEye(settings.sockets.eye, gate.card.model_id)
+        with pytest.raises(GateRefused) as refusal:
+            ask(settings, "enrol", name="Ann", consent=consent)
+        assert refusal.value.exit_code in (60, 70)
+        assert ask(settings, "residents") == []
+
+
+def test_the_same_person_is_not_enrolled_under_two_names(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        with pytest.raises(GateRefused, match="too like Ann"):
+            enrol(settings, eye, "Not Ann", 1, track=2)
+        with pytest.raises(GateRefused, match="already"):
+            ask(settings, "enrol", name="Ann", consent=CONSENT)
+        assert [row["name"] for row in ask(settings, "residents")] == ["Ann"]
+
+
+def say(path: Path, data: bytes) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
+        return answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\n",
+        b"{}\n",
+        b"[1]\n",
+        b"null\n",
+        b'{"verb": 1}\n',
+        b'{"verb": "open"}\n',
+        b"\xff\xfe\n",
+        b"[" * 9000 + b"\n",
+        b'{"verb": "events", "limit": 1e9}\n',
+        b'{"verb": "forget"}\n',
+        b"x" * 20_000,
+    ],
+)
+def test_a_bad_request_gets_a_clear_error_and_harms_nobody(tmp_path: Path, board: BoardSimulator, data: bytes) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert say(settings.sockets.control, data)["error"]["kind"] == "WireError"
+        assert ask(settings, "status")["door"]["state"] == "secure"
+
+
+def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        lines = converse(settings, "enrol", name="Ann", consent=CONSENT)
+        threading.Timer(0.5, eye.see, [embedding(1)]).start()
+        assert next(lines)["taken"] == 1
+        with pytest.raises(GateRefused, match="under way"):
+            ask(settings, "enrol", name="Bo", consent=CONSENT)
+        with pytest.raises(GateRefused, match="under way"):
+            ask(settings, "pause")
+        lines.close()  # type: ignore[attr-defined]
+        until(lambda: not ask(settings, "status")["enrolling"])
+        assert events(settings, "enrolment failed") and ask(settings, "residents") == []
+
+
+def test_a_caller_who_never_reads_is_cut_off_and_the_rest_is_served(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings), socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(settings.sockets.control))
+        with suppress(ConnectionError):
+            for _ in range(3000):
+                deaf.sendall(b'{"verb": "status"}\n' * 20)
+        assert ask(settings, "status")["door"]["state"] == "secure"
+
+
+def test_too_many_callers_are_told_so(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings), ExitStack() as stack:
+        for _ in range(8):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            idle.connect(str(settings.sockets.control))
+        with pytest.raises(GateRefused, match="8 callers"):
+            ask(settings, "status")
+
+
+def test_only_root_the_gate_itself_and_the_operators_group_may_call() -> None:
+    group = grp.getgrgid(os.getgid())
+    assert may_call(0, 12345, "no-such-group")
+    assert may_call(os.getuid(), 12345, "no-such-group")
+    assert may_call(54321, group.gr_gid, group.gr_name)
+    assert not may_call(54321, 54321, group.gr_name)
+    assert not may_call(54321, 54321, "no-such-group")
