@@ -65,9 +65,6 @@ class Scene:
     seed: int = 0
 
 
-EMPTY_STREET: Final = Scene("empty street", None, SceneKind.EMPTY, 1.0)
-
-
 @dataclass(frozen=True, slots=True)
 class Pose:
     """Where the eyes' middle is in the frame, how far apart they are, and how the head is tilted."""

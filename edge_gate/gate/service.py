@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Gate:
-    """Owns the store, the door and both sockets. `run` returns when `stop` was called."""
+    """Owns both sockets, and uses store and door alone. `run` returns when `stop` was called."""
 
     def __init__(self, config: Config, store: Store, door: Door, clock: Clock) -> None:
         self.config = config
@@ -65,8 +65,7 @@ class Gate:
         self._selector.register(self._waker, selectors.EVENT_READ, lambda: self._waker.recv(64))
 
     def start(self) -> None:
-        """Put the door into its resting state, then account for what a crash may have left open in the log."""
-        self.door.secure()
+        """Account for what a crash may have left open in the log, and read who may come in."""
         for event in events.unfinished(self.store):
             events.finish(self.store, event.id, "interrupted")
         self.reload_gallery()
@@ -103,8 +102,7 @@ class Gate:
         self._wake.send(b"x")
 
     def close(self) -> None:
-        """Leave the door secure and everything closed."""
-        self.door.close()
+        """Hang up on everybody. Store and door belong to whoever opened them (edge_gate.gate.main)."""
         self.control.close()
         self.link.close()
         self._selector.close()
