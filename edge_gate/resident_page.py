@@ -52,8 +52,9 @@ def _what(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
 def _translated(fields: Mapping[str, Any], words: Words) -> bool:
     """Whether all that the page quotes of the card is there in the page's language."""
     sources = [(each, key) for each in fields["training_data"] for key in FREE if key in each]
-    teacher = fields.get("teacher", {})
-    quoted = [(fields, "not_known"), *sources, *((teacher, key) for key in ("role", "training_data") if key in teacher)]
+    others = [fields.get(each, {}) for each in ("teacher", "generator")]
+    told = [(other, key) for other in others for key in ("role", "training_data") if key in other]
+    quoted = [(fields, "not_known"), *sources, *told]
     return all(key + words.suffix in table for table, key in quoted)
 
 
@@ -69,12 +70,13 @@ def _trained(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
 
 
 def _taught(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
-    teacher = fields.get("teacher")
-    if not teacher:
+    if not fields.get("teacher"):
         yield words.no_teacher.format(source=fields["source"])
-        return
-    yield words.teacher.format(name=teacher.get("name", words.not_stated), role=_said(teacher, "role", words))
-    yield words.teacher_data.format(training_data=_said(teacher, "training_data", words))
+    told = {"teacher": (words.teacher, words.teacher_data), "generator": (words.generator, words.generator_data)}
+    for each, (who, data) in told.items():
+        if other := fields.get(each):
+            yield who.format(name=other.get("name", words.not_stated), role=_said(other, "role", words))
+            yield data.format(training_data=_said(other, "training_data", words))
 
 
 def _well(card: Card, words: Words, fmr: float) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Words:
     teacher: str
     teacher_data: str
     no_teacher: str
+    generator: str
+    generator_data: str
     well_title: str
     setting: str
     strangers: str
@@ -79,6 +81,8 @@ ENGLISH = Words(
     teacher_data="What that one was trained on: {training_data}",
     no_teacher="Its makers trained it; it is used as they published it ({source}). Whether another model taught it: not"
     " known.",
+    generator="Who made the pictures: {name}. {role}",
+    generator_data="What that one was trained on: {training_data}",
     well_title="HOW WELL IT DOES",
     setting="For a gate set so that about 1 stranger in {one_in} would pass as a given resident. Ask the"
     " operator how yours is set.",
@@ -142,6 +146,8 @@ CHINESE = Words(
     teacher="另一个模型：{name}。{role}",
     teacher_data="那个模型又是用什么训练的：{training_data}",
     no_teacher="由它的作者训练，这里原样使用（{source}）。是否由别的模型教过：不清楚。",
+    generator="照片是谁做出来的：{name}。{role}",
+    generator_data="这个生成器又是用什么训练的：{training_data}",
     well_title="【它认得有多准】",
     setting="以下假定门口设为：每 {one_in} 个陌生人中约有 1 人会被当成某一位住户。您这里怎样设定，请问管理员。",
     strangers="- 每 {base} 个陌生人与一位住户相比，大约有 {n} 人会被当成这位住户。实测：{of} 次比对中有 {made} 次；"

@@ -10,6 +10,7 @@ which the shares are to be chosen.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from torch import nn
 
 from recipe.config import load
 from recipe.export import trained
-from recipe.sface import EyeNet, cut_to_strip, packaged_sface
-from recipe.strips import Pictures, load_folder, split
+from recipe.sface import EyeNet, cut_to_strip
+from recipe.strips import Pictures, add_data, load_folders
 from recipe.train import embedder, to_tensor, whole_pictures
 from recipe.validation import watch
+from recipe.whole import packaged_sface
 
 CPU = torch.device("cpu")
 
@@ -30,7 +32,7 @@ CPU = torch.device("cpu")
 @torch.no_grad()
 def blended(nets: list[EyeNet], shares: list[float]) -> EyeNet:
     """The weighted mean of the nets' weights; statistics still to be counted."""
-    out = EyeNet()
+    out = copy.deepcopy(nets[0])
     states = [net.state_dict() for net in nets]
     for name, value in out.state_dict().items():
         if value.is_floating_point():
@@ -59,7 +61,7 @@ def run_and_share(text: str) -> tuple[Path, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder of strips (.npz)")
+    add_data(parser)
     parser.add_argument(
         "--run", type=run_and_share, action="append", required=True, help="a trainer's --out folder and its share"
     )
@@ -68,12 +70,13 @@ def main() -> None:
     config = load(args.config)
     cv2.setNumThreads(1)
     shares = [share for _, share in args.run]
-    net = blended([*(trained(run) for run, _ in args.run), cut_to_strip(packaged_sface())], [*shares, 1 - sum(shares)])
-    strips = load_folder(args.data)
+    runs, beginning = [trained(run, config) for run, _ in args.run], cut_to_strip(packaged_sface(), width=config.width)
+    net = blended([*runs, beginning], [*shares, 1 - sum(shares)])
+    strips = load_folders(args.data)
     count_statistics(net, whole_pictures(strips, config, 16))
     args.out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": net.state_dict()}, args.out / "checkpoint.pt")
-    rows = split(strips, config.validation_people, config.single_share, config.seed)
+    rows = config.split(strips)
     print(
         json.dumps(
             {k: round(v, 5) for k, v in watch(strips, rows.people, config.seed).measure(embedder(net, CPU)).items()}

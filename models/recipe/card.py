@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from recipe.config import Config, load
 from recipe.evaluation import table
 from recipe.export import LiteRt
 from recipe.operating import points, trials
-from recipe.strips import Strips, load_folder, split, unit
+from recipe.strips import Strips, add_data, load_folders, unit
 from recipe.validation import plain_inputs, watch
 
 ROUNDS = 200
@@ -40,9 +41,20 @@ def tensor(details: dict[str, Any]) -> dict[str, object]:
     }
 
 
+def recipe_commit() -> str:
+    """The commit that holds the recipe as it was run. Stops where the recipe has changes that no commit holds."""
+    folder = Path(__file__).parent
+    git = ["git", "-C", str(folder)]
+    changed = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True)
+    if changed.stdout.strip():
+        raise SystemExit(f"commit the recipe first; not committed:\n{changed.stdout}")
+    head = subprocess.run([*git, "log", "-1", "--format=%H", "--", "."], capture_output=True, text=True, check=True)
+    return head.stdout.strip()
+
+
 def with_counts(sources: list[dict[str, Any]], strips: Strips, config: Config) -> list[dict[str, Any]]:
     """Each `[[training_data]]` entry with the pictures and people learned from; entries name their files in `files`."""
-    rows = split(strips, config.validation_people, config.single_share, config.seed).train
+    rows = config.split(strips).train
     out = []
     for source in sources:
         files = source.pop("files", None)
@@ -55,7 +67,7 @@ def with_counts(sources: list[dict[str, Any]], strips: Strips, config: Config) -
 
 def held_out(strips: Strips, config: Config, model: LiteRt, fp32: LiteRt) -> dict[str, Any]:
     """What the validation people say: single pictures, int8 and float, and the operating points of the int8 model."""
-    rows = split(strips, config.validation_people, config.single_share, config.seed)
+    rows = config.split(strips)
     sight = watch(strips, rows.people, config.seed)
     quantized, exact = sight.measure(model.embedder()), sight.measure(fp32.embedder())
     pictures = plain_inputs(sight.strips)[:500]
@@ -87,7 +99,7 @@ def evaluation(folder: Path, model: LiteRt, fp32: LiteRt) -> list[dict[str, obje
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of strips that was trained on")
+    add_data(parser)
     parser.add_argument("--model", type=Path, required=True, help="the int8 model; the card goes beside it")
     parser.add_argument("--float", type=Path, required=True, help="its float form, in the run's folder")
     parser.add_argument("--eval", type=Path, help="the evaluation sets; opened once for each released model")
@@ -95,11 +107,12 @@ def main() -> None:
     args = parser.parse_args()
     config, model, fp32 = load(args.config), LiteRt(args.model), LiteRt(args.float)
     said = tomllib.loads(args.config.with_suffix(".card.toml").read_text(encoding="utf-8"))
-    strips = load_folder(args.data)
+    strips = load_folders(args.data)
     card: dict[str, Any] = {
         "name": config.name,
         "file": args.model.name,
         "sha256": hashlib.sha256(args.model.read_bytes()).hexdigest(),
+        "recipe_commit": recipe_commit(),
         **said,
     }
     for listed in ("not_known", "not_known_zh"):  # a note stands on both pages rather than on one

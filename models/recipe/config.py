@@ -7,6 +7,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipe.strips import Split, Strips, split
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -15,6 +17,7 @@ class Config:
     `mirrored`: the shipped model adds the embeddings of a picture and of its mirror image. The rest regularise:
     `frozen` first layers stay as they start, `dropout` before the full layer, `mix_share` of the pictures are blended
     with another one (mixup, Zhang et al. 2018), `erase_share` lose a patch (random erasing, Zhong et al. 2020).
+    `width`: the share of SFace's channels that a narrower network keeps. `learn_from`: the sources trained on.
     """
 
     name: str
@@ -40,8 +43,15 @@ class Config:
     dropout: float = 0.0
     mix_share: float = 0.0
     erase_share: float = 0.0
+    width: float = 1.0
+    learn_from: tuple[str, ...] = ()
+
+    def split(self, strips: Strips) -> Split:
+        """Who is trained on and who is held out."""
+        return split(strips, self.validation_people, self.single_share, self.seed, learn_from=self.learn_from)
 
 
 def load(path: Path) -> Config:
     """Raises TypeError for a key that is missing or unknown."""
-    return Config(**tomllib.loads(path.read_text()))
+    fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    return Config(**fields | {"learn_from": tuple(fields.get("learn_from", ()))})

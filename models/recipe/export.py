@@ -18,17 +18,17 @@ import torch
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer import quantizer, recipe
 
-from recipe.config import load
+from recipe.config import Config, load
 from recipe.fold import FoldedNet, MirroredNet
 from recipe.sface import HEIGHT, WIDTH, EyeNet
-from recipe.strips import Floats, Pictures, load_folder
+from recipe.strips import Floats, Pictures, add_data, load_folders
 from recipe.train import whole_pictures
 from recipe.validation import Embed
 
 
-def trained(run: Path) -> EyeNet:
+def trained(run: Path, config: Config) -> EyeNet:
     """The weight average of a run's last checkpoint."""
-    net = EyeNet()
+    net = EyeNet(width=config.width)
     net.load_state_dict(torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["average"])
     return net.eval()
 
@@ -84,7 +84,7 @@ class LiteRt:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder of strips (.npz)")
+    add_data(parser)
     parser.add_argument("--run", type=Path, required=True, help="the trainer's --out folder")
     parser.add_argument(
         "--to", type=Path, required=True, help="the int8 model; the float one goes into the run's folder"
@@ -92,8 +92,8 @@ def main() -> None:
     args = parser.parse_args()
     config = load(args.config)
     float_path = args.run / f"{config.name}.float.tflite"
-    float_model(trained(args.run), config.mirrored, float_path)
-    int8_model(float_path, np.concatenate(whole_pictures(load_folder(args.data), config, 8)), args.to)
+    float_model(trained(args.run, config), config.mirrored, float_path)
+    int8_model(float_path, np.concatenate(whole_pictures(load_folders(args.data), config, 8)), args.to)
     print(args.to, args.to.stat().st_size, "bytes")
 
 

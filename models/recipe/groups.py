@@ -19,7 +19,7 @@ import tomli_w
 from recipe.config import load
 from recipe.export import LiteRt
 from recipe.metrics import upper95
-from recipe.strips import Strips, load_folder, split, unit
+from recipe.strips import Strips, add_data, load_folders, unit
 from recipe.validation import Embed, masked_inputs, plain_inputs
 
 LEAST_PICTURES = 80
@@ -44,14 +44,14 @@ def within(strips: Strips, embed: Embed, thresholds: dict[float, float], seed: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of strips that was trained on")
+    add_data(parser)
     parser.add_argument("--model", type=Path, required=True, help="the int8 model, its card beside it")
     args = parser.parse_args()
     config, path = load(args.config), args.model.with_suffix(".toml")
     card = tomllib.loads(path.read_text())
     thresholds = {p["fmr"]: p["threshold"] for p in card["operating_point"] if p["kind"] == "single"}
-    strips = load_folder(args.data)
-    singles = strips.take(split(strips, config.validation_people, config.single_share, config.seed).singles)
+    strips = load_folders(args.data)
+    singles = strips.take(config.split(strips).singles)
     sources = [s for s in np.unique(singles.source) if (singles.source == s).sum() >= LEAST_PICTURES]
     embed = LiteRt(args.model).embedder()
     card["within_source"] = [within(singles.take(singles.source == s), embed, thresholds, config.seed) for s in sources]

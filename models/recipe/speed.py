@@ -18,7 +18,8 @@ import onnxruntime
 import tomli_w
 
 from recipe.export import LiteRt
-from recipe.sface import HEIGHT, WIDTH, packaged_sface, runnable_sface
+from recipe.sface import HEIGHT, WIDTH
+from recipe.whole import packaged_sface, runnable_sface
 
 
 def sface() -> Callable[[], object]:

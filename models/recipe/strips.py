@@ -8,6 +8,8 @@ folder).
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIP_H, STRIP_W = 72, 160
+GENERATED = "people"  # the source of recipe.people's files
 
 Pictures = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -39,6 +42,10 @@ class Strips:
     def __len__(self) -> int:
         return len(self.subject)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Strips]) -> Strips:
+        return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in cls.__slots__))
+
     def take(self, rows: Ints | Flags) -> Strips:
         return Strips(
             self.bgr[rows],
@@ -56,11 +63,13 @@ def unit(vectors: Floats) -> Floats:
     return scaled
 
 
-def decode(path: Path) -> Pictures:
-    """All pictures of one file, (n, 72, 160, 3)."""
+def decode(
+    path: Path, webps: str = "webp", offsets: str = "offset", size: tuple[int, int] = (STRIP_H, STRIP_W)
+) -> Pictures:
+    """All pictures of one kind in one file, (n, height, width, 3): the strips, if not said otherwise."""
     with np.load(path) as z:
-        webp, offset = z["webp"], z["offset"]
-    pictures = np.empty((len(offset) - 1, STRIP_H, STRIP_W, 3), np.uint8)
+        webp, offset = z[webps], z[offsets]
+    pictures = np.empty((len(offset) - 1, *size, 3), np.uint8)
 
     def one(i: int) -> None:
         picture = cv2.imdecode(webp[offset[i] : offset[i + 1]], cv2.IMREAD_COLOR)
@@ -81,14 +90,19 @@ def load_file(path: Path) -> Strips:
         )
         warp = z["masked_warp"].astype(np.float32) if "masked_warp" in z else np.full((n, 2, 3), np.nan, np.float32)
         edge = z["mask_edge"].astype(np.float32) if "mask_edge" in z else np.full((n, 5, 2), np.nan, np.float32)
-    return Strips(decode(path), subject, np.full(n, path.stem), unit(teacher), warp, edge)
+    return Strips(decode(path), subject, np.full(n, path.stem.partition("-")[0]), unit(teacher), warp, edge)
 
 
-def load_folder(folder: Path) -> Strips:
-    """Every `.npz` in `folder`, in the order of their names."""
-    parts = [load_file(p) for p in sorted(folder.glob("*.npz"))]
-    fields = ("bgr", "subject", "source", "teacher", "masked_warp", "mask_edge")
-    return Strips(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
+def load_folders(folders: Sequence[Path]) -> Strips:
+    """Every `.npz` in the folders, folder by folder in the order of their names. What stands behind a hyphen in a
+    file's name numbers the parts of one source."""
+    return Strips.joined([load_file(p) for folder in folders for p in sorted(folder.glob("*.npz"))])
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The option `--data`, which all steps share: `args.data` are folders for load_folders."""
+    text = "folder of strips (.npz); give it once for each folder, in the same order in every step"
+    parser.add_argument("--data", type=Path, required=True, action="append", help=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +129,19 @@ def split(
     seed: int,
     min_pictures: int = 4,
     same_person: float = 0.5,
+    learn_from: Sequence[str] = (),
 ) -> Split:
     """Hold out `people[source]` labelled people with at least `min_pictures` pictures, and `single_share` of the
     pictures of the sources where every picture is its own subject. Whoever in training resembles one of them
     (teacher, whole face, cosine above `same_person`) is left out altogether: the sets share public figures under
-    different names."""
+    different names. Only the sources in `learn_from` are trained on, all where it is empty; who is held out does not
+    depend on it, and generated people never are: figures are to be of people who exist."""
     rng = np.random.default_rng(seed)
     names, label, count = np.unique(strips.subject, return_inverse=True, return_counts=True)
     first_source = strips.source[np.unique(label, return_index=True)[1]]
     held = np.zeros(len(names), bool)
     single = np.zeros(len(names), bool)
-    for source in sorted(set(strips.source.tolist())):
+    for source in sorted(set(strips.source.tolist()) - {GENERATED}):
         here = np.flatnonzero(first_source == source)
         if source in people:
             pool = here[count[here] >= min_pictures]
@@ -134,8 +150,9 @@ def split(
             single[rng.choice(here, int(single_share * len(here)), replace=False)] = True
     centre = centroids(strips.teacher, label)
     alike = (centre @ centre[held].T > same_person).any(axis=1)
+    wanted = np.isin(strips.source, learn_from) if learn_from else np.ones(len(strips), bool)
     return Split(
-        np.flatnonzero(~(held | single | alike)[label]),
+        np.flatnonzero(wanted & ~(held | single | alike)[label]),
         np.flatnonzero(held[label]),
         np.flatnonzero((single & ~alike)[label]),
     )

@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipe.config import Config, load
-from recipe.sface import EyeNet, cut_to_strip, freeze, limit_slopes, packaged_sface
-from recipe.strips import Floats, Ints, Pictures, Strips, centroids, load_folder, split
+from recipe.sface import EyeNet, cut_to_strip, freeze, limit_slopes
+from recipe.strips import Floats, Ints, Pictures, Strips, add_data, centroids, load_folders
 from recipe.validation import Embed, watch
 from recipe.weather import erase, training_view
+from recipe.whole import packaged_sface
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def make_batch(strips: Strips, rows: Ints, config: Config, step: int) -> Batch:
 
 def whole_pictures(strips: Strips, config: Config, batches: int) -> list[Pictures]:
     """Training pictures from steps that training never reached, neither blended nor erased: for counting statistics."""
-    rows = split(strips, config.validation_people, config.single_share, config.seed).train
+    rows = config.split(strips).train
     plain = replace(config, mix_share=0.0, erase_share=0.0)
     return [make_batch(strips, rows, plain, config.steps + i).pictures for i in range(batches)]
 
@@ -167,12 +168,12 @@ class Trainer:
     def __init__(self, config: Config, strips: Strips, out: Path, compiled: bool) -> None:
         self.config, self.strips, self.out = config, strips, out
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.rows = split(strips, config.validation_people, config.single_share, config.seed)
+        self.rows = config.split(strips)
         _, label = np.unique(strips.subject[self.rows.train], return_inverse=True)
         self.label = np.zeros(len(strips), np.int64)
         self.label[self.rows.train] = label
         self.loss = Loss(centroids(strips.teacher[self.rows.train], label), config).to(self.device)
-        self.net = cut_to_strip(packaged_sface(), config.dropout).to(self.device)
+        self.net = cut_to_strip(packaged_sface(), config.dropout, config.width).to(self.device)
         freeze(self.net, config.frozen)
         self.forward = torch.compile(self.net) if compiled else self.net
         self.average = copy.deepcopy(self.net)
@@ -255,7 +256,7 @@ class Trainer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder of strips (.npz)")
+    add_data(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the log; made if missing")
     parser.add_argument("--compile", action="store_true", help="torch.compile: 1.7 x faster here, needs a C++ compiler")
     args = parser.parse_args()
@@ -271,7 +272,7 @@ def main() -> None:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    trainer = Trainer(config, load_folder(args.data), args.out, args.compile)
+    trainer = Trainer(config, load_folders(args.data), args.out, args.compile)
     with Progress(*columns, refresh_per_second=0.2) as progress:
         trainer.run(progress)
 

@@ -190,15 +190,22 @@ def erase(x: Pictures, rng: Generator) -> Pictures:
 
 
 def training_view(
-    strip: Pictures, edge: Floats, warp: Floats, rng: Generator, mask_share: float, warp_share: float
+    strip: Pictures,
+    edge: Floats,
+    warp: Floats,
+    rng: Generator,
+    mask_share: float,
+    warp_share: float,
+    mirrored: bool | None = None,
 ) -> Pictures:
-    """One training picture, 48 x 112 x 3, uint8, as a gate might have seen it."""
+    """One training picture, 48 x 112 x 3, uint8, as a gate might have seen it; half of them mirrored, unless it is
+    said which."""
     back = np.eye(3)
     strip = obstruct(strip, rng)
     if rng.random() < mask_share:
         strip, back = masked(strip, edge, warp, rng, warp_share)
     affine = (back @ jitter(rng) @ square(INPUT_TO_STRIP))[:2]
     out = cut(soften(strip, rng), affine)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 if mirrored is None else mirrored:
         out = out[:, ::-1]
     return sensor(light(out.astype(np.float32), rng), rng)
