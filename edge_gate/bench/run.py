@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge_gate.bench.alone import measure_alone
 from edge_gate.bench.frames import Picture, walk_up
 from edge_gate.bench.peer import DlibPipeline, PeerTimes
 from edge_gate.bench.processes import AskStatus, MakeSite, measure_processes
@@ -21,13 +22,14 @@ class Effort:
     """How often everything is repeated."""
 
     frames: int = 300
+    alone: int = 200
     peer_frames: int = 20
     probes: int = 200
     galleries: tuple[int, ...] = (1_000, 10_000, SEARCHED)
     watch_s: float = 8.0
 
 
-QUICK = Effort(frames=60, peer_frames=4, probes=40, watch_s=3.0)
+QUICK = Effort(frames=60, alone=60, peer_frames=4, probes=40, watch_s=3.0)
 
 
 def bench(
@@ -41,12 +43,14 @@ def bench(
     """Measure everything, one thing after the other. ``say`` is told what comes next.
 
     Raises ExtraMissing('demo') without the people who do not exist, and EdgeGateError where a process does not start.
-    The peer is left out where its extra is not installed.
+    The peers, dlib and SFace, are left out where their extra is not installed.
     """
     say("composing pictures of a person who does not exist")
     frames = walk_up(effort.frames)
     say("the eye, stage by stage and as a whole")
     eye = measure_eye(models, frames)
+    say("the eye-region model alone, its float32 form and SFace, in turn")
+    alone = measure_alone(models, frames, effort.alone, peer)
     say("both processes, from start to ready, and their memory")
     processes = measure_processes(make_site, ask_status, effort.watch_s)
     search = {}
@@ -55,7 +59,7 @@ def bench(
         search[count] = search_alone(count, eye.dimensions, effort.probes)
     say("dlib, the pipeline of face_recognition and howdy")
     step = max(1, len(frames) // effort.peer_frames)
-    return Bench(eye, search, processes, _peer_times(frames[::step], peer))
+    return Bench(eye, alone, search, processes, _peer_times(frames[::step], peer))
 
 
 def _peer_times(frames: list[Picture], wanted: bool) -> PeerTimes | None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge_gate.bench.frames import Picture
-from edge_gate.bench.timing import Stopwatch, Timing
+from edge_gate.bench.timing import Stopwatch, Timing, one_thread
 from edge_gate.config import Models as ModelSettings
 from edge_gate.config import QualityLimits
 from edge_gate.errors import EdgeGateError
@@ -43,9 +43,7 @@ def measure_eye(settings: ModelSettings, frames: list[Picture]) -> EyeTimes:
 
     OpenCV and the models are held to one thread. Raises EdgeGateError where no face was found in a frame.
     """
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with one_thread():
         models, limits = open_models(replace(settings, threads=1)), QualityLimits()
         coded = [cv2.imencode(".jpg", frame)[1].ravel().astype(np.uint8, copy=False) for frame in frames]
         watches = {name: Stopwatch() for name in STAGES}
@@ -56,8 +54,6 @@ def measure_eye(settings: ModelSettings, frames: list[Picture]) -> EyeTimes:
             untracked.call(partial(_alone, models, limits, jpeg))
         stages = {name: watch.timing(WARM_UP) for name, watch in watches.items()}
         return EyeTimes(stages, _tracked(models, limits, coded), untracked.timing(WARM_UP), models.embedder.dimensions)
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _decode(jpeg: Picture) -> Picture:

@@ -14,7 +14,7 @@ from edge_gate.client import ask
 
 @click.command("bench")
 @click.option("--quick", is_flag=True, help="Fewer repetitions: about a quarter of the time, rougher figures.")
-@click.option("--no-peer", is_flag=True, help="Do not measure dlib.")
+@click.option("--no-peer", is_flag=True, help="Measure neither dlib nor SFace.")
 @click.option(
     "--config", "settings_path", type=click.Path(path_type=Path, dir_okay=False), envvar="EDGE_GATE_CONFIG",
     help="Take the models from this configuration. Default: those of edge-gate itself.",
@@ -23,10 +23,11 @@ from edge_gate.client import ask
 def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: bool) -> None:
     """Measure speed and memory on this machine.
 
-    Each stage of the eye and its whole loop at 640 x 480 in one thread, the start and the memory of both real
-    processes, the search in up to 100,000 templates, and, with the extra `bench`, the dlib pipeline of
-    face_recognition and howdy on the same pictures. They show a person who does not exist (extra `demo`). Goals stand
-    beside the figures; they are for the machine that edge-gate is built on.
+    Each stage of the eye and its whole loop at 640 x 480 in one thread, the eye-region model alone in int8 and in
+    float32, the start and the memory of both real processes, the search in up to 100,000 templates, and, with the
+    extra `bench`, SFace on the whole face in float32 and the dlib pipeline of face_recognition and howdy on the same
+    pictures. They show a person who does not exist (extra `demo`). Goals stand beside the figures; they are for the
+    machine that edge-gate is built on.
     """
     from rich.console import Console
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -28,7 +29,7 @@ from edge_gate.client import ask
 from edge_gate.errors import EdgeGateError, ExtraMissing
 from edge_gate.trial import make_site
 
-TINY = Effort(frames=10, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
+TINY = Effort(frames=10, alone=3, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
 
 
 def status(site: Path) -> dict[str, Any]:
@@ -75,11 +76,36 @@ def test_the_peer_is_measured_exactly_where_it_is_installed(measured: Bench) -> 
         assert answer["peer"] is None
 
 
-def test_each_goal_is_shown_with_its_figure_and_verdict(measured: Bench) -> None:
+def shown(measured: Bench) -> list[str]:
     text = StringIO()
     Console(width=120, file=text).print(show(measured))
+    return text.getvalue().splitlines()
+
+
+def test_the_model_alone_is_shown_beside_its_float_form_and_sface(measured: Bench) -> None:
+    alone, lines = measured.alone, [line.strip() for line in shown(measured)]
+    rows = {"eye model alone, int8  ": alone.model, "its fp32 form": alone.float_form, "SFace fp32": alone.sface}
+    for name, timing in rows.items():
+        assert timing
+        (line,) = [line for line in lines if line.startswith(name)]
+        figures = (timing.cpu_p50_ms, timing.cpu_p95_ms, timing.wall_p50_ms, timing.wall_p95_ms)
+        assert line.split()[-5:] == [*(f"{figure:.3f}" for figure in figures), str(timing.calls)]
+    own = alone.ratio(alone.float_form)["cpu"]
+    assert any(line.startswith("faster than its fp32 form") and f"{own:.2f} x" in line for line in lines)
+
+
+def test_what_sface_takes_without_the_extra_is_said_not_to_be_measured(measured: Bench) -> None:
+    without = replace(measured, alone=replace(measured.alone, sface=None))
+    (line,) = [line for line in shown(without) if "SFace" in line]
+    assert line.startswith("faster than SFace fp32 by") and "not measured: pip install 'edge-gate[bench]'" in line
+    assert without.as_dict()["model_alone"]["sface"] is None
+    assert not any("SFace" in goal.name for goal in without.goals())
+
+
+def test_each_goal_is_shown_with_its_figure_and_verdict(measured: Bench) -> None:
+    lines = shown(measured)
     for goal in measured.goals():
-        line = next(line for line in text.getvalue().splitlines() if line.startswith(goal.name))
+        line = next(line for line in lines if line.startswith(goal.name))
         assert f"{goal.value:.2f} {goal.unit}" in line
         assert ("missed" if not goal.met else "met") in line
 
@@ -114,5 +140,6 @@ def test_the_command_prints_json_for_scripts(monkeypatch: pytest.MonkeyPatch) ->
     result = CliRunner().invoke(command, ["--quick", "--no-peer", "--json"])
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
-    assert answer["peer"] is None
+    assert answer["peer"] is None and answer["model_alone"]["sface"] is None
+    assert answer["model_alone"]["ratio"]["float_form"]["cpu"] > 0
     assert answer["goals"][0]["name"].startswith("eye loop")
