@@ -93,6 +93,8 @@ def _setting(setting: Field[Any]) -> str:
     allowed, low, high = (setting.metadata[name] for name in ("one_of", "low", "high"))
     bounds = ", ".join(map(str, allowed)) if allowed else "" if low is None else f"{low:g} to {high:g}"
     default = "" if setting.default == Path() else str(setting.default)
+    if isinstance(setting.default, tuple):
+        default = ", ".join(setting.default)
     return f"| `{setting.name}` | {f'`{default}`' if default else 'empty'} | {bounds} | {setting.metadata['help']} |"
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from edge_gate import cards, resident_page
 from edge_gate.cli import group
-from edge_gate.config import Decision
+from edge_gate.config import Decision, Models
 from edge_gate.resident_words import LANGUAGES
 
 SHIPPED = ("eyes-sface-48x112", "face_detection_yunet_2023mar_int8", "face_landmark", "iris_landmark")
@@ -27,7 +27,7 @@ both = pytest.mark.parametrize("language", sorted(LANGUAGES))
 
 
 def card(name: str = EYES) -> cards.Card:
-    return cards.read(cards.folder(Path()), name)
+    return cards.read(Models(), name)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> cards.Card:
