@@ -210,7 +210,7 @@ class _Reader:
             except minisign.Malformed as error:
                 first = self._line("models", "trusted_keys")
                 rest = enumerate(self.lines[first - 1 :], first)  # a list may go over several lines
-                line = next((number for number, text in rest if key and key in text), first)
+                line = next((number for number, text in rest if f"'{key}'" in text or f'"{key}"' in text), first)
                 what = f"models.trusted_keys has {key!r}, which is no minisign public key: {error}"
                 fix = "Copy the line that begins with RW from the .pub file"
                 raise ConfigError(self.path, line, what, fix) from error

@@ -106,7 +106,7 @@ class SignatureMalformed(ModelError, ValueError):
     exit_code = 36
 
 
-class SignerUnknown(ModelError, PermissionError):
+class SignerUnknown(ModelError):
     """The card {0} is signed by the key {1}, which models.trusted_keys does not have (trusted: {2}). If you know whose
     key it is, add it there; or allow this one model by its name in models.allow_unsigned (see models/README.md)."""
 

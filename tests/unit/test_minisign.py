@@ -54,11 +54,10 @@ def test_both_ways_of_signing_verify_and_neither_passes_for_the_other(prehash: b
         verify(b"\n".join(lines))
 
 
-@given(message=st.binary(max_size=200), prehash=st.booleans(), bit=st.integers(0, 8 * 200), comment=st.text("ab \t#é"))
+@given(message=st.binary(max_size=200), prehash=st.booleans(), bit=st.integers(0, 8 * 200), comment=st.text("ab \t#"))
 def test_any_message_verifies_and_none_with_a_bit_changed(
     message: bytes, prehash: bool, bit: int, comment: str
 ) -> None:
-    comment = comment.replace("é", "~")  # the peer writes ASCII only
     content = signed(message, prehash=prehash, comment=comment)
     assert verify(content, message).comment == comment.encode()
     changed = bytearray(message or b"\0")
@@ -143,7 +142,7 @@ def test_the_peer_reads_the_same_out_of_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "RW", MANUALS_KEY[:-1], f" {MANUALS_KEY}", f"{MANUALS_KEY}\n", "é" * 56, "ZZ" * 28]
+    "text", ["", "RW", MANUALS_KEY[:-1], f" {MANUALS_KEY}", f"{MANUALS_KEY}\n", "é" * 56, "Z" * 56]
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
