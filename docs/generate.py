@@ -94,7 +94,7 @@ def _setting(setting: Field[Any]) -> str:
     bounds = ", ".join(map(str, allowed)) if allowed else "" if low is None else f"{low:g} to {high:g}"
     default = "" if setting.default == Path() else str(setting.default)
     if isinstance(setting.default, tuple):
-        default = ", ".join(setting.default)
+        default = f"[{', '.join(f'"{each}"' for each in setting.default)}]" if setting.default else ""
     return f"| `{setting.name}` | {f'`{default}`' if default else 'empty'} | {bounds} | {setting.metadata['help']} |"
 
 
