@@ -117,19 +117,19 @@ def read(settings: Models, name: str) -> Card:
         raise CardError(path, "it is not there") from error
     except OSError as error:
         raise CardError(path, f"it cannot be read ({error})") from error
-    signature, signer, waived = None, None, ""
+    signature, signer, why = None, None, ""
     try:
         signature, signer = _verified(path, content, settings.trusted_keys)
     except (SignatureMissing, SignerUnknown) as error:  # what does not fit, or is damaged, nobody may want
         if name not in settings.allow_unsigned:
             raise
-        waived = "not signed" if isinstance(error, SignatureMissing) else f"signed by the unknown key {error.args[1]}"
+        why = "not signed" if isinstance(error, SignatureMissing) else f"signed by the unknown key {error.args[1]}"
     try:
         fields = tomllib.loads(content.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CardError(path, f"it cannot be read ({error})") from error
     _check_complete(path, name, fields)
-    card = Card(path, fields, signature, signer, waived)
+    card = Card(path, fields, signature, signer, why)
     try:
         with card.model_path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

@@ -209,7 +209,8 @@ class _Reader:
                 minisign.PublicKey.parse(key)
             except minisign.Malformed as error:
                 first = self._line("models", "trusted_keys")
-                rest = enumerate(self.lines[first - 1 :], first)  # a list may go over several lines
+                begin = max(first, 1)
+                rest = enumerate(self.lines[begin - 1 :], begin)  # a list may go over several lines
                 line = next((number for number, text in rest if f"'{key}'" in text or f'"{key}"' in text), first)
                 what = f"models.trusted_keys has {key!r}, which is no minisign public key: {error}"
                 fix = "Copy the line that begins with RW from the .pub file"

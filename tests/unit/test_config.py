@@ -39,6 +39,7 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[models]\n\ntrusted_keys = ['untrusted comment: minisign public key 52D55CB2416BD0D6']", 3, "Base64"),
         (f"[models]\ntrusted_keys = [\n  '{config.RELEASE_KEY}',\n  'RWTW0GtBslzVUghv',\n]", 4, "not 12"),
         (f"[models]\ntrusted_keys = ['RUT{config.RELEASE_KEY[3:]}']", 2, "another algorithm"),
+        ("\nmodels.trusted_keys = ['RW']", 2, "no minisign public key"),
         (f"[models]\ntrusted_keys = ['{config.RELEASE_KEY}', 'é']", 2, "no minisign public key"),
     ],
 )

@@ -23,6 +23,7 @@ from edge_gate.eye.runtime import TfliteModel, verified
 from tests.unit.eye_scenes import MODELS_FOLDER
 
 NAME = "face_landmark"
+USED = (ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids)
 
 
 @pytest.fixture
@@ -45,14 +46,14 @@ def test_the_shipped_models_open() -> None:
     assert len(models.embedder.model_id) == 8
 
 
-@pytest.mark.parametrize("name", ["eyes-sface-48x112", "face_detection_yunet_2023mar_int8", NAME, "iris_landmark"])
+@pytest.mark.parametrize("name", USED)
 def test_a_model_without_its_card_is_not_opened(folder: Path, name: str) -> None:
     (folder / f"{name}.toml").unlink()
     with pytest.raises(CardError):
         open_models(ModelSettings(folder=folder))
 
 
-@pytest.mark.parametrize("name", ["eyes-sface-48x112", "face_detection_yunet_2023mar_int8", NAME, "iris_landmark"])
+@pytest.mark.parametrize("name", USED)
 def test_a_model_with_one_bit_changed_is_not_opened(folder: Path, name: str) -> None:
     alter(cards.read(ModelSettings(folder=folder), name).model_path)
     with pytest.raises(ModelAltered):

@@ -170,7 +170,7 @@ def check_stream(gate: Gate) -> None:
     assert all(0 <= now_ns - each.captured_ns < 60e9 for each in sightings)
     ages = [now_ns - each.captured_ns for each in sightings]
     assert ages == sorted(ages, reverse=True), "sightings of the time without a gate were queued"
-    expected = cards.read(config.Models(), "eyes-sface-48x112").model_id
+    expected = cards.read(config.Models(), config.Models().eyes).model_id
     assert {each.model_id for each in sightings} == {expected}
     assert all((each.refusal is Refusal.NONE) == bool(each.embedding) for each in sightings)
     assert healths[-1].camera is CameraState.WORKING
