@@ -7,6 +7,7 @@ tests/unit/test_docs.py fails where either is not what this would write.
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import Field, fields
 from pathlib import Path
@@ -93,6 +94,8 @@ def _setting(setting: Field[Any]) -> str:
     allowed, low, high = (setting.metadata[name] for name in ("one_of", "low", "high"))
     bounds = ", ".join(map(str, allowed)) if allowed else "" if low is None else f"{low:g} to {high:g}"
     default = "" if setting.default == Path() else str(setting.default)
+    if isinstance(setting.default, tuple):
+        default = json.dumps(setting.default) if setting.default else ""
     return f"| `{setting.name}` | {f'`{default}`' if default else 'empty'} | {bounds} | {setting.metadata['help']} |"
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Provenance cards: `models/<name>.toml` beside each model says what it is, where it comes from and how well it does.
 
-A model without a complete card that matches its bytes is not loaded. The card is plain TOML so that a resident's
-lawyer can read it.
+A model without a complete card that matches its bytes, signed by a key that this site trusts, is not loaded. The
+signature lies beside the card (`models/<name>.toml.minisig`); through the hash in the card it covers the model as
+well. The card is plain TOML so that a resident's lawyer can read it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
+from edge_gate import minisign
+from edge_gate.config import Models
+from edge_gate.errors import (
+    CardError,
+    ModelAltered,
+    ModelError,
+    ModelMissing,
+    NoOperatingPoint,
+    SignatureMalformed,
+    SignatureMismatch,
+    SignatureMissing,
+    SignerUnknown,
+)
 
 REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
 REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis")
@@ -39,10 +52,17 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that was found complete and whose hash is that of the model's bytes."""
+    """A card that was found complete and whose hash is that of the model's bytes.
+
+    ``signature`` is the one that was verified, ``signer`` the key that it is by. They are None where the site allows
+    the model without; ``waived`` then says what is the matter with it.
+    """
 
     path: Path
     fields: dict[str, Any]
+    signature: minisign.Signature | None = None
+    signer: minisign.PublicKey | None = None
+    waived: str = ""
 
     @property
     def name(self) -> str:
@@ -84,20 +104,32 @@ def folder(configured: Path) -> Path:
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "edge-gate" / "models"
 
 
-def read(models: Path, name: str) -> Card:
-    """Read one model's card and check it against the model's bytes.
+def read(settings: Models, name: str) -> Card:
+    """Read one model's card, verify its signature, and check it against the model's bytes.
 
-    Raises ModelMissing, CardError (naming the field) or ModelAltered.
+    What was verified is what is parsed: the card's file is read once. Raises ModelMissing, CardError (naming the
+    field), ModelAltered, SignatureMissing, SignatureMalformed, SignerUnknown or SignatureMismatch.
     """
-    path = models / f"{name}.toml"
+    path = folder(settings.folder) / f"{name}.toml"
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise CardError(path, "it is not there") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise CardError(path, f"it cannot be read ({error})") from error
+    signature, signer, why = None, None, ""
+    try:
+        signature, signer = _verified(path, content, settings.trusted_keys)
+    except (SignatureMissing, SignerUnknown) as error:  # what does not fit, or is damaged, nobody may want
+        if name not in settings.allow_unsigned:
+            raise
+        why = "not signed" if isinstance(error, SignatureMissing) else f"signed by the unknown key {error.args[1]}"
+    try:
+        fields = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CardError(path, f"it cannot be read ({error})") from error
     _check_complete(path, name, fields)
-    card = Card(path, fields)
+    card = Card(path, fields, signature, signer, why)
     try:
         with card.model_path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,6 +138,49 @@ def read(models: Path, name: str) -> Card:
     if found != fields["sha256"]:
         raise ModelAltered(name, found, fields["sha256"])
     return card
+
+
+def waived(settings: Models) -> list[Card]:
+    """Return the cards of the models in use that load only because the site allows it.
+
+    One that does not load at all is left out: whoever loads it says why.
+    """
+    found = []
+    for name in (settings.eyes, settings.detector, settings.mesh, settings.lids):
+        if name in settings.allow_unsigned:
+            try:
+                found.append(read(settings, name))
+            except ModelError:
+                continue
+    return [card for card in found if card.waived]
+
+
+def _verified(
+    path: Path, content: bytes, trusted_keys: tuple[str, ...]
+) -> tuple[minisign.Signature, minisign.PublicKey]:
+    """Return the signature of a card's bytes, and whose it is. Raises one of the four errors of signatures."""
+    beside = path.with_name(f"{path.name}.minisig")
+    try:
+        signature = minisign.Signature.parse(beside.read_bytes())
+    except FileNotFoundError as error:
+        raise SignatureMissing(path, beside) from error
+    except OSError as error:
+        raise SignatureMalformed(beside, f"it cannot be read ({error})") from error
+    except minisign.Malformed as error:
+        raise SignatureMalformed(beside, error) from error
+    trusted = [minisign.PublicKey.parse(each) for each in trusted_keys]
+    fault: minisign.Mismatch | None = None
+    for key in trusted:
+        if key.number == signature.number:  # chosen by whoever made the key, so two may have the same
+            try:
+                signature.verify(content, key)
+            except minisign.Mismatch as error:
+                fault = error
+            else:
+                return signature, key
+    if fault is not None:
+        raise SignatureMismatch(beside, signature.key_id, fault) from fault
+    raise SignerUnknown(path, signature.key_id, ", ".join(key.key_id for key in trusted) or "none")
 
 
 def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:

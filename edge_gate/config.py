@@ -13,11 +13,14 @@ import tomllib
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
+from edge_gate import minisign
 from edge_gate.errors import ConfigError, ConfigMissing
 
 DEFAULT_PATH = Path("/etc/edge-gate/edge-gate.toml")
+# The key that signs the cards of the models that come with edge-gate (models/README.md).
+RELEASE_KEY = "RWTW0GtBslzVUghv7kv2SbCtTtliNZsiZsr0g5MrOEPSVso18O07drm8"
 
 
 def _setting(
@@ -56,7 +59,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Which models the eye loads; each needs a provenance card beside it."""
+    """Which models the eye loads; each needs a provenance card beside it, and the card a signature."""
 
     folder: Path = _setting(Path(), "where the models are; empty for those installed with edge-gate")
     eyes: str = _setting("eyes-sface-48x112", "the eye-region model")
@@ -64,6 +67,14 @@ class Models:
     mesh: str = _setting("face_landmark", "the 468-point face mesh")
     lids: str = _setting("iris_landmark", "tells open eyes from closed ones")
     threads: int = _setting(1, "threads for each model", low=1, high=4)
+    trusted_keys: tuple[str, ...] = _setting(
+        (RELEASE_KEY,),
+        "minisign public keys whose signature makes a card good; the default is edge-gate's own, which changes only"
+        " with edge-gate",
+    )
+    allow_unsigned: tuple[str, ...] = _setting(
+        (), "names of models that load although no trusted key signed their card; told at every start"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,21 @@ class _Reader:
             raise self._error(
                 "door", "channel", f"channel {config.door.channel} of {config.door.channels}", "Raise door.channels"
             )
+        self._check_keys(config.models.trusted_keys)
         return config
+
+    def _check_keys(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            try:
+                minisign.PublicKey.parse(key)
+            except minisign.Malformed as error:
+                first = self._line("models", "trusted_keys")
+                begin = max(first, 1)
+                rest = enumerate(self.lines[begin - 1 :], begin)  # a list may go over several lines
+                line = next((number for number, text in rest if f"'{key}'" in text or f'"{key}"' in text), first)
+                what = f"models.trusted_keys has {key!r}, which is no minisign public key: {error}"
+                fix = "Copy the line that begins with RW from the .pub file"
+                raise ConfigError(self.path, line, what, fix) from error
 
     def _section(self, section: str, kind: Any, values: dict[str, Any]) -> Any:
         known = {each.name: each for each in fields(kind)}
@@ -205,6 +230,8 @@ class _Reader:
         what = f"{section}.{setting.name}"
         if kind is Path and isinstance(value, str):
             return self.path.parent / value if value else Path()
+        if get_origin(kind) is tuple:
+            return self._texts(section, setting, value)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
@@ -218,6 +245,12 @@ class _Reader:
         if (low is not None and not value >= low) or (high is not None and not value <= high):
             raise self._error(section, setting.name, f"{what} is {value}", f"Use {low:g} to {high:g}")
         return value
+
+    def _texts(self, section: str, setting: Field[Any], value: Any) -> tuple[str, ...]:
+        what = f"{section}.{setting.name}"
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self._error(section, setting.name, f"{what} is {value!r}", 'Write a list: ["...", "..."]')
+        return tuple(value)
 
     def _unknown(self, name: str, known: list[str], section: str | None) -> ConfigError:
         near = get_close_matches(name, known, 1)
@@ -270,6 +303,8 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return repr(value)
 
 

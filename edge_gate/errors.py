@@ -93,6 +93,33 @@ class NoOperatingPoint(ModelError, ValueError):
     exit_code = 34
 
 
+class SignatureMissing(ModelError, FileNotFoundError):
+    """The card {0} is not signed: {1} is not there. Reinstall edge-gate; or sign a card of your own with minisign, or
+    allow this one model by its name in models.allow_unsigned (see models/README.md)."""
+
+    exit_code = 35
+
+
+class SignatureMalformed(ModelError, ValueError):
+    """The file {0} is no signature by minisign: {1}. Reinstall edge-gate; or sign a card of your own again."""
+
+    exit_code = 36
+
+
+class SignerUnknown(ModelError):
+    """The card {0} is signed by the key {1}, which models.trusted_keys does not have (trusted: {2}). If you know whose
+    key it is, add it there; or allow this one model by its name in models.allow_unsigned (see models/README.md)."""
+
+    exit_code = 37
+
+
+class SignatureMismatch(ModelError):
+    """The signature {0} by the key {1} does not fit its card: {2}. Card or signature were changed after signing.
+    Reinstall edge-gate; or sign a card of your own again."""
+
+    exit_code = 38
+
+
 # --- store: 40-49 ---------------------------------------------------------------------------------------------------
 class StoreError(EdgeGateError):
     """The store {0} failed: {1}"""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     console = Console(stderr=True)
 
     def site(folder: Path, overrides: dict[str, dict[str, object]]) -> Path:
-        return make_site(folder, {**overrides, "models": {"folder": settings.models.folder}})
+        return make_site(folder, {**overrides, "models": asdict(settings.models)})
 
     def status(site: Path) -> dict[str, object]:
         answer: dict[str, object] = ask(config.load(site), "status")

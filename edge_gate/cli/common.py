@@ -18,9 +18,12 @@ TRIAL = Path("edge-gate-trial") / CONFIG_NAME
 
 
 def config_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
-    """Return the configuration to use: as named, else a trial's in this folder, else the system's."""
-    if value is not None:
-        return value
+    """Return the configuration to use: as named, else the usual one."""
+    return usual_config() if value is None else value
+
+
+def usual_config() -> Path:
+    """Return where the configuration is if none is named: a trial's in this folder, else the system's."""
     return TRIAL if TRIAL.is_file() else config.DEFAULT_PATH
 
 

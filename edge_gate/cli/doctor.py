@@ -99,10 +99,14 @@ def _gate(patient: Patient) -> Iterator[Finding]:
 
 def _models(patient: Patient) -> Iterator[Finding]:
     wanted = patient.settings.models
-    folder = cards.folder(wanted.folder)
     for name in (wanted.detector, wanted.mesh, wanted.lids, wanted.eyes):
-        card = cards.read(folder, name)
-        yield Finding("models", "ok", f"{name}: card complete, SHA-256 matches")
+        card = cards.read(wanted, name)
+        if card.signature is None:
+            mend = "Sign its card (models/README.md), then take it out of models.allow_unsigned."
+            yield Finding("models", "unknown", f"{name}: {card.waived}, let in by models.allow_unsigned", mend)
+        else:
+            text = f"{name}: card complete, signed by {card.signature.key_id}, SHA-256 matches"
+            yield Finding("models", "ok", text)
     point = card.threshold("fused", patient.settings.decision.fmr)
     text = f"threshold {point.threshold:.3f}, measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
     yield Finding("models", "ok", text)

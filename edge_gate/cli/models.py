@@ -4,47 +4,112 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_gate import cards, resident_page
-from edge_gate.cli.common import json_option, show_json
-from edge_gate.config import Decision
-from edge_gate.errors import EdgeGateError
+from edge_gate import cards, config, minisign, resident_page
+from edge_gate.cli.common import json_option, show_json, usual_config
+from edge_gate.config import Decision, Models
+from edge_gate.errors import ConfigMissing, EdgeGateError, ModelMissing
 from edge_gate.resident_words import LANGUAGES
 
-folder_option = click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="Where the models are. Default: those installed with edge-gate.",
-)
+
+def _is_key(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for each in value:
+        try:
+            minisign.PublicKey.parse(each)
+        except minisign.Malformed as error:
+            raise click.BadParameter(f"{each!r} is no minisign public key: {error}.") from error
+    return value
+
+
+def models_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--config``, ``--folder`` and ``--key``, and hand the function the settings that they make together."""
+
+    @click.option(
+        "--config",
+        "path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="EDGE_GATE_CONFIG",
+        help="The configuration whose models, trusted keys and exceptions count. Otherwise as for the other commands;"
+        " where there is none, the defaults.",
+    )
+    @click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where the models are, instead of the configured folder.",
+    )
+    @click.option(
+        "--key",
+        "keys",
+        multiple=True,
+        metavar="KEY",
+        callback=_is_key,
+        help="A minisign public key to trust instead of the configured ones. May be given several times.",
+    )
+    @wraps(function)
+    def wrapped(path: Path | None, folder: Path | None, keys: tuple[str, ...], **others: Any) -> None:
+        try:
+            settings = config.load(path or usual_config()).models
+        except ConfigMissing:
+            if path is not None:
+                raise
+            settings = Models()
+        if folder is not None:
+            settings = replace(settings, folder=folder.absolute())
+        if keys:
+            settings = replace(settings, trusted_keys=keys)
+        function(settings=settings, **others)
+
+    return wrapped
 
 
 @click.group("models")
 def command() -> None:
-    """Look at the models and their provenance cards. A model without a complete card does not load."""
+    """Look at the models and their provenance cards.
+
+    A model without a complete card that a trusted key signed does not load.
+    """
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(each.stem for each in folder.iterdir() if each.suffix in (".tflite", ".onnx"))
+def _names(settings: Models) -> list[str]:
+    where = cards.folder(settings.folder)
+    names = sorted(each.stem for each in where.glob("*") if each.suffix in (".tflite", ".onnx"))
+    if not names:
+        raise ModelMissing(where / "*.tflite")
+    return names
+
+
+def _signed(card: cards.Card) -> str:
+    """Return a clause that says who signed a card."""
+    if card.signature is None:
+        return f"{card.waived}, let in by models.allow_unsigned"
+    own = card.signer == minisign.PublicKey.parse(config.RELEASE_KEY)
+    return f"signed by {card.signature.key_id}{' (edge-gate)' if own else ''}: {card.signature.trusted_comment}"
 
 
 @command.command("list")
-@folder_option
-def list_models(folder: Path) -> None:
-    """List the models with task, licence and source."""
-    where = cards.folder(folder)
-    for name in _names(where):
-        fields = cards.read(where, name).fields
-        click.echo(f"{name}\n  {fields['task']}; {fields['licence']}; {fields['source']}")
+@models_options
+def list_models(settings: Models) -> None:
+    """List the models with task, licence, source and who signed the card."""
+    for name in _names(settings):
+        click.echo(name)
+        try:
+            card = cards.read(settings, name)
+        except EdgeGateError as error:
+            click.echo(f"  does not load: {error}")
+            continue
+        click.echo(f"  {card.fields['task']}; {card.fields['licence']}; {card.fields['source']}\n  {_signed(card)}")
 
 
 @command.command()
 @click.argument("name")
-@folder_option
+@models_options
 @click.option("--resident", type=click.Choice(list(LANGUAGES)), help="A page for residents instead, in this language.")
 @click.option(
     "--fmr",
@@ -55,27 +120,32 @@ def list_models(folder: Path) -> None:
     help="The gate's false match rate (`fmr` in its configuration), for which --resident gives the figures.",
 )
 @json_option
-def show(name: str, folder: Path, resident: str | None, fmr: float, as_json: bool) -> None:
+def show(settings: Models, name: str, resident: str | None, fmr: float, as_json: bool) -> None:
     """Show what the card of model NAME says: all of it, or with --resident what a resident may want to know."""
-    card = cards.read(cards.folder(folder), name)
+    card = cards.read(settings, name)
     if as_json:
-        show_json(card.fields)
+        by = card.signature
+        signature = {"key_id": by.key_id, "trusted_comment": by.trusted_comment} if by else None
+        show_json({**card.fields, "signature": signature})
     elif resident:
         click.echo(resident_page.page(card, resident, fmr), nl=False)
     else:
+        click.echo(f"signature: {_signed(card)}")
         _print(card.fields)
 
 
 @command.command()
-@folder_option
-def verify(folder: Path) -> None:
-    """Check each model against its card: complete, and the very bytes it describes. Exit status 1 if one fails."""
-    where = cards.folder(folder)
+@models_options
+def verify(settings: Models) -> None:
+    """Check each card: signed by a trusted key, complete, and of the very model beside it. Exit status 1 if one fails.
+
+    A model that the configuration allows without a trusted signature is shown as such, and is no failure.
+    """
     failed = 0
-    for name in _names(where):
+    for name in _names(settings):
         try:
-            cards.read(where, name)
-            click.echo(f"ok     {name}")
+            card = cards.read(settings, name)
+            click.echo(f"ok     {name}: {_signed(card)}" if card.signature else f"waived {name}: {_signed(card)}")
         except EdgeGateError as error:
             failed += 1
             click.echo(f"fault  {error}")

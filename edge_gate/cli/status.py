@@ -64,6 +64,7 @@ def find_faults(state: dict[str, Any]) -> list[str]:
 def show(state: dict[str, Any], faults: list[str]) -> None:
     """Print the state for people."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     eye, threshold = state["eye"], state["threshold"]
@@ -79,6 +80,8 @@ def show(state: dict[str, Any], faults: list[str]) -> None:
     table.add_row(
         "model", f"{state['model']}, threshold {threshold['comparison_score']:.3f} (FMR {threshold['fmr']:g})"
     )
+    for name, why in state["unsigned_models"].items():
+        table.add_row("[yellow]unsigned[/yellow]", f"{escape(name)} is {why}; models.allow_unsigned lets it in")
     table.add_row("now", doing + (f", somebody is there: {state['approach']}" if state["approach"] else ""))
     console = Console()
     console.print(table)

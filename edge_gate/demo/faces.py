@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from edge_gate import cards
 from edge_gate.config import Models
 from edge_gate.eye.align import interocular_px, placing
 from edge_gate.eye.detect import Detector
@@ -25,12 +24,13 @@ _PIXELS: Final = 1280 * 960  # looked at of a picture: the smallest face wanted 
 
 
 class Faces:
-    """Both models, from ``models`` (by default where edge-gate keeps them). Raises ModelError, with or without card."""
+    """Both models, from ``models`` (by default where edge-gate keeps them). Raises ModelError or one of its
+    kinds."""
 
     def __init__(self, models: Path | None = None) -> None:
-        folder, names = cards.folder(models or Path()), Models()
-        self._detector = Detector(names.detector, verified(folder, names.detector)[1])
-        self._mesh = FaceMesh(names.mesh, TfliteModel(names.mesh, verified(folder, names.mesh)[1]))
+        settings = Models(folder=models or Path())
+        self._detector = Detector(settings.detector, verified(settings, settings.detector)[1])
+        self._mesh = FaceMesh(settings.mesh, TfliteModel(settings.mesh, verified(settings, settings.mesh)[1]))
 
     def find(self, bgr: Picture) -> Mesh | None:
         """Return the mesh of the largest face in a picture, or None."""

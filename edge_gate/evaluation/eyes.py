@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate import cards
 from edge_gate.config import Config
 from edge_gate.errors import CardError, ModelMissing
 from edge_gate.evaluation.acquire import Seen
@@ -24,7 +23,7 @@ from edge_gate.wire import Refusal
 
 class PipelineEyes:
     """Models and quality limits of a configuration; ``model`` takes another eye-region model, whose card lies beside
-    it. ``card`` is that of the model in use. Raises ModelMissing, CardError, ModelAltered or ModelError.
+    it. ``card`` is that of the model in use. Raises ModelError or one of its kinds.
 
     Embeddings make the same way as at the gate: through the int8 of a sighting. So a score here is a score there.
     """
@@ -32,10 +31,10 @@ class PipelineEyes:
     def __init__(self, settings: Config, model: Path | None = None) -> None:
         if model is not None and not model.is_file():
             raise ModelMissing(model)
-        folder, name = cards.folder(settings.models.folder), settings.models.eyes
+        source, name = settings.models, settings.models.eyes
         if model is not None:
-            folder, name = model.parent, model.stem
-        self.card, content = verified(folder, name)
+            source, name = replace(source, folder=model.parent.absolute()), model.stem
+        self.card, content = verified(source, name)
         if model is not None and self.card.model_path.name != model.name:
             raise CardError(self.card.path, f"it describes {self.card.model_path.name}, not {model.name}")
         self._settings = settings

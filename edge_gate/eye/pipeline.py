@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate import cards
 from edge_gate.config import Models as ModelSettings
 from edge_gate.config import QualityLimits
 from edge_gate.eye.align import cut_strip, placing
@@ -71,15 +70,14 @@ class Observation:
 
 
 def open_models(settings: ModelSettings) -> Models:
-    """Open all models. Raises ModelMissing, CardError, ModelAltered or ModelError: none without its card."""
-    folder = cards.folder(settings.folder)
+    """Open all models. Raises ModelError or one of its kinds: none without its card, and that with its signature."""
 
     def network(name: str) -> TfliteModel:
-        return TfliteModel(name, verified(folder, name)[1], settings.threads)
+        return TfliteModel(name, verified(settings, name)[1], settings.threads)
 
-    card, content = verified(folder, settings.eyes)
+    card, content = verified(settings, settings.eyes)
     return Models(
-        Detector(settings.detector, verified(folder, settings.detector)[1]),
+        Detector(settings.detector, verified(settings, settings.detector)[1]),
         FaceMesh(settings.mesh, network(settings.mesh)),
         EyeLids(settings.lids, network(settings.lids)),
         Embedder(settings.eyes, TfliteModel(settings.eyes, content, settings.threads), card.model_id),

@@ -7,14 +7,15 @@ The only place that knows which TFLite runtime is installed.
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate import cards
+from edge_gate.config import Models as ModelSettings
 from edge_gate.errors import ModelAltered, ModelError, ModelMissing
 from edge_gate.eye.hush import hushed
 
@@ -23,13 +24,18 @@ try:
 except ImportError:  # boards for which there is only the older runtime
     from tflite_runtime.interpreter import Interpreter
 
+_log = logging.getLogger(__name__)
 
-def verified(models: Path, name: str) -> tuple[cards.Card, bytes]:
-    """Read a model that its card answers for. Raises ModelMissing, CardError or ModelAltered.
 
-    The bytes returned are hashed again: the file could be another by the time it is read a second time.
+def verified(settings: ModelSettings, name: str) -> tuple[cards.Card, bytes]:
+    """Read a model that its card answers for. Raises what `cards.read` raises.
+
+    The bytes returned are hashed again: the file could be another by the time it is read a second time. A model that
+    loads without a trusted signature is told in the log, every time.
     """
-    card = cards.read(models, name)
+    card = cards.read(settings, name)
+    if card.waived:
+        _log.warning("the model %s is %s; it is loaded because models.allow_unsigned names it", name, card.waived)
     try:
         content = card.model_path.read_bytes()
     except OSError as error:

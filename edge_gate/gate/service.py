@@ -43,7 +43,8 @@ class Gate:
         self.store = store
         self.door = door
         self.clock = clock
-        self.card = cards.read(cards.folder(config.models.folder), config.models.eyes)
+        self.card = cards.read(config.models, config.models.eyes)
+        self.waived = cards.waived(config.models)
         self.point = self.card.threshold("fused", config.decision.fmr)
         self.policy = Policy(self.point, config.decision)
         self.tracker = ApproachTracker(config.decision.gap_s)
@@ -70,6 +71,10 @@ class Gate:
             events.finish(self.store, event.id, "interrupted")
         self.reload_gallery()
         self.record("started", detail={"door": self.door.state.value, "fmr": self.point.fmr})
+        for card in self.waived:
+            _log.warning("the model %s is %s; models.allow_unsigned lets it in", card.name, card.waived)
+            detail = {"model": card.name, "signature": card.waived, "sha256": card.fields["sha256"]}
+            self.record("unsigned model", detail=detail)
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`; ``alive()`` is called in each turn and feeds the watchdog."""
@@ -136,6 +141,7 @@ class Gate:
             "residents_in_gallery": len(self.gallery.ids),
             "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
             "model": self.card.name,
+            "unsigned_models": {card.name: card.waived for card in self.waived},
             "processes": {"gate": os.getpid(), "eye": self.link.process},
             "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
         }

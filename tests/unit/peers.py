@@ -25,6 +25,7 @@ from edge_gate.gate.service import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.trial import make_site
 from edge_gate.wire import Quality, Refusal, Sighting
+from tests.unit.signing import own_key, sign
 
 DIMENSIONS = 128
 THRESHOLD = 0.5
@@ -59,12 +60,13 @@ fmr_upper95 = 2e-4
 
 
 def write_model(folder: Path, threshold: float = THRESHOLD) -> bytes:
-    """Write a card and the bytes it vouches for, which the gate never opens; return the model id."""
+    """Write a signed card and the bytes it vouches for, which the gate never opens; return the model id."""
     folder.mkdir(parents=True, exist_ok=True)
     body = b"not a network"
     digest = hashlib.sha256(body).hexdigest()
     (folder / "test-eyes.tflite").write_bytes(body)
     (folder / "test-eyes.toml").write_text(CARD.format(digest=digest, threshold=threshold))
+    sign(folder / "test-eyes.toml")
     return bytes.fromhex(digest)[:8]
 
 
@@ -132,7 +134,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
     """Run a whole gate in a thread: real store, real sockets, the relay on ``port``."""
     write_model(folder / "models")
     settings: dict[str, dict[str, Any]] = {
-        "models": {"folder": str(folder / "models"), "eyes": "test-eyes"},
+        "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
         "door": {"relay": "lcus1", "port": port, "pulse_ms": 150},
         "decision": {"window_s": 0.6, "gap_s": 0.3, "hold_off_s": 0.0, "attempts": 2},
     }

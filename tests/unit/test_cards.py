@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from edge_gate import cards
+from edge_gate.config import Models
 from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
 from tests.unit.peers import write_model
+from tests.unit.signing import own_key, sign
 
-SHIPPED = ("eyes-sface-48x112", "face_detection_yunet_2023mar_int8", "face_landmark", "iris_landmark")
+SHIPPED = sorted(each.stem for each in cards.folder(Path()).glob("*.toml"))
 
 
 @pytest.fixture
@@ -26,17 +28,22 @@ def edit(folder: Path, pattern: str, replacement: str) -> None:
     text, count = re.subn(pattern, replacement, path.read_text(), flags=re.MULTILINE)
     assert count
     path.write_text(text)
+    sign(path)
+
+
+def read(folder: Path, name: str) -> cards.Card:
+    return cards.read(Models(folder=folder, trusted_keys=(own_key(),)), name)
 
 
 def test_a_complete_card_gives_its_model_and_thresholds(folder: Path) -> None:
-    card = cards.read(folder, "test-eyes")
+    card = read(folder, "test-eyes")
     assert card.model_path.read_bytes() == b"not a network"
     assert len(card.model_id) == 8
     assert card.threshold("fused", 1e-4).threshold == 0.5
 
 
 def test_an_unmeasured_fmr_is_refused_with_what_there_is(folder: Path) -> None:
-    card = cards.read(folder, "test-eyes")
+    card = read(folder, "test-eyes")
     with pytest.raises(NoOperatingPoint, match=r"It has: 0\.0001"):
         card.threshold("fused", 1e-6)
     with pytest.raises(NoOperatingPoint, match="It has: none"):
@@ -53,7 +60,7 @@ def test_a_card_without_a_field_is_refused_and_the_field_is_named(folder: Path, 
     else:
         edit(folder, rf"^{field} = .*$", "")
     with pytest.raises(CardError, match=f"'{field}'"):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 @pytest.mark.parametrize("field", cards.REQUIRED_OF_TRAINING_DATA)
@@ -61,54 +68,64 @@ def test_training_data_without_a_field_is_refused(folder: Path, field: str) -> N
     path = folder / "test-eyes.toml"
     head, tail = path.read_text().split("[[training_data]]")
     path.write_text(head + "[[training_data]]" + re.sub(rf"(?m)^{field} = .*$", "", tail, count=1))
+    sign(path)
     with pytest.raises(CardError, match=rf"training_data\[0\].{field}"):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 def test_a_changed_model_is_refused(folder: Path) -> None:
     (folder / "test-eyes.tflite").write_bytes(b"not A network")
     with pytest.raises(ModelAltered):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 def test_a_missing_card_a_missing_model_and_a_renamed_card_are_refused(folder: Path) -> None:
     with pytest.raises(CardError, match="not there"):
-        cards.read(folder, "other")
+        read(folder, "other")
     (folder / "other.toml").write_text((folder / "test-eyes.toml").read_text())
+    sign(folder / "other.toml")
     with pytest.raises(CardError, match="'name'"):
-        cards.read(folder, "other")
+        read(folder, "other")
     (folder / "test-eyes.tflite").unlink()
     with pytest.raises(ModelMissing):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 @pytest.mark.parametrize("value", ["../test-eyes.tflite", "/etc/passwd", "sub/x.tflite"])
 def test_a_card_cannot_point_outside_its_folder(folder: Path, value: str) -> None:
     edit(folder, r"^file = .*$", f'file = "{value}"')
     with pytest.raises(CardError, match="'file'"):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 @pytest.mark.parametrize("value", ["", "abc", "G" * 64, "A" * 64])
 def test_a_hash_that_is_none_is_refused(folder: Path, value: str) -> None:
     edit(folder, r"^sha256 = .*$", f'sha256 = "{value}"')
     with pytest.raises(CardError, match="sha256"):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"name = ", b""])
 def test_a_card_that_is_no_toml_is_refused(folder: Path, content: bytes) -> None:
     (folder / "test-eyes.toml").write_bytes(content)
+    sign(folder / "test-eyes.toml")
     with pytest.raises(CardError):
-        cards.read(folder, "test-eyes")
+        read(folder, "test-eyes")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_model_answers_for_itself(name: str) -> None:
-    assert cards.read(cards.folder(Path()), name).name == name
+    card = cards.read(Models(), name)
+    assert card.name == name and card.signature is not None and not card.waived
+
+
+def test_a_model_that_the_defaults_name_is_shipped_and_every_shipped_model_has_a_card() -> None:
+    names = {Models().eyes, Models().detector, Models().mesh, Models().lids}
+    models = {each.stem for each in cards.folder(Path()).iterdir() if each.suffix in (".tflite", ".onnx")}
+    assert names <= set(SHIPPED) == models
 
 
 def test_the_shipped_eye_model_states_the_threshold_the_default_policy_asks_for() -> None:
-    point = cards.read(cards.folder(Path()), SHIPPED[0]).threshold("fused", 1e-4)
+    point = cards.read(Models(), Models().eyes).threshold("fused", 1e-4)
     assert 0 < point.threshold < 1
     assert point.n_impostor * point.fmr >= 3 or point.fmr_upper95 > point.fmr

@@ -20,7 +20,8 @@ from edge_gate.client import ask
 from edge_gate.config import parse
 from edge_gate.errors import WireError
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import RawEye, embedding, running_gate
+from tests.unit.peers import RawEye, embedding, running_gate, write_model
+from tests.unit.signing import own_key
 
 
 def edge_gate(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -147,13 +148,12 @@ def test_doctor_asks_the_kernel_what_walls_the_running_gate_has(tmp_path: Path, 
 
 def test_models_verify_passes_for_what_is_shipped_and_fails_for_a_changed_byte(tmp_path: Path) -> None:
     assert edge_gate("models", "verify").returncode == 0
-    from tests.unit.peers import write_model
-
     write_model(tmp_path)
-    assert edge_gate("models", "verify", "--folder", str(tmp_path)).returncode == 0
+    of_test = ("--folder", str(tmp_path), "--key", own_key())
+    assert edge_gate("models", "verify", *of_test).returncode == 0
     with (tmp_path / "test-eyes.tflite").open("ab") as model:
         model.write(b"!")
-    tampered = edge_gate("models", "verify", "--folder", str(tmp_path))
+    tampered = edge_gate("models", "verify", *of_test)
     assert tampered.returncode == 1 and "SHA-256" in tampered.stdout
 
 

@@ -33,6 +33,14 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[door]\ndoor.port = 1", 2, "unknown key 'door'"),
         ("[site]\nname = 'a'\nname = 'b'", 3, "not valid TOML"),
         ("[[site]]\nname = 'a'", 1, "site is a section"),
+        ("[models]\ntrusted_keys = 'RW'", 2, "Write a list"),
+        ("[models]\nallow_unsigned = ['a', 3]", 2, "Write a list"),
+        ("[models]\ntrusted_keys = ['']", 2, "no minisign public key"),
+        ("[models]\n\ntrusted_keys = ['untrusted comment: minisign public key 52D55CB2416BD0D6']", 3, "Base64"),
+        (f"[models]\ntrusted_keys = [\n  '{config.RELEASE_KEY}',\n  'RWTW0GtBslzVUghv',\n]", 4, "not 12"),
+        (f"[models]\ntrusted_keys = ['RUT{config.RELEASE_KEY[3:]}']", 2, "another algorithm"),
+        ("\nmodels.trusted_keys = ['RW']", 2, "no minisign public key"),
+        (f"[models]\ntrusted_keys = ['{config.RELEASE_KEY}', 'é']", 2, "no minisign public key"),
     ],
 )
 def test_a_mistake_is_named_with_its_line_and_its_fix(text: str, line: int, says: str) -> None:
@@ -62,6 +70,13 @@ def test_overrides_of_the_example_are_read_back() -> None:
     read = config.parse(text, FILE)
     assert (read.site.name, read.camera.fps) == ('a "quoted" \\ 名', 7)
     assert read.store.path == FILE.parent / "x.db"
+
+
+def test_lists_are_read_in_order_and_written_back() -> None:
+    keys = (config.RELEASE_KEY, "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3")
+    text = config.example({"models": {"trusted_keys": keys, "allow_unsigned": ('a "b"', "眼")}})
+    read = config.parse(text, FILE).models
+    assert (read.trusted_keys, read.allow_unsigned) == (keys, ('a "b"', "眼"))
 
 
 def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:

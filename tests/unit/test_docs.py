@@ -17,7 +17,9 @@ from edge_gate.cli import group
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
-WRITTEN = sorted([*DOCS.glob("*.md"), CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md"])
+WRITTEN = sorted(
+    [*DOCS.glob("*.md"), CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", CHECKOUT / "models" / "README.md"]
+)
 
 
 def load_generator() -> ModuleType:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from edge_gate import cards
 from edge_gate.cli.evaluate import command
 from edge_gate.config import Config
-from edge_gate.errors import BadEvaluationData, CardError, ModelAltered, ModelMissing
+from edge_gate.errors import BadEvaluationData, CardError, ModelAltered, ModelMissing, SignatureMissing
 from edge_gate.evaluation.eyes import PipelineEyes
 from edge_gate.evaluation.run import Request, evaluate
 from edge_gate.eye.pipeline import acquire
@@ -146,8 +146,9 @@ def test_progress_is_told_of_every_picture(pictures: Path, eyes: PipelineEyes) -
 
 @pytest.fixture
 def another_model(tmp_path: Path) -> Path:
-    card = cards.read(cards.folder(Path()), Config().models.eyes)
+    card = cards.read(Config().models, Config().models.eyes)
     shutil.copy(card.path, tmp_path)
+    shutil.copy(f"{card.path}.minisig", tmp_path)
     return Path(shutil.copy(card.model_path, tmp_path))
 
 
@@ -160,6 +161,9 @@ def test_a_model_without_its_card_or_with_other_bytes_is_refused(another_model: 
     with another_model.open("ab") as file:
         file.write(b"\0")
     with pytest.raises(ModelAltered):
+        PipelineEyes(Config(), another_model)
+    another_model.with_suffix(".toml.minisig").unlink()
+    with pytest.raises(SignatureMissing):
         PipelineEyes(Config(), another_model)
     another_model.with_suffix(".toml").unlink()
     with pytest.raises(CardError):

@@ -23,12 +23,13 @@ from edge_gate.eye.runtime import TfliteModel, verified
 from tests.unit.eye_scenes import MODELS_FOLDER
 
 NAME = "face_landmark"
+USED = (ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for file in MODELS_FOLDER.iterdir():
-        if file.suffix in (".toml", ".tflite", ".onnx"):
+        if file.suffix in (".toml", ".minisig", ".tflite", ".onnx"):
             shutil.copy(file, tmp_path)
     return tmp_path
 
@@ -45,16 +46,16 @@ def test_the_shipped_models_open() -> None:
     assert len(models.embedder.model_id) == 8
 
 
-@pytest.mark.parametrize("name", ["eyes-sface-48x112", "face_detection_yunet_2023mar_int8", NAME, "iris_landmark"])
+@pytest.mark.parametrize("name", USED)
 def test_a_model_without_its_card_is_not_opened(folder: Path, name: str) -> None:
     (folder / f"{name}.toml").unlink()
     with pytest.raises(CardError):
         open_models(ModelSettings(folder=folder))
 
 
-@pytest.mark.parametrize("name", ["eyes-sface-48x112", "face_detection_yunet_2023mar_int8", NAME, "iris_landmark"])
+@pytest.mark.parametrize("name", USED)
 def test_a_model_with_one_bit_changed_is_not_opened(folder: Path, name: str) -> None:
-    alter(cards.read(folder, name).model_path)
+    alter(cards.read(ModelSettings(folder=folder), name).model_path)
     with pytest.raises(ModelAltered):
         open_models(ModelSettings(folder=folder))
 
@@ -62,20 +63,20 @@ def test_a_model_with_one_bit_changed_is_not_opened(folder: Path, name: str) -> 
 def test_a_card_without_a_model_is_told(folder: Path) -> None:
     (folder / f"{NAME}.tflite").unlink()
     with pytest.raises(ModelMissing):
-        verified(folder, NAME)
+        verified(ModelSettings(folder=folder), NAME)
 
 
 def test_a_file_exchanged_behind_the_check_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = cards.read
 
-    def read_then_exchange(models: Path, name: str) -> cards.Card:
-        card = read(models, name)
+    def read_then_exchange(settings: ModelSettings, name: str) -> cards.Card:
+        card = read(settings, name)
         alter(card.model_path)
         return card
 
     monkeypatch.setattr(cards, "read", read_then_exchange)
     with pytest.raises(ModelAltered):
-        verified(folder, NAME)
+        verified(ModelSettings(folder=folder), NAME)
 
 
 def test_a_file_that_is_no_network_is_refused_by_name() -> None:
@@ -86,8 +87,8 @@ def test_a_file_that_is_no_network_is_refused_by_name() -> None:
 
 
 def test_a_model_in_the_place_of_another_is_refused() -> None:
-    mesh = TfliteModel(NAME, verified(MODELS_FOLDER, NAME)[1])
-    iris = TfliteModel("iris_landmark", verified(MODELS_FOLDER, "iris_landmark")[1])
+    mesh = TfliteModel(NAME, verified(ModelSettings(), NAME)[1])
+    iris = TfliteModel("iris_landmark", verified(ModelSettings(), "iris_landmark")[1])
     with pytest.raises(ModelError, match="not the 468-point mesh"):
         FaceMesh("iris_landmark", iris)
     with pytest.raises(ModelError, match="not the iris model"):
@@ -109,7 +110,7 @@ class Watched(TfliteModel):
     ("iris_landmark", lambda net, bgr: EyeLids("iris_landmark", net).openness(bgr[:72, :160])),
 ])  # fmt: skip
 def test_the_networks_see_red_as_red_though_cameras_say_blue_first(name: str, look: Callable[..., object]) -> None:
-    net = Watched(name, verified(MODELS_FOLDER, name)[1])
+    net = Watched(name, verified(ModelSettings(), name)[1])
     look(net, np.broadcast_to(np.array([20, 100, 200], np.uint8), (240, 240, 3)).copy())
     middle = net.shown.shape[1] // 2
     assert net.shown.dtype == np.float32
@@ -117,7 +118,7 @@ def test_the_networks_see_red_as_red_though_cameras_say_blue_first(name: str, lo
 
 
 def test_the_picture_is_wiped_from_a_network_after_each_run() -> None:
-    model = TfliteModel(NAME, verified(MODELS_FOLDER, NAME)[1])
+    model = TfliteModel(NAME, verified(ModelSettings(), NAME)[1])
     picture = np.random.default_rng(0).random(model.input.shape, np.float32)
     first = model(picture)
     assert not model._interpreter.get_tensor(model.input.index).any()

@@ -27,7 +27,7 @@ from edge_gate.eye.lookout import Lookout
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.service import Eye, main
 from edge_gate.wire import LARGEST_BYTES, CameraState, Command, Health, Refusal, Sighting, Verb, unpack
-from tests.unit.eye_scenes import MODELS_FOLDER, models, sitter, sway
+from tests.unit.eye_scenes import models, sitter, sway
 
 PATIENCE_S = 20.0
 
@@ -170,7 +170,7 @@ def check_stream(gate: Gate) -> None:
     assert all(0 <= now_ns - each.captured_ns < 60e9 for each in sightings)
     ages = [now_ns - each.captured_ns for each in sightings]
     assert ages == sorted(ages, reverse=True), "sightings of the time without a gate were queued"
-    expected = cards.read(MODELS_FOLDER, "eyes-sface-48x112").model_id
+    expected = cards.read(config.Models(), config.Models().eyes).model_id
     assert {each.model_id for each in sightings} == {expected}
     assert all((each.refusal is Refusal.NONE) == bool(each.embedding) for each in sightings)
     assert healths[-1].camera is CameraState.WORKING
