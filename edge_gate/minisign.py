@@ -49,7 +49,7 @@ class PublicKey:
 
     @property
     def key_id(self) -> str:
-        """The number as minisign writes it: 16 hexadecimal digits."""
+        """The number as minisign writes it: up to 16 hexadecimal digits."""
         return _key_id(self.number)
 
 
@@ -118,4 +118,4 @@ def _decode(line: bytes, length: int) -> bytes:
 
 
 def _key_id(number: bytes) -> str:
-    return number[::-1].hex().upper()  # a little-endian number
+    return f"{int.from_bytes(number, 'little'):X}"  # no leading zeros, because the tool shows none

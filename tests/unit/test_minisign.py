@@ -43,6 +43,11 @@ def test_the_example_of_the_manual_verifies_and_its_key_is_named_as_the_tool_nam
         verify(MANUALS_SIGNATURE, b"test\n", MANUALS_KEY)
 
 
+def test_a_number_that_begins_with_zeros_is_written_without_them_as_the_tool_does() -> None:
+    key = PublicKey.parse("RWReYaZHIPptBJkpZJHhFKFPq/fu5lWNp0FD4nXXDFEhvAU+QAIqW9Yf")  # made by minisign 0.11
+    assert key.key_id == "46DFA2047A6615E"
+
+
 @pytest.mark.parametrize("prehash", [True, False])
 def test_both_ways_of_signing_verify_and_neither_passes_for_the_other(prehash: bool) -> None:
     content = signed(prehash=prehash)
