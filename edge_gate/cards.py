@@ -30,8 +30,14 @@ from edge_gate.errors import (
 )
 
 REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
-REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis")
-REQUIRED_OF_EYES = ("intended_use", "quantization", "evaluation", "operating_point")
+REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis", "objections")
+REQUIRED_OF_EYES = (
+    *("intended_use", "quantization", "evaluation", "operating_point"),
+    *("recipe", "recipe_commit", "teacher"),  # a model that no other one taught says so: teacher = "none"
+)
+# Whoever taught a model, or made up its pictures, has a past too.
+OTHER_MODELS = ("teacher", "generator")
+REQUIRED_OF_OTHER_MODELS = ("name", "licence", "training_data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,12 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
         for field in REQUIRED_OF_TRAINING_DATA:
             if not isinstance(source, dict) or source.get(field) in (None, ""):
                 raise CardError(path, f"the field 'training_data[{number}].{field}' is missing or empty")
+    for other in OTHER_MODELS:
+        if fields.get(other, "none") == "none":
+            continue
+        for field in REQUIRED_OF_OTHER_MODELS:
+            if not isinstance(fields[other], dict) or not fields[other].get(field):
+                raise CardError(path, f"the field '{other}.{field}' is missing or empty")
     for number, point in enumerate(fields.get("operating_point", [])):
         missing = set(OperatingPoint.__slots__) - set(point)
         if missing:

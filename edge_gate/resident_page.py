@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from edge_gate.cards import Card
+from edge_gate.cards import OTHER_MODELS, Card
 from edge_gate.resident_words import LANGUAGES, Words
 
 WIDTH = 80
@@ -52,7 +52,7 @@ def _what(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
 def _translated(fields: Mapping[str, Any], words: Words) -> bool:
     """Whether all that the page quotes of the card is there in the page's language."""
     sources = [(each, key) for each in fields["training_data"] for key in FREE if key in each]
-    others = [fields.get(each, {}) for each in ("teacher", "generator")]
+    others = [other for each in OTHER_MODELS if isinstance(other := fields.get(each), dict)]
     told = [(other, key) for other in others for key in ("role", "training_data") if key in other]
     quoted = [(fields, "not_known"), *sources, *told]
     return all(key + words.suffix in table for table, key in quoted)
@@ -70,11 +70,11 @@ def _trained(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
 
 
 def _taught(fields: Mapping[str, Any], words: Words) -> Iterator[str]:
-    if not fields.get("teacher"):
+    if not isinstance(fields.get("teacher"), dict):
         yield words.no_teacher.format(source=fields["source"])
     told = {"teacher": (words.teacher, words.teacher_data), "generator": (words.generator, words.generator_data)}
     for each, (who, data) in told.items():
-        if other := fields.get(each):
+        if isinstance(other := fields.get(each), dict):
             yield who.format(name=other.get("name", words.not_stated), role=_said(other, "role", words))
             yield data.format(training_data=_said(other, "training_data", words))
 

@@ -39,6 +39,9 @@ task = "eye-region embedding"
 not_known = ["everything: this is no model"]
 intended_use = "tests of what reads cards"
 quantization = "none"
+recipe = "none"
+recipe_commit = "none"
+teacher = "none"
 [input]
 shape = [1, 48, 112, 3]
 [output]
@@ -48,6 +51,7 @@ name = "nothing"
 licence = "none"
 count = 0
 basis = "none"
+objections = "none"
 [[evaluation]]
 data = "nothing"
 [[operating_point]]

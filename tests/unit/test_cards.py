@@ -63,6 +63,19 @@ def test_a_card_without_a_field_is_refused_and_the_field_is_named(folder: Path, 
         read(folder, "test-eyes")
 
 
+@pytest.mark.parametrize("field", cards.REQUIRED_OF_OTHER_MODELS)
+@pytest.mark.parametrize("other", cards.OTHER_MODELS)
+def test_a_teacher_or_generator_answers_for_its_own_past(folder: Path, other: str, field: str) -> None:
+    path = folder / "test-eyes.toml"
+    told = {each: "something" for each in cards.REQUIRED_OF_OTHER_MODELS if each != field}
+    table = "".join(f'{key} = "{value}"\n' for key, value in told.items())
+    text = path.read_text().replace('teacher = "none"\n', "" if other == "teacher" else 'teacher = "none"\n')
+    path.write_text(f"{text}\n[{other}]\n{table}")
+    sign(path)
+    with pytest.raises(CardError, match=f"'{other}.{field}'"):
+        read(folder, "test-eyes")
+
+
 @pytest.mark.parametrize("field", cards.REQUIRED_OF_TRAINING_DATA)
 def test_training_data_without_a_field_is_refused(folder: Path, field: str) -> None:
     path = folder / "test-eyes.toml"
