@@ -9,7 +9,6 @@ says of the whole face, and how a painted mask moves the alignment; the face its
 from __future__ import annotations
 
 import argparse
-import hashlib
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -120,19 +119,19 @@ def write(path: Path, records: list[Record], subjects: list[str], faces: bool = 
     unfinished.replace(path)
 
 
-def people_in(folder: Path) -> list[tuple[str, Path]]:
-    """Each picture with the name of its person: the name of the folder that it lies in."""
+def people_in(folder: Path) -> list[tuple[int, Path]]:
+    """Each picture with its person's number; people are numbered in the order of their folders."""
     return [
-        (person.name, picture)
-        for person in sorted(p for p in folder.iterdir() if p.is_dir())
+        (number, picture)
+        for number, person in enumerate(sorted(p for p in folder.iterdir() if p.is_dir()))
         for picture in sorted(person.iterdir())
         if picture.suffix.lower() in ENDINGS
     ]
 
 
 def collect(folder: Path, to: Path, collector: Collector) -> tuple[int, list[Path]]:
-    """Write `to`; return how many strips it has, and the pictures in which no usable face was found. People are named
-    in the file by a digest of file and folder name, so that it carries no names."""
+    """Write `to`; return how many strips it has, and the pictures in which no usable face was found. The file
+    has numbers for people, and no names."""
     records, subjects, lost = [], [], []
     for person, path in track(people_in(folder), description=folder.name):
         bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
@@ -142,7 +141,7 @@ def collect(folder: Path, to: Path, collector: Collector) -> tuple[int, list[Pat
             lost.append(path)
             continue
         records.append(record)
-        subjects.append(f"{to.stem}/{hashlib.sha256(f'{to.stem}/{person}'.encode()).hexdigest()[:12]}")
+        subjects.append(f"{to.stem}/{person}")
     if records:
         write(to, records, subjects)
     return len(records), lost
