@@ -25,7 +25,7 @@ from edge_gate.demo.mask import STYLES, put_on
 from edge_gate.eye.align import cut_strip, placing
 from edge_gate.eye.geometry import Points, cut, fit
 from edge_gate.eye.mesh import TEMPLATE, Mesh
-from recipe.strips import Floats, Pictures, unit
+from recipe.strips import Floats, Pictures
 from recipe.whole import SIDE, WholeFace
 
 MASK_EDGE = (234, 117, 197, 346, 454)  # mesh points along which a mask's upper edge runs
@@ -66,7 +66,7 @@ class Collector:
         return Record(
             cut_strip(bgr, to_strip),
             face,
-            unit(self.teacher(face)),
+            self.teacher(face),
             self._masked_warp(bgr, mesh, rng),
             to_strip(mesh.points[list(MASK_EDGE), :2]),
             interocular,

