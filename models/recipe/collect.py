@@ -27,6 +27,7 @@ from edge_gate.eye.geometry import Points, cut, fit
 from edge_gate.eye.mesh import TEMPLATE, Mesh
 from recipe.strips import Floats, Pictures
 from recipe.whole import SIDE, WholeFace
+from recipe.zeroshot import STRIP, ZeroShot
 
 MASK_EDGE = (234, 117, 197, 346, 454)  # mesh points along which a mask's upper edge runs
 LEAST_INTEROCULAR_PX = 18.0
@@ -37,13 +38,15 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 class Record:
     """What training needs of one picture: `strip` (72 x 160 x 3), `face` (112 x 112 x 3, aligned, unmasked), `teacher`
     (128, unit length), `masked_warp` (2 x 3, NaN where the masked face was not found), `mask_edge` (5 x 2),
-    `source_iod_px`: the pixels between the eyes in the picture."""
+    `eyes` (128, unit length: the teacher on the strip's rows alone), `source_iod_px`: the pixels between the eyes in
+    the picture."""
 
     strip: Pictures
     face: Pictures
     teacher: Floats
     masked_warp: Floats
     mask_edge: Floats
+    eyes: Floats
     source_iod_px: float
 
 
@@ -51,7 +54,7 @@ class Collector:
     """The terminal's detector and mesh, and the teacher."""
 
     def __init__(self) -> None:
-        self.faces, self.teacher = Faces(), WholeFace()
+        self.faces, self.teacher, self.eyes = Faces(), WholeFace(), ZeroShot(STRIP)
 
     def record(self, bgr: Pictures, rng: Generator) -> Record | None:
         """What training needs of the largest face in a picture, or None where none is found or it is too small."""
@@ -63,12 +66,14 @@ class Collector:
         if interocular < LEAST_INTEROCULAR_PX:
             return None
         to_strip, face = placing(mesh.five), cut(bgr, fit(mesh.five, TEMPLATE), SIDE, SIDE)
+        strip = cut_strip(bgr, to_strip)
         return Record(
-            cut_strip(bgr, to_strip),
+            strip,
             face,
             self.teacher(face),
             self._masked_warp(bgr, mesh, rng),
             to_strip(mesh.points[list(MASK_EDGE), :2]),
+            self.eyes(strip),
             interocular,
         )
 
@@ -109,6 +114,7 @@ def write(path: Path, records: list[Record], subjects: list[str], faces: bool = 
         "subject": np.array(subjects),
         "source_iod_px": np.array([r.source_iod_px for r in records], np.float16),
         "teacher_embedding": as_int8(np.stack([r.teacher for r in records])),
+        "eyes_embedding": as_int8(np.stack([r.eyes for r in records])),
         "masked_warp": np.stack([r.masked_warp for r in records]),
         "mask_edge": np.stack([r.mask_edge for r in records]).astype(np.float16),
     }

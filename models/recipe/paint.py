@@ -23,13 +23,11 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipe.sface import HEIGHT, WIDTH, EyeNet, cut_to_strip
+from recipe.sface import HEIGHT, WHOLE_MAP, WIDTH, EyeNet, cut_to_strip
 from recipe.strips import Ints, Pictures, Strips, decode, load_file
 from recipe.train import to_tensor
 from recipe.weather import FIRST_ROW, training_view
 from recipe.whole import SIDE, packaged_sface
-
-WHOLE_MAP = slice(0, 7)
 
 
 @dataclass(frozen=True, slots=True)

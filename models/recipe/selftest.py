@@ -118,6 +118,7 @@ def nobody_is_on_both_sides_of_the_split() -> None:
         face[who],
         np.zeros((300, 2, 3), np.float32),
         np.zeros((300, 5, 2), np.float32),
+        np.zeros((300, 128), np.float32),
     )
     for seed in range(5):
         parts = split(strips, {"a": 12}, 0.2, seed)

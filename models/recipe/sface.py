@@ -20,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 HEIGHT, WIDTH, DIMENSION = 48, 112, 128
-MAP_ROWS = slice(1, 4)
+MAP_ROWS, WHOLE_MAP = slice(1, 4), slice(0, 7)
 NORM = ("gamma", "beta", "moving_mean", "moving_var")  # names in SFace's graph
 # (output channels, stride) of the depthwise-separable blocks conv_2 to conv_14.
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))

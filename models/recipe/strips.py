@@ -2,8 +2,8 @@
 """Strips of eyes and brows in memory, and which people are kept out of training.
 
 A strip is 72 x 160 x 3, BGR, uint8; the eyes of an average face lie at (56, 46) and (104, 46). Files are `.npz` with
-`webp`, `offset`, `subject`, and for training `teacher_embedding`, `masked_warp` and `mask_edge` (README.md in this
-folder).
+`webp`, `offset`, `subject`, and for training `teacher_embedding`, `masked_warp`, `mask_edge` and `eyes_embedding`
+(README.md in this folder).
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Flags = NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Strips:
     """n strips: `bgr` (n, 72, 160, 3), `subject` and `source` (n, str), and where the files have them `teacher` (n,
-    128, unit length), `masked_warp` (n, 2, 3), `mask_edge` (n, 5, 2)."""
+    128, unit length), `masked_warp` (n, 2, 3), `mask_edge` (n, 5, 2), and `eyes` (n, 128, unit length; 0 where not
+    known)."""
 
     bgr: Pictures
     subject: NDArray[np.str_]
@@ -38,6 +39,7 @@ class Strips:
     teacher: Floats
     masked_warp: Floats
     mask_edge: Floats
+    eyes: Floats
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -47,14 +49,7 @@ class Strips:
         return cls(*(np.concatenate([getattr(p, f) for p in parts]) for f in cls.__slots__))
 
     def take(self, rows: Ints | Flags) -> Strips:
-        return Strips(
-            self.bgr[rows],
-            self.subject[rows],
-            self.source[rows],
-            self.teacher[rows],
-            self.masked_warp[rows],
-            self.mask_edge[rows],
-        )
+        return Strips(*(getattr(self, field)[rows] for field in self.__slots__))
 
 
 def unit(vectors: Floats) -> Floats:
@@ -85,12 +80,13 @@ def decode(
 def load_file(path: Path) -> Strips:
     with np.load(path) as z:
         subject, n = z["subject"].astype(str), len(z["subject"])
-        teacher = (
-            z["teacher_embedding"].astype(np.float32) if "teacher_embedding" in z else np.zeros((n, 128), np.float32)
+        teacher, eyes = (
+            unit(z[name].astype(np.float32)) if name in z else np.zeros((n, 128), np.float32)
+            for name in ("teacher_embedding", "eyes_embedding")
         )
         warp = z["masked_warp"].astype(np.float32) if "masked_warp" in z else np.full((n, 2, 3), np.nan, np.float32)
         edge = z["mask_edge"].astype(np.float32) if "mask_edge" in z else np.full((n, 5, 2), np.nan, np.float32)
-    return Strips(decode(path), subject, np.full(n, path.stem.partition("-")[0]), unit(teacher), warp, edge)
+    return Strips(decode(path), subject, np.full(n, path.stem.partition("-")[0]), teacher, warp, edge, eyes)
 
 
 def load_folders(folders: Sequence[Path]) -> Strips:

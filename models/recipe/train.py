@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains one model: `python -m recipe.train CONFIG --data FOLDER --out FOLDER`. The same command resumes.
 
-Loss (FACTS of the project's first trials): cross-entropy over the cosine to every training subject's fixed teacher
-centroid, with an additive margin (CosFace, Wang et al. 2018), and the cosine to the picture's own whole-face teacher
-embedding.
+Loss: cross-entropy over the cosine to every training subject's fixed centroid of what the teacher says, with an
+additive margin (CosFace, Wang et al. 2018), and the cosine to what the teacher says of the picture itself.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipe.config import Config, load
-from recipe.sface import EyeNet, cut_to_strip, freeze, limit_slopes
+from recipe.sface import HEIGHT, WHOLE_MAP, EyeNet, cut_to_strip, freeze, limit_slopes
 from recipe.strips import Floats, Ints, Pictures, Strips, add_data, centroids, load_folders
 from recipe.validation import Embed, watch
-from recipe.weather import erase, training_view
-from recipe.whole import packaged_sface
+from recipe.weather import FIRST_ROW, erase, training_view
+from recipe.whole import SIDE, packaged_sface
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +161,18 @@ class Loss(nn.Module):
         return identity, (1 - (direction * functional.normalize(teacher)).sum(1)).mean()
 
 
+class Viewer(nn.Module):
+    """SFace itself on views of (n, 3, 48, 112), BGR less 128: at their place in its template, the rest grey 127."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sface = cut_to_strip(packaged_sface(), rows=WHOLE_MAP).requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.sface(functional.pad(x, (0, 0, FIRST_ROW, SIDE - FIRST_ROW - HEIGHT), value=-1.0))
+        return y
+
+
 class Trainer:
     """The state of a run: network, average, optimiser, step; saved to and restored from `out`/checkpoint.pt."""
 
@@ -172,10 +183,15 @@ class Trainer:
         _, label = np.unique(strips.subject[self.rows.train], return_inverse=True)
         self.label = np.zeros(len(strips), np.int64)
         self.label[self.rows.train] = label
-        self.loss = Loss(centroids(strips.teacher[self.rows.train], label), config).to(self.device)
+        self.target = np.zeros((len(strips), strips.teacher.shape[1]), np.float32)
+        self.target[self.rows.train] = config.target(strips.take(self.rows.train))
+        self.loss = Loss(centroids(self.target[self.rows.train], label), config).to(self.device)
         self.net = cut_to_strip(packaged_sface(), config.dropout, config.width).to(self.device)
         freeze(self.net, config.frozen)
+        self.viewer = Viewer().to(self.device) if config.view_weight else None
         self.forward = torch.compile(self.net) if compiled else self.net
+        if compiled and self.viewer:
+            self.viewer.compile()
         self.average = copy.deepcopy(self.net)
         self.optimizer, self.step = optimizer_for(self.net, config), 0
         if (out / "checkpoint.pt").exists():
@@ -214,18 +230,24 @@ class Trainer:
             group["lr"] = learning_rate(self.step, self.config)
         self.net.train()
         freeze(self.net, self.config.frozen)
+        views = to_tensor(batch.pictures, self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
-            embedding = self.forward(to_tensor(batch.pictures, self.device))
+            embedding = self.forward(views)
         share = batch.share[:, None]
-        blend = share * self.strips.teacher[batch.rows] + (1 - share) * self.strips.teacher[batch.others]
+        blend = share * self.target[batch.rows] + (1 - share) * self.target[batch.others]
         identity, likeness = self.loss(
             embedding,
             *self.on_device(blend),
             self.on_device(self.label[batch.rows], self.label[batch.others]),
             *self.on_device(batch.share),
         )
+        loss = self.config.identity_weight * identity + self.config.teacher_weight * likeness
+        if self.viewer:
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
+                seen = self.viewer(views)
+            loss = loss + self.config.view_weight * (1 - functional.cosine_similarity(embedding, seen)).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        (self.config.identity_weight * identity + self.config.teacher_weight * likeness).backward()
+        loss.backward()
         self.optimizer.step()
         limit_slopes(self.net)
         self.step += 1
