@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blends runs in weight space: `python -m recipe.blend CONFIG --data FOLDER --run FOLDER=SHARE ... --out FOLDER`.
 
-What the shares leave of 1 goes to SFace as cut. Runs that began at the same weights blend well (Wortsman et al.,
-"Model soups", 2022), and keeping some of the beginning undoes part of what was learned by heart (the same, "Robust
+What the shares leave of 1 goes to what the runs began with. Runs that began at the same weights blend well (Wortsman et
+al., "Model soups", 2022), and keeping some of the beginning undoes part of what was learned by heart (the same, "Robust
 fine-tuning", 2022). The norms' statistics are counted again on training pictures. Prints the validation figures, by
 which the shares are to be chosen.
 """
@@ -20,11 +20,10 @@ from torch import nn
 
 from recipe.config import load
 from recipe.export import trained
-from recipe.sface import EyeNet, cut_to_strip
+from recipe.sface import EyeNet
 from recipe.strips import Pictures, add_data, load_folders
-from recipe.train import embedder, to_tensor, whole_pictures
+from recipe.train import beginning, embedder, to_tensor, whole_pictures
 from recipe.validation import watch
-from recipe.whole import packaged_sface
 
 CPU = torch.device("cpu")
 
@@ -70,9 +69,9 @@ def main() -> None:
     config = load(args.config)
     cv2.setNumThreads(1)
     shares = [share for _, share in args.run]
-    runs, beginning = [trained(run, config) for run, _ in args.run], cut_to_strip(packaged_sface(), width=config.width)
-    net = blended([*runs, beginning], [*shares, 1 - sum(shares)])
     strips = load_folders(args.data)
+    runs = [trained(run, config) for run, _ in args.run]
+    net = blended([*runs, beginning(strips, config)], [*shares, 1 - sum(shares)])
     count_statistics(net, whole_pictures(strips, config, 16))
     args.out.mkdir(parents=True, exist_ok=True)
     torch.save({"average": net.state_dict()}, args.out / "checkpoint.pt")

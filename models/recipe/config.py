@@ -21,7 +21,8 @@ class Config:
     alone; without labels, what the eyes cannot tell is only to be learned by heart. `view_weight`: how much it is to
     say what SFace says of the very same view, mask, weather, blends and all (Beyer et al., "Knowledge distillation: A
     good teacher is patient and consistent", 2022). `width`: the share of SFace's channels that a narrower network
-    keeps. `learn_from`: the sources trained on.
+    keeps. `learn_from`: the sources trained on. `begin`: a released model, beside the folder of this file, to go on
+    from instead of SFace; its name may have the first digits of its SHA-256 behind an @.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Config:
     view_weight: float = 0.0
     width: float = 1.0
     learn_from: tuple[str, ...] = ()
+    begin: str = ""
 
     def target(self, strips: Strips) -> Floats:
         """What the network is to say of each strip, (n, 128), unit length. Raises ValueError where a file of those to

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import json
 import math
 import queue
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipe.config import Config, load
+from recipe.released import released
 from recipe.sface import HEIGHT, WHOLE_MAP, EyeNet, cut_to_strip, freeze, limit_slopes
 from recipe.strips import Floats, Ints, Pictures, Strips, add_data, centroids, load_folders
 from recipe.validation import Embed, watch
@@ -161,6 +163,20 @@ class Loss(nn.Module):
         return identity, (1 - (direction * functional.normalize(teacher)).sum(1)).mean()
 
 
+def beginning(strips: Strips, config: Config) -> EyeNet:
+    """What training begins with, and what blending keeps some of: SFace cut to the strip, or a released model."""
+    if not config.begin:
+        return cut_to_strip(packaged_sface(), config.dropout, config.width)
+    name, _, digits = config.begin.partition("@")
+    path = Path(__file__).parent.parent / name
+    if not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits):
+        raise SystemExit(f"{path} is another release than {config.begin}: take that one from the history")
+    pictures = np.concatenate(whole_pictures(strips, config, 8))
+    net = released(path, to_tensor(pictures, torch.device("cpu")))
+    net.dropout.p = config.dropout
+    return net
+
+
 class Viewer(nn.Module):
     """SFace itself on views of (n, 3, 48, 112), BGR less 128: at their place in its template, the rest grey 127."""
 
@@ -186,7 +202,7 @@ class Trainer:
         self.target = np.zeros((len(strips), strips.teacher.shape[1]), np.float32)
         self.target[self.rows.train] = config.target(strips.take(self.rows.train))
         self.loss = Loss(centroids(self.target[self.rows.train], label), config).to(self.device)
-        self.net = cut_to_strip(packaged_sface(), config.dropout, config.width).to(self.device)
+        self.net = beginning(strips, config).to(self.device)
         freeze(self.net, config.frozen)
         self.viewer = Viewer().to(self.device) if config.view_weight else None
         self.forward = torch.compile(self.net) if compiled else self.net
