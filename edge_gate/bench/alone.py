@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate import cards
 from edge_gate.bench import sface
 from edge_gate.bench.float_form import float_form
 from edge_gate.bench.frames import Picture
@@ -93,7 +92,7 @@ def contenders(settings: ModelSettings, frames: list[Picture], peer: bool) -> di
     """Return all that are to be measured, with the same face for each. SFace only if it is wanted and installed."""
     settings = replace(settings, threads=1)
     eyes, faces = _seen(settings, frames)
-    content = verified(cards.folder(settings.folder), settings.eyes)[1]
+    content = verified(settings, settings.eyes)[1]
     field = {}
     for name, form in (("model", content), ("float_form", float_form(content))):
         model = TfliteModel(settings.eyes, form, threads=1)

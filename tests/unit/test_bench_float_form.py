@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_gate import cards, config
+from edge_gate import config
 from edge_gate.bench.float_form import dequantized, float_form, is_quantized
 from edge_gate.errors import ModelError
 from edge_gate.eye.runtime import TfliteModel, verified
@@ -104,7 +104,7 @@ def test_only_what_changed_the_scale_is_left_out() -> None:
 
 def test_the_shipped_model_keeps_its_operators_and_loses_every_scale() -> None:
     name = config.Models().eyes
-    content = verified(cards.folder(config.Models().folder), name)[1]
+    content = verified(config.Models(), name)[1]
     before, after = (
         schema.ModelT.InitFromObj(schema.Model.GetRootAs(each, 0)) for each in (content, float_form(content))
     )
