@@ -305,7 +305,7 @@ class DemoFailed(EdgeGateError):
 
 
 # --- insiders: 90-99 ------------------------------------------------------------------------------------------------
-class ApprovalNeeded(EdgeGateError, PermissionError):
+class ApprovalNeeded(EdgeGateError):
     """{0} needs a second person. Nothing was done. Within {2} minutes somebody else has to say `edge-gate approve
     {1}`; then repeat the command."""
 

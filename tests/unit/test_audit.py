@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,25 +24,34 @@ KEY = bytes(range(32))
 CLOCK = SystemClock()
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a log of 100 rows: signed at row 64, which is due, and at row 90, as a stop would."""
+    path = tmp_path_factory.mktemp("written") / "edge-gate.db"
+    with Store.create(path, KEY, CLOCK) as store:
+        made = AuditLog(store, signing_key(KEY))
+        with store.transaction():
+            made.append(STARTED, actor="gate", role="gate", detail={"device_key": made.public_key.hex()})
+            for number in range(2, 91):
+                made.append("pause", actor="uid 1000", role="maintainer", detail={"n": number})
+            made.checkpoint()
+            for number in range(91, 101):
+                made.append("resume", actor="uid 1000", role="maintainer", detail={"n": number})
+    return path
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "edge-gate.db", KEY, CLOCK) as opened:
+def store(tmp_path: Path, written: Path) -> Iterator[Store]:
+    path = tmp_path / "edge-gate.db"
+    shutil.copy(written, path)
+    with Store.open(path, KEY, CLOCK) as opened:
+        opened.run("PRAGMA synchronous = OFF")  # what is tried here is not the disk
         yield opened
 
 
 @pytest.fixture
 def log(store: Store) -> AuditLog:
-    """A log of 100 rows: signed at row 64, which is due, and at row 90, as a stop would."""
-    made = AuditLog(store, signing_key(KEY))
-    store.run("PRAGMA synchronous = OFF")  # what is tried here is not the disk
-    with store.transaction():
-        made.append(STARTED, actor="gate", role="gate", detail={"device_key": made.public_key.hex()})
-        for number in range(2, 91):
-            made.append("pause", actor="uid 1000", role="maintainer", detail={"n": number})
-        made.checkpoint()
-        for number in range(91, 101):
-            made.append("resume", actor="uid 1000", role="maintainer", detail={"n": number})
-    return made
+    return AuditLog(store, signing_key(KEY))
 
 
 def examined(store: Store, since: Checkpoint | None = None) -> Examined:
