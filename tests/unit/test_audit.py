@@ -308,5 +308,15 @@ def test_the_devices_key_follows_from_the_stores_and_from_nothing_else() -> None
     Ed25519PublicKey.from_public_bytes(signing_key(KEY).public_key().public_bytes_raw()).verify(signature, b"x")
 
 
+def test_another_signing_key_counts_from_the_start_at_which_the_gate_announced_it(store: Store, log: AuditLog) -> None:
+    other = AuditLog(store, signing_key(bytes(32)))
+    other.append(STARTED, actor="gate", role="gate", detail={"device_key": other.public_key.hex()})
+    other.checkpoint()
+    assert found(store) == []
+    log.append("pause", actor="uid 1000", role="maintainer")
+    log.checkpoint()  # by the key of before, which is not announced any more
+    assert found(store) == [102]
+
+
 def test_the_first_row_is_chained_to_nothing(store: Store, log: AuditLog) -> None:
     assert row_of(store, 1).previous == GENESIS

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from edge_gate import config
+from edge_gate import cli, config
 from edge_gate.audit_chain import Row
 from edge_gate.cli.audit import read
 from edge_gate.client import GateRefused, ask
+from edge_gate.errors import BadCheckpoint
 from edge_gate.gate.roles import SECOND, VERBS, Role
 from edge_gate.gate.service import Gate
 from edge_gate.relays.simulator import BoardSimulator
@@ -50,8 +52,7 @@ def log(settings: config.Config, *verbs: str) -> list[Row]:
 
 
 def settle(gate: Gate, *names: str) -> None:
-    for name in names:
-        within(gate, lambda name=name: residents.add(gate.store, name))
+    within(gate, lambda: [residents.add(gate.store, name) for name in names])
 
 
 def change(settings: config.Config, old: str, new: str) -> None:
@@ -268,6 +269,31 @@ def test_a_resident_sees_their_own_rows_and_nobody_elses_name(tmp_path: Path, bo
         assert [row["verb"] for row in rows] == ["withdraw", "enrol"]
         assert all(set(row) == {"at", "verb", "role"} for row in rows)
         until(lambda: not ask(settings, "status")["enrolling"])
+
+
+def test_the_command_line_shows_signs_and_judges_the_log_and_names_the_row_that_was_changed(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "A")
+
+        def run(*words: str) -> Result:
+            file = str(settings.store.path.parent / "edge-gate.toml")
+            return CliRunner().invoke(cli.group, [*words, "--config", file])
+
+        assert "ok" in Clerk(gate, ANNE, "maintainer").ask("withdraw", name="A")
+        kept = run("audit", "checkpoint").output.strip()
+        whole = run("audit", "verify", "--since", kept)
+        assert whole.exit_code == 0 and "what the kept checkpoint was signed for" in whole.output
+        assert "only a kept checkpoint" in run("audit", "verify").output
+        assert f"uid {ANNE} (maintainer)  withdraw" in run("audit", "show").output
+        own = run("audit", "show", "--resident", "A").output
+        assert "maintainer  withdraw" in own and str(ANNE) not in own and " A" not in own
+        within(gate, lambda: gate.store.run("UPDATE audit SET actor = 'uid 7' WHERE verb = 'withdraw'"))
+        changed = run("audit", "verify")
+        assert changed.exit_code == 1 and "row 3 was changed" in changed.output
+        bad = run("audit", "verify", "--since", kept[:-1])
+        assert isinstance(bad.exception, BadCheckpoint)
 
 
 def test_where_the_log_cannot_be_written_nothing_is_changed(tmp_path: Path, board: BoardSimulator) -> None:

@@ -75,7 +75,8 @@ def traces(vector: np.ndarray[Any, Any], said: bytes) -> list[str]:
 def windows(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return each eight numbers in a row at length 1, so that a scale does not hide them."""
     rows = np.lib.stride_tricks.sliding_window_view(np.clip(numbers, -1e9, 1e9), WINDOW)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    unit: np.ndarray[Any, Any] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def spelled(raw: bytes, size: int) -> Iterator[bytes]:
