@@ -78,8 +78,8 @@ class Oversight:
             self._note("device key changed", detail={"device_key": key})
         if self.standing != self._agreed:
             self._note(POLICY, detail=self.standing.written())
-        if self.looser:
-            shown = f"settings that let more people in: {', '.join(self.looser)}"
+        if self._agreed and self.looser:
+            shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
             request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self._note("approval asked", self._written_by, "configuration file", detail=detail)
@@ -99,15 +99,15 @@ class Oversight:
 
     def judge(self, uid: int, gid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
-        name = roles.user_name(uid)
-        self._listen(uid, name)
+        self._listen(uid)
         if not roles.roles_of(uid, gid, self._config):
             self._refuse(uid, "call")
-            raise NotAllowed(name, f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}.")
+            hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
+            raise NotAllowed(roles.user_name(uid), hint)
 
     def authorise(self, caller: Known, verb: str) -> None:
         """Let somebody use a verb, or not. Raises LockedOut or NotAllowed."""
-        self._listen(caller.uid, caller.operator)
+        self._listen(caller.uid)
         self._role(caller, VERBS[verb].roles, verb)
 
     def acted(
@@ -168,9 +168,9 @@ class Oversight:
         if self.held:
             raise PolicyHeld(self.held)
 
-    def _listen(self, uid: int, name: str) -> None:
+    def _listen(self, uid: int) -> None:
         if seconds := self._lockouts.locked_s(uid, self._clock.monotonic_ns()):
-            raise LockedOut(name, seconds)
+            raise LockedOut(f"uid {uid}", seconds)
 
     def _role(self, caller: Known, allowed: frozenset[Role], verb: str) -> Role:
         """Return the role in which a caller may do something. Raises NotAllowed, having counted the refusal."""

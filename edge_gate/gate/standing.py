@@ -64,6 +64,10 @@ class Standing:
         trust = [name for name in TRUST if not set(getattr(self, name)) <= set(getattr(agreed, name))]
         return [*lower, *higher, *trust]
 
+    def compared(self, agreed: Standing) -> str:
+        """Return what the second person is to agree to, from what to what."""
+        return "; ".join(f"{name} from {_told(agreed, name)} to {_told(self, name)}" for name in self.looser(agreed))
+
     def stricter(self, agreed: Standing) -> Standing:
         """Return this, with what was agreed to in place of each setting that is looser."""
         return replace(self, **{name: getattr(agreed, name) for name in self.looser(agreed)})
@@ -72,3 +76,8 @@ class Standing:
         """Return the configuration with the numbers of these settings; trust in models is not a number."""
         decision = replace(config.decision, fmr=self.fmr, min_sightings=self.min_sightings, attempts=self.attempts)
         return replace(config, decision=decision, roles=replace(config.roles, people_per_hour=self.people_per_hour))
+
+
+def _told(standing: Standing, name: str) -> str:
+    value = getattr(standing, name)
+    return (", ".join(value) or "none") if name in TRUST else f"{value:g}"

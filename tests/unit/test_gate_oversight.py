@@ -195,6 +195,7 @@ def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once
         assert ask(settings, "status")["policy"] == {"waiting": ["min_sightings"], "held": ""}
         assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (5, 1)
         (request,) = ask(settings, "approvals")
+        assert "min_sightings from 5 to 2" in request["what"]
         anne = Clerk(gate, ANNE, "installer")
         assert "ok" in anne.ask("approve", id=request["id"])
         assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (2, 1)
