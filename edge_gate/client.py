@@ -42,8 +42,9 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
         try:
             connection.connect(str(settings.sockets.control))
         except PermissionError as error:
-            group = settings.sockets.operators
-            raise NotAllowed(os.environ.get("USER", "This user"), f"Join the group {group!r}, or use sudo.") from error
+            named = (settings.sockets.operators, settings.roles.installer, settings.roles.auditor)
+            hint = f"Join the group of your role ({', '.join(named)}), or use sudo."
+            raise NotAllowed(os.environ.get("USER", "This user"), hint) from error
         except OSError as error:
             raise GateNotRunning(settings.sockets.control) from error
         with suppress(BrokenPipeError):  # a gate that turns a caller away says why before it hangs up

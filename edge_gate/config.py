@@ -135,9 +135,27 @@ class Sockets:
     eye: Path = _setting(Path("/run/edge-gate/eye/eye.sock"), "the eye tells the gate what it sees")
     control: Path = _setting(Path("/run/edge-gate/control/control.sock"), "the CLI speaks to the gate")
     operators: str = _setting(
-        "edge-gate", "the Unix group whose members may use the CLI; root and the gate's own user always may"
+        "edge-gate", "the Unix group whose members are maintainers; root and the gate's own user always may call"
     )
     eye_user: str = _setting("", "the only user that may be the eye; empty: the gate's own user or root")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who may do what at the control socket, and what takes two of them. A group that does not exist has no members."""
+
+    installer: str = _setting("edge-gate-installer", "the Unix group that may try the relay and see the status")
+    maintainer: str = _setting(
+        "edge-gate-maintainer", "the Unix group that enrols, forgets and runs the day; sockets.operators may too"
+    )
+    auditor: str = _setting("edge-gate-auditor", "the Unix group that reads audit log, events and status only")
+    people_per_hour: int = _setting(
+        10,
+        "enrolments and deletions in an hour, whoever makes them; each one more needs a second person",
+        low=1,
+        high=1000,
+    )
+    approval_minutes: int = _setting(15, "how long a request waits for the second person", low=1, high=1440)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +170,7 @@ class Config:
     door: Door = field(default_factory=Door)
     store: StoreSettings = field(default_factory=StoreSettings)
     sockets: Sockets = field(default_factory=Sockets)
+    roles: Roles = field(default_factory=Roles)
 
 
 def load(path: Path) -> Config:

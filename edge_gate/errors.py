@@ -302,3 +302,37 @@ class DemoFailed(EdgeGateError):
     """The demo could not run: {0}"""
 
     exit_code = 82
+
+
+# --- insiders: 90-99 ------------------------------------------------------------------------------------------------
+class ApprovalNeeded(EdgeGateError):
+    """{0} needs a second person. Nothing was done. Within {2} minutes somebody else has to say `edge-gate approve
+    {1}`; then repeat the command."""
+
+    exit_code = 90
+
+
+class ApprovalUnknown(EdgeGateError, LookupError):
+    """Nothing waits for approval under {0!r}: it never did, has expired, was approved already, or the gate was started
+    again since. `edge-gate approvals` lists what waits."""
+
+    exit_code = 91
+
+
+class LockedOut(EdgeGateError, PermissionError):
+    """{0} was refused too often and is not listened to for {1} s. It is in the audit log."""
+
+    exit_code = 92
+
+
+class PolicyHeld(EdgeGateError, PermissionError):
+    """This has to wait: {0}. A second person has to agree first (`edge-gate approvals`), or the setting be put back and
+    the gate started again."""
+
+    exit_code = 93
+
+
+class BadCheckpoint(EdgeGateError, ValueError):
+    """This checkpoint cannot be used: {0}."""
+
+    exit_code = 94

@@ -27,14 +27,15 @@ def run(path: Path, with_eye: bool) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = config.load(path)
+    written_by = path.stat().st_uid
     if not with_eye:
-        serve(settings)
+        serve(settings, written_by=written_by)
         return
     from edge_gate.supervise import Supervised
 
     eye_process = Supervised(eye_command(path))
     try:
-        serve(settings, eye_process.tend)
+        serve(settings, eye_process.tend, written_by=written_by)
     finally:
         eye_process.stop()
 

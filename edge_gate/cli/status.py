@@ -58,6 +58,8 @@ def find_faults(state: dict[str, Any]) -> list[str]:
         faults.append(f"camera: {state['eye']['camera']}")
     if state["store"]["fault"]:
         faults.append(f"store: {state['store']['fault']}")
+    if state["policy"]["held"]:
+        faults.append(f"policy: nothing is opened until a second person agrees: {state['policy']['held']}")
     return faults
 
 
@@ -82,6 +84,9 @@ def show(state: dict[str, Any], faults: list[str]) -> None:
     )
     for name, why in state["unsigned_models"].items():
         table.add_row("[yellow]unsigned[/yellow]", f"{escape(name)} is {why}; models.allow_unsigned lets it in")
+    if state["policy"]["waiting"]:
+        names = ", ".join(state["policy"]["waiting"])
+        table.add_row("[yellow]waiting[/yellow]", f"for a second person, see edge-gate approvals: looser {names}")
     table.add_row("now", doing + (f", somebody is there: {state['approach']}" if state["approach"] else ""))
     console = Console()
     console.print(table)

@@ -2,16 +2,13 @@
 """The gate's end of the control socket: one JSON object a line, from a caller whom the kernel names.
 
 A request is ``{"verb": "...", ...}``; the answer is any number of ``{"progress": ...}`` lines and then one ``{"ok":
-...}`` or ``{"error": {...}}``. Who may call: root, the gate's own user, and members of the operators' group.
+...}`` or ``{"error": {...}}``. Who may call, and what they may ask for, is judged by roles.py and oversight.py.
 """
 
 from __future__ import annotations
 
-import grp
 import json
 import logging
-import os
-import pwd
 import selectors
 import socket
 from collections.abc import Callable
@@ -19,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from edge_gate.errors import EdgeGateError, NotAllowed, WireError
+from edge_gate.errors import EdgeGateError, WireError
 from edge_gate.gate.link import listen, peer
+from edge_gate.gate.roles import user_name
 
 MOST_BYTES: Final = 16_384
 MOST_CALLERS: Final = 8
@@ -38,6 +36,8 @@ class Caller:
     """One connection: what it sent so far, what it has still to be sent, and who it is."""
 
     connection: socket.socket
+    uid: int
+    gid: int
     operator: str
     received: bytearray = field(default_factory=bytearray)
     to_send: bytearray = field(default_factory=bytearray)
@@ -64,13 +64,17 @@ class Caller:
 
 
 Handler = Callable[[Caller, dict[str, Any]], None]
+Judge = Callable[[int, int], None]
 
 
 class ControlServer:
-    """Listens, names the caller, cuts the stream into requests and hands each to ``handle``."""
+    """Listens, names the caller, cuts the stream into requests and hands each to ``handle``.
 
-    def __init__(self, path: Path, operators: str, selector: selectors.BaseSelector, handle: Handler) -> None:
-        self._operators = operators
+    ``judge(uid, gid)`` raises for who may not call at all.
+    """
+
+    def __init__(self, path: Path, judge: Judge, selector: selectors.BaseSelector, handle: Handler) -> None:
+        self._judge = judge
         self._selector = selector
         self._handle = handle
         self._callers: dict[socket.socket, Caller] = {}
@@ -94,17 +98,18 @@ class ControlServer:
     def _accept(self) -> None:
         connection, _ = self.server.accept()
         _, uid, gid = peer(connection)
-        caller = Caller(connection, operator_name(uid))
+        caller = Caller(connection, uid, gid, user_name(uid))
         connection.setblocking(False)
-        if not may_call(uid, gid, self._operators):
-            caller.answer(failure(NotAllowed(caller.operator, f"Ask to be added to the group {self._operators!r}.")))
-        elif len(self._callers) >= MOST_CALLERS:
-            caller.answer(failure(WireError("control", f"{MOST_CALLERS} callers are being served; try again")))
-        else:
-            self._callers[connection] = caller
-            self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(caller))
+        try:
+            self._judge(uid, gid)
+            if len(self._callers) >= MOST_CALLERS:
+                raise WireError("control", f"{MOST_CALLERS} callers are being served; try again")
+        except EdgeGateError as error:
+            caller.answer(failure(error))
+            connection.close()
             return
-        connection.close()
+        self._callers[connection] = caller
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(caller))
 
     def _read(self, caller: Caller) -> None:
         try:
@@ -141,22 +146,3 @@ class ControlServer:
         if self._callers.pop(caller.connection, None) is not None:
             self._selector.unregister(caller.connection)
             caller.connection.close()
-
-
-def may_call(uid: int, gid: int, operators: str) -> bool:
-    """Tell whether a user may use the control socket: root, the gate's own user, and members of the group."""
-    if uid in (0, os.getuid()):
-        return True
-    try:
-        group = grp.getgrnam(operators)
-    except KeyError:
-        return False
-    return gid == group.gr_gid or operator_name(uid) in group.gr_mem
-
-
-def operator_name(uid: int) -> str:
-    """Return the login name of a user, or ``uid 1234`` where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"

@@ -22,6 +22,7 @@ from edge_gate.errors import (
 from edge_gate.gate.control import Caller, failure
 from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
+from edge_gate.gate.oversight_desk import OversightDesk
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -47,6 +48,7 @@ class Sitting:
     name: str
     consent: StatedConsent
     enrolment: Enrolment
+    approved: dict[str, Any]
     told: Progress | None = None
 
 
@@ -68,7 +70,13 @@ class Desk:
             "pause": lambda caller, _: self._pause(caller, True),
             "resume": lambda caller, _: self._pause(caller, False),
             "check": lambda caller, _: caller.answer({"ok": {"store": gate.store.check()}}),
+            **OversightDesk(gate).verbs,
         }
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """What may be asked; roles.py says by whom."""
+        return frozenset(self._verbs)
 
     @property
     def enrolling(self) -> bool:
@@ -80,6 +88,7 @@ class Desk:
         verb = self._verbs.get(request["verb"])
         if verb is None:
             raise WireError("control", f"unknown verb {request['verb']!r}")
+        self._gate.oversight.authorise(caller, request["verb"])
         verb(caller, request)
 
     def greet_eye(self) -> None:
@@ -125,8 +134,10 @@ class Desk:
             raise EyeAbsent
         if name in self._names().values():
             raise NameTaken(name)
+        gate.oversight.let_through()
+        approved = gate.oversight.second(caller, "enrol", name, f"enrolling {name}")
         enrolment = Enrolment(gate.clock.monotonic_ns(), gate.point.threshold)
-        self._sitting = Sitting(caller, name, stated, enrolment)
+        self._sitting = Sitting(caller, name, stated, enrolment, approved)
         gate.link.send(Verb.ENROL)
 
     def _tell(self, sitting: Sitting, progress: Progress) -> None:
@@ -156,6 +167,8 @@ class Desk:
             templates.put(gate.store, templates.Template(resident.id, gate.card.model_id, views, vector))
             detail = {"operator": operator, "views": views}
             events.append(gate.store, "enrolled", resident_id=resident.id, detail=detail)
+            noted = {"views": views, **sitting.approved}
+            gate.oversight.acted(sitting.caller, "enrol", resident_id=resident.id, detail=noted)
         gate.reload_gallery()
         self._end_sitting()
         sitting.caller.answer({"ok": {"id": resident.id, "name": resident.name, "views": views}})
@@ -195,7 +208,10 @@ class Desk:
     def _forget(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
         resident = residents.find(gate.store, _text(request, "name", 200))
-        removed = residents.forget(gate.store, resident.id)
+        approved = gate.oversight.second(caller, "forget", resident.id, f"forgetting {resident.name}", resident.id)
+        removed = residents.forget(
+            gate.store, resident.id, record=lambda: gate.oversight.acted(caller, "forget", detail=approved)
+        )
         gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
         caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
@@ -203,7 +219,14 @@ class Desk:
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
         resident = residents.find(gate.store, _text(request, "name", 200))
-        removed = consent.withdraw(gate.store, resident.id)
+        approved = gate.oversight.second(
+            caller, "withdraw", resident.id, f"withdrawing the consent of {resident.name}", resident.id
+        )
+
+        def record() -> None:
+            gate.oversight.acted(caller, "withdraw", resident_id=resident.id, detail=approved)
+
+        removed = consent.withdraw(gate.store, resident.id, record=record)
         gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
         caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
@@ -213,7 +236,9 @@ class Desk:
         gate = self._gate
         if gate.door.state is DoorState.RELEASED:
             raise Busy("An opening")
-        event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
+        with gate.store.transaction():
+            event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
+            gate.oversight.acted(caller, "relay-test")
         try:
             outcome = gate.door.release().value
         except EdgeGateError as error:
@@ -225,6 +250,7 @@ class Desk:
     def _pause(self, caller: Caller, paused: bool) -> None:
         if paused and self.enrolling:
             raise Busy("An enrolment")
+        self._gate.oversight.acted(caller, "pause" if paused else "resume")
         self.paused = paused
         self._gate.link.send(Verb.PAUSE if paused else Verb.WATCH)
         self._gate.record("paused" if paused else "resumed", detail={"operator": caller.operator})

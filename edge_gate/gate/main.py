@@ -15,15 +15,19 @@ from edge_gate.gate.door import Door
 from edge_gate.gate.service import Gate
 from edge_gate.notify import ServiceNotifier
 from edge_gate.relays.board import open_board
+from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.device_key import signing_key
 from edge_gate.store.keys import load_key
 
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Gate]:
+def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
+
+    ``written_by`` is the user who owns the configuration file; a second person is anybody else.
 
     The relay comes first: its pulse guard has to be started while this process is small and holds no key.
     """
@@ -32,17 +36,19 @@ def opened(config: Config) -> Iterator[Gate]:
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
         door.secure()
-        store = stack.enter_context(Store.open(config.store.path, load_key(config.store, os.environ), clock))
-        gate = Gate(config, store, door, clock)
+        key = load_key(config.store, os.environ)
+        store = stack.enter_context(Store.open(config.store.path, key, clock))
+        gate = Gate(config, store, AuditLog(store, signing_key(key)), door, clock, written_by)
         stack.callback(gate.close)
         gate.start()
         yield gate
 
 
-def serve(config: Config, each_turn: Callable[[], None] = lambda: None) -> None:
-    """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second. Raises EdgeGateError."""
+def serve(config: Config, each_turn: Callable[[], None] = lambda: None, *, written_by: int = 0) -> None:
+    """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second, ``written_by`` is as in
+    `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
-    with opened(config) as gate:
+    with opened(config, written_by) as gate:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 

@@ -17,15 +17,19 @@ from typing import Any, Final
 from edge_gate import cards, guidance
 from edge_gate.clock import Clock
 from edge_gate.config import Config
-from edge_gate.errors import RelayError, StoreError
+from edge_gate.errors import NoOperatingPoint, RelayError, StoreError
 from edge_gate.gate.control import ControlServer
 from edge_gate.gate.desk import Desk
 from edge_gate.gate.door import Door
 from edge_gate.gate.fusion import Approach, ApproachTracker
 from edge_gate.gate.link import EyeLink
 from edge_gate.gate.matching import Gallery
+from edge_gate.gate.oversight import Oversight
 from edge_gate.gate.policy import Decision, Policy, Verdict
+from edge_gate.gate.reach import let_in
+from edge_gate.gate.roles import groups
 from edge_gate.store import events, templates
+from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.wire import CameraState, Health, Sighting
 
@@ -36,30 +40,34 @@ _log = logging.getLogger(__name__)
 
 
 class Gate:
-    """Owns both sockets, and uses store and door alone. `run` returns when `stop` was called."""
+    """Owns both sockets, and uses store and door alone. `run` returns when `stop` was called.
 
-    def __init__(self, config: Config, store: Store, door: Door, clock: Clock) -> None:
+    ``written_by`` is the user who owns the configuration file.
+    """
+
+    def __init__(self, config: Config, store: Store, log: AuditLog, door: Door, clock: Clock, written_by: int) -> None:
+        self._store_fault: str | None = None
+        self.oversight = Oversight(config, store, log, clock, written_by, self._note_store_fault)
         self.config = config
         self.store = store
         self.door = door
         self.clock = clock
         self.card = cards.read(config.models, config.models.eyes)
         self.waived = cards.waived(config.models)
-        self.point = self.card.threshold("fused", config.decision.fmr)
-        self.policy = Policy(self.point, config.decision)
+        self.adopt_policy()
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
         self.gallery = Gallery.of((), ())
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
-        self._store_fault: str | None = None
-        self._stopping = False
+        self._started = self._stopping = False
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
         self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
         self.desk = Desk(self)
-        self.control = ControlServer(sockets.control, sockets.operators, self._selector, self.desk.handle)
+        self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle)
+        let_in(sockets.control, groups(config))
         self._selector.register(self.link.server, selectors.EVENT_READ, self._accept_eye)
         # A pair of sockets through which a signal handler wakes the loop.
         self._waker, self._wake = socket.socketpair()
@@ -67,6 +75,8 @@ class Gate:
 
     def start(self) -> None:
         """Account for what a crash may have left open in the log, and read who may come in."""
+        self._started = True
+        self.oversight.start()
         for event in events.unfinished(self.store):
             events.finish(self.store, event.id, "interrupted")
         self.reload_gallery()
@@ -97,6 +107,7 @@ class Gate:
         if self.tracker.current is not None:
             self._consider(self.tracker.current)
         self.desk.tick(now)
+        self.oversight.tick(now)
         self.control.tend()
         if now - self._gallery_read_ns > GALLERY_REFRESH_NS:
             self.reload_gallery()
@@ -108,11 +119,26 @@ class Gate:
 
     def close(self) -> None:
         """Hang up on everybody. Store and door belong to whoever opened them (edge_gate.gate.main)."""
+        if self._started:
+            self.oversight.stop()
         self.control.close()
         self.link.close()
         self._selector.close()
         self._waker.close()
         self._wake.close()
+
+    def adopt_policy(self) -> None:
+        """Decide by the settings that hold: the file's, but for what waits for a second person (standing.py)."""
+        self.config = self.oversight.standing.applied(self.config)
+        try:
+            self.point = self.card.threshold("fused", self.config.decision.fmr)
+        except NoOperatingPoint:
+            if not self.oversight.looser:
+                raise
+            # The card of another model has not the point that was agreed to: as with trust, nothing is opened.
+            self.point = self.card.threshold("fused", self.oversight.wanted.fmr)
+            self.oversight.held = "decision.fmr was raised, and this model has no point at the old one"
+        self.policy = Policy(self.point, self.config.decision)
 
     def reload_gallery(self) -> None:
         """Read the templates of everyone whose consent holds at this moment."""
@@ -142,6 +168,8 @@ class Gate:
             "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
             "model": self.card.name,
             "unsigned_models": {card.name: card.waived for card in self.waived},
+            "policy": {"waiting": self.oversight.looser, "held": self.oversight.held},
+            "approvals_waiting": len(self.oversight.approvals.waiting()),
             "processes": {"gate": os.getpid(), "eye": self.link.process},
             "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
         }
@@ -208,6 +236,8 @@ class Gate:
         self._consider(approach)
 
     def _consider(self, approach: Approach) -> None:
+        if self.oversight.held:
+            return
         decision = self.policy.decide(approach, self.gallery, self.clock.monotonic_ns())
         if decision.verdict is Verdict.OPEN:
             self._open(approach, decision)

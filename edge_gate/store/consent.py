@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -83,12 +83,13 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
     return _consent(rows[0]) if rows else None
 
 
-def withdraw(store: Store, resident_id: str) -> Withdrawn:
+def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Withdrawn:
     """End the resident's consents and remove their templates, of which no trace stays. The resident stays known.
 
-    Not inside another transaction.
+    ``record()`` writes down who asked for it, in the same transaction. Not inside another transaction.
     """
     with store.transaction():
+        record()
         consents = store.run(
             "UPDATE consent SET withdrawn_at = ? WHERE resident_id = ? AND withdrawn_at IS NULL",
             (iso(store.now()), resident_id),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import unicodedata
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -93,17 +94,21 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
     return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
 
 
-def forget(store: Store, name_or_id: str) -> Forgotten:
+def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Forgotten:
     """Remove a resident's name, consents and templates, and take them out of every event, at once and without a trace.
 
     Their events stay, as the gate's history, with FORGOTTEN for the resident and an empty detail; so do those of
-    others whose detail names them. Raises ResidentUnknown. Not inside another transaction.
+    others whose detail names them. ``record()`` writes down who asked for it, in the same transaction. The audit log
+    keeps its rows, and loses what leads from them to the resident (audit.py). Raises ResidentUnknown. Not inside
+    another transaction.
     """
     with store.transaction():
         resident = find(store, name_or_id)
+        record()
         events = _leave_events(store, resident)
         consents = store.run("DELETE FROM consent WHERE resident_id = ?", (resident.id,))
         templates = store.run("DELETE FROM template WHERE resident_id = ?", (resident.id,))
+        store.run("DELETE FROM audit_subject WHERE resident_id = ?", (resident.id,))
         store.run("DELETE FROM resident WHERE id = ?", (resident.id,))
         store.rebuild_personal_tables()
     return Forgotten(resident.id, consents, templates, events, traces_left=not store.empty_log())

@@ -4,6 +4,8 @@
     resident ──< consent            who may be recognised, on whose word, until when
         └──────< template           one per model; the only biometric rows
     event ──── outcome              what happened at the gate; written before the door moves, and how it ended
+    audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit.py)
+                audit_subject       the salt that says which of its rows are about a resident
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
 and leaves stale copies in the slack of the old ones: in a churn of 1,400 deleted people, up to ten could still be
@@ -28,7 +30,7 @@ from sqlite_utils import Database, Migrations
 # An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9).
 FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 
-PERSONAL_TABLES: Final = ("consent", "template", "resident")
+PERSONAL_TABLES: Final = ("consent", "template", "audit_subject", "resident")
 
 _TABLES: Final = (
     """
@@ -82,6 +84,40 @@ _TABLES: Final = (
     "CREATE INDEX outcome_awaited ON outcome(event_seq) WHERE outcome IS NULL",
 )
 
+# The audit log (audit.py). Its rows never change; a row says whom it is about by a commitment, and the salt that opens
+# it stands in a table of its own, from which forgetting takes it.
+_AUDIT_TABLES: Final = (
+    """
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY, -- 1, 2, 3, without a gap
+        at TEXT NOT NULL,
+        actor TEXT NOT NULL, -- a user's number, as the kernel named it, or the gate
+        role TEXT NOT NULL,
+        verb TEXT NOT NULL,
+        subject BLOB, -- a commitment to a resident
+        detail TEXT NOT NULL, -- a JSON object
+        previous BLOB NOT NULL,
+        hash BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE audit_checkpoint (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        key BLOB NOT NULL, -- Ed25519, public
+        signature BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE audit_subject (
+        resident_id TEXT PRIMARY KEY NOT NULL REFERENCES resident(id),
+        salt BLOB NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX audit_verb ON audit(verb, at)",
+)
+
 
 def migrate(database: Database) -> None:
     """Apply the steps that this file has not had. Call it inside a transaction, so that all of them hold or none."""
@@ -98,8 +134,16 @@ def _first_tables(database: Database) -> None:
         database.execute(statement)
 
 
+def _audit_tables(database: Database) -> None:
+    for statement in _AUDIT_TABLES:
+        database.execute(statement)
+
+
 # A step that was released is never changed: a change is a new step at the end.
-_STEPS: Final = (("0001_first_tables", _first_tables),)
+_STEPS: Final = (
+    ("0001_first_tables", _first_tables),
+    ("0003_audit", _audit_tables),
+)
 
 
 def known_steps() -> list[str]:

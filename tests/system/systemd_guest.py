@@ -85,6 +85,8 @@ def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
     sh("systemd-sysusers")
     sh("systemd-tmpfiles", "--create", "edge-gate.conf")
     sh("useradd", "--create-home", "--groups", "edge-gate", "keeper")
+    sh("useradd", "--create-home", "--groups", "edge-gate-auditor", "reader")
+    sh("useradd", "--create-home", "--groups", "edge-gate-maintainer", "second")
     sh("useradd", "--create-home", "stranger")
 
     Path("/dev/edge-gate-relay").symlink_to(os.path.realpath(board.path))
@@ -148,11 +150,34 @@ def start(board: BoardSimulator) -> dict[str, Any]:
 
 def callers() -> dict[str, Any]:
     ask = (BIN / "edge-gate", "status", "--json", "--config", SETTINGS)
-    names = ("keeper", "stranger", "edge-gate-eye")
+    names = ("keeper", "reader", "second", "stranger", "edge-gate-eye")
     asked = {name: tried("runuser", "-u", name, "--", *ask) for name in names}
     pulse = tried("runuser", "-u", "keeper", "--", BIN / "edge-gate", "relay", "test", "--config", SETTINGS)
     events = tried(BIN / "edge-gate", "events", "--json", "--config", SETTINGS)
     return {"asked": asked, "pulse": pulse, "events": json.loads(events["out"] or "[]")}
+
+
+def insiders() -> dict[str, Any]:
+    """Root makes the settings looser; one who may agrees, one who may not tries, and an auditor reads about it."""
+
+    def as_user(name: str, *words: str) -> dict[str, Any]:
+        return tried("runuser", "-u", name, "--", BIN / "edge-gate", *words, "--config", SETTINGS)
+
+    kept = as_user("reader", "audit", "checkpoint")["out"].strip()
+    SETTINGS.write_text(SETTINGS.read_text().replace("# min_sightings = 3", "min_sightings = 2"))
+    sh("systemctl", "restart", "edge-gate")
+    waiting = json.loads(as_user("second", "approvals", "--json")["out"] or "[]")
+    request = waiting[0]["id"] if waiting else "none"
+    return {
+        "before": status().get("policy"),
+        "reader": as_user("reader", "approve", request)["status"],
+        "root": tried(BIN / "edge-gate", "approve", request, "--config", SETTINGS)["status"],
+        "second": as_user("second", "approve", request)["status"],
+        "after": status().get("policy"),
+        "reader pulse": as_user("reader", "relay", "test")["status"],
+        "verified": as_user("reader", "audit", "verify", "--since", kept),
+        "log": json.loads(as_user("reader", "audit", "show", "--json")["out"] or "[]"),
+    }
 
 
 def probe(shared: Path) -> dict[str, Any]:
@@ -237,6 +262,7 @@ def play(shared: Path) -> dict[str, Any]:
         acts["eye killed"] = kill_eye()
         acts["gate hung"] = hang("edge-gate")
         acts["eye hung"] = hang("edge-gate-eye")
+        acts["insiders"] = insiders()
         acts["journal"] = sh(
             "journalctl", "-u", "edge-gate", "-u", "edge-gate-eye", "--no-pager", "-o", "short-monotonic"
         )

@@ -106,6 +106,26 @@ def test_an_operator_is_served_and_the_log_has_their_name(acts: Any) -> None:
     assert test["detail"] == {"operator": "keeper"}
 
 
+@pytest.mark.parametrize("who", ["reader", "second"])
+def test_who_has_a_role_by_another_group_is_served_too(acts: Any, who: str) -> None:
+    assert acts["callers"]["asked"][who]["status"] == 0
+
+
+def test_an_auditor_sees_the_log_whole_and_moves_no_door(acts: Any) -> None:
+    assert acts["insiders"]["verified"]["status"] == 0, acts["insiders"]["verified"]
+    assert acts["insiders"]["reader pulse"] == NotAllowed.exit_code
+    assert any(row["verb"] == "relay-test" and row["actor"].startswith("keeper") for row in acts["insiders"]["log"])
+
+
+def test_looser_settings_wait_for_somebody_other_than_root_who_wrote_them(acts: Any) -> None:
+    seen = acts["insiders"]
+    assert seen["before"] == {"waiting": ["min_sightings"], "held": ""}
+    assert (seen["reader"], seen["root"], seen["second"]) == (NotAllowed.exit_code, NotAllowed.exit_code, 0)
+    assert seen["after"] == {"waiting": [], "held": ""}
+    (approved,) = (row for row in seen["log"] if row["verb"] == "approve")
+    assert approved["actor"].startswith("second") and approved["role"] == "maintainer"
+
+
 @pytest.mark.parametrize("who", ["stranger", "edge-gate-eye"])
 def test_neither_a_stranger_nor_the_eye_reaches_the_control_socket(acts: Any, who: str) -> None:
     assert acts["callers"]["asked"][who]["status"] == NotAllowed.exit_code

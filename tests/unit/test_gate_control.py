@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import grp
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,7 +14,6 @@ from typing import Any
 import pytest
 
 from edge_gate.client import GateRefused, ask, converse
-from edge_gate.gate.control import may_call
 from edge_gate.relays.simulator import BoardSimulator
 from tests.unit.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
 
@@ -122,12 +119,3 @@ def test_too_many_callers_are_told_so(tmp_path: Path, board: BoardSimulator) -> 
             idle.connect(str(settings.sockets.control))
         with pytest.raises(GateRefused, match="8 callers"):
             ask(settings, "status")
-
-
-def test_only_root_the_gate_itself_and_the_operators_group_may_call() -> None:
-    group = grp.getgrgid(os.getgid())
-    assert may_call(0, 12345, "no-such-group")
-    assert may_call(os.getuid(), 12345, "no-such-group")
-    assert may_call(54321, group.gr_gid, group.gr_name)
-    assert not may_call(54321, 54321, group.gr_name)
-    assert not may_call(54321, 54321, "no-such-group")

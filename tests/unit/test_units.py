@@ -107,6 +107,12 @@ def test_each_unit_has_a_user_of_its_own_whom_sysusers_makes() -> None:
     assert [values(unit, "Group") for unit in UNITS] == [[name] for name in made]
 
 
+def test_the_groups_that_give_roles_are_made() -> None:
+    made = {fields[1] for fields in table("sysusers.d/edge-gate.conf")}
+    roles = Config().roles
+    assert {roles.installer, roles.maintainer, roles.auditor, Config().sockets.operators} <= made
+
+
 def test_the_sockets_lie_where_the_configuration_says_each_behind_its_own_group() -> None:
     sockets = Config().sockets
     folders = {fields[1]: fields[2:] for fields in table("tmpfiles.d/edge-gate.conf") if fields[0] == "d"}

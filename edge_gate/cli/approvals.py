@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate approvals` and `edge-gate approve`: what takes two people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
+
+
+@click.command("approvals")
+@config_option
+@json_option
+def command(path: Path, as_json: bool) -> None:
+    """List what waits for a second person: who asked, for what, and how long it still waits."""
+    waiting = ask(config.load(path), "approvals")
+    if as_json:
+        show_json(waiting)
+        return
+    for each in waiting:
+        click.echo(f"{each['id']}  {each['what']}; asked by {each['asked_by']}, {each['left_s'] // 60} min left")
+    if not waiting:
+        click.echo("Nothing waits for approval.")
+
+
+@click.command()
+@click.argument("request")
+@config_option
+@json_option
+def approve(request: str, path: Path, as_json: bool) -> None:
+    """Agree, as the second person, to the REQUEST that `edge-gate approvals` shows.
+
+    Whoever asked cannot agree to it. What was agreed to may be done once: they repeat their command. Settings take
+    effect at once.
+    """
+    approved = ask(config.load(path), "approve", id=request)
+    if as_json:
+        show_json(approved)
+    elif approved["verb"] == "policy":
+        click.echo(f"Approved and in force: {approved['what']}.")
+    else:
+        click.echo(f"Approved: {approved['what']}. {approved['asked_by']} may do it now, once: repeat the command.")

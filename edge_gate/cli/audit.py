@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate audit`: what people did with the gate, and whether the log of it is whole."""
+
+from __future__ import annotations
+
+import json
+import pwd
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_gate import config
+from edge_gate.audit_chain import Checkpoint, Examined, Row, examine
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
+
+
+@click.group()
+def audit() -> None:
+    """Read the audit log, and see whether it is whole."""
+
+
+@audit.command()
+@click.option("--resident", metavar="NAME", help="Only what was done about this resident; people by role, not by name.")
+@config_option
+@json_option
+def show(resident: str | None, path: Path, as_json: bool) -> None:
+    """List what was done, newest first: when, by whom and what; never about whom.
+
+    With --resident, what was done about one person, to be shown to them: it names nobody else.
+    """
+    settings = config.load(path)
+    if resident is not None:
+        found = ask(settings, "audit-about", name=resident)
+    else:
+        rows, _ = read(settings)
+        found = [_shown(row) for row in reversed(rows)]
+    if as_json:
+        show_json(found)
+        return
+    for each in found:
+        when = each["at"][:19].replace("T", " ")
+        who = (
+            each["role"] if resident is not None else f"{each['seq']:>6}  {each['actor']} ({each['role'] or 'no role'})"
+        )
+        detail = " ".join(f"{name}={value}" for name, value in each.get("detail", {}).items())
+        click.echo(f"{when}  {who}  {each['verb']}  {detail}".rstrip())
+
+
+@audit.command()
+@config_option
+@json_option
+def checkpoint(path: Path, as_json: bool) -> None:
+    """Sign the log as it stands and print that as one line, to be kept away from this device."""
+    answer = ask(config.load(path), "audit-checkpoint")
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo(answer["checkpoint"])
+
+
+@audit.command()
+@click.option("--since", metavar="CHECKPOINT", help="A line of `audit checkpoint` that was kept elsewhere.")
+@config_option
+@json_option
+def verify(since: str | None, path: Path, as_json: bool) -> None:
+    """Read the whole log and judge it here. Exit status 1, and the row, where something was changed or is missing.
+
+    Without --since it finds what was changed by somebody who has not the store's key. Root can get that key, rewrite
+    the log and sign it anew: only a checkpoint that was kept elsewhere shows that.
+    """
+    kept = Checkpoint.parse(since) if since is not None else None
+    rows, checkpoints = read(config.load(path))
+    seen = examine(rows, checkpoints, kept)
+    if as_json:
+        findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
+        show_json({"rows": seen.rows, "vouched": seen.vouched, "kept": kept and kept.seq, "findings": findings})
+    else:
+        for line in told(seen, kept):
+            click.echo(line)
+    sys.exit(1 if seen.findings else 0)
+
+
+def told(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
+    """Yield what an examination shows, and what it cannot show."""
+    for each in seen.findings:
+        yield f"fault: row {each.seq} {each.text}"
+    if seen.findings:
+        return
+    yield f"{seen.rows} rows, each chained to the one before."
+    yield f"Signed by this device up to row {seen.vouched}; rows that were cut off after it would not be missed."
+    if kept is None:
+        yield "Who has the store's key could have rewritten all of it: only a kept checkpoint (--since) shows that."
+    else:
+        yield f"Up to row {kept.seq} it is what the kept checkpoint was signed for; nobody rewrote or cut that part."
+
+
+def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint]]:
+    """Return the whole log from the running gate, page by page."""
+    rows: list[Row] = []
+    checkpoints: list[Checkpoint] = []
+    more = True
+    while more:
+        page = ask(settings, "audit", first=rows[-1].seq + 1 if rows else 1)
+        rows += map(Row.of, page["rows"])
+        checkpoints += map(Checkpoint.read, page["checkpoints"])
+        more = page["more"]
+    return rows, checkpoints
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "at": row.at,
+        "actor": _name(row.actor),
+        "role": row.role,
+        "verb": row.verb,
+        "about_a_resident": row.subject is not None,
+        "detail": json.loads(row.detail),
+    }
+
+
+def _name(actor: str) -> str:
+    """Return the actor with the login name that the system has for the number now."""
+    kind, _, number = actor.partition(" ")
+    try:
+        return f"{pwd.getpwuid(int(number)).pw_name} ({actor})" if kind == "uid" else actor
+    except KeyError:
+        return actor

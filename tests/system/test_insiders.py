@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real processes of other users call on a real gate: the kernel names them, and its access lists let them in or not.
+
+Needs root, to become somebody else, and the groups bin, daemon and sys, which every Debian has.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_gate import config
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import residents
+from tests.unit.clerk import ROLES
+from tests.unit.peers import running_gate, until
+
+pytestmark = pytest.mark.system
+
+# Everything is imported before root is given up: the interpreter may lie where only root can read.
+CHILD = """
+import json, os, socket, sys
+path, uid, gid, others, *requests = json.loads(sys.argv[1])
+os.setgroups(others); os.setgid(gid); os.setuid(uid)
+for request in requests:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
+            try:
+                connection.sendall(json.dumps(request).encode() + b"\\n")
+            except BrokenPipeError:
+                pass
+            print(connection.makefile().readline().strip())
+    except OSError as error:
+        print(json.dumps({"kernel": error.strerror}))
+"""
+ANNE, BERT, CARL, EVE = 64_001, 64_002, 64_003, 64_004
+
+
+def called(settings: config.Config, uid: int, role: str, *requests: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask as a process of this user, whose own group is the role's, and return the answers."""
+    gid = grp.getgrnam(ROLES[role]).gr_gid if role else uid
+    said = json.dumps([str(settings.sockets.control), uid, gid, [], *requests])
+    done = subprocess.run([sys.executable, "-c", CHILD, said], capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def kind(answer: dict[str, Any]) -> str:
+    found: str = answer.get("error", {}).get("kind", "ok" if "ok" in answer else answer.get("kernel", ""))
+    return found
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[Any, config.Config]]:
+    """A gate whose folder only its own user and the roles' groups may enter, as under systemd."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    roles = {**ROLES, "people_per_hour": 1}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        BoardSimulator("lcus1") as board,
+        running_gate(Path(folder), board.path, roles=roles) as (gate, settings),
+    ):
+        Path(folder).chmod(0o711)
+        (Path(folder) / "site").chmod(0o711)
+        settings.sockets.control.parent.chmod(0o750)
+        gate.__dict__["errand"](lambda: [residents.add(gate.store, name) for name in ("A", "B", "C")])
+        until(lambda: len(called(settings, 0, "", {"verb": "residents"})[0]["ok"]) == 3)
+        yield gate, settings
+
+
+def test_the_kernel_keeps_out_who_has_no_role_and_lets_in_who_has_one(site: Any) -> None:
+    _, settings = site
+    status = {"verb": "status"}
+    assert kind(called(settings, EVE, "", status)[0]) == "Permission denied"
+    assert [kind(called(settings, ANNE, role, status)[0]) for role in ROLES] == ["ok"] * 3
+    settings.sockets.control.parent.chmod(0o755)  # the control: without the first wall the second one judges
+    settings.sockets.control.chmod(0o666)
+    assert kind(called(settings, EVE, "", status)[0]) == "NotAllowed"
+
+
+def test_an_auditor_reads_and_changes_nothing(site: Any) -> None:
+    _, settings = site
+    for verb, outcome in {"audit": "ok", "events": "ok", "status": "ok", "pause": "NotAllowed"}.items():
+        assert kind(called(settings, CARL, "auditor", {"verb": verb})[0]) == outcome
+    assert kind(called(settings, CARL, "auditor", {"verb": "forget", "name": "A"})[0]) == "NotAllowed"
+
+
+def test_a_second_deletion_waits_until_another_user_whom_the_kernel_names_agrees(site: Any) -> None:
+    _, settings = site
+    forget = [{"verb": "forget", "name": name} for name in ("A", "B")]
+    assert [kind(each) for each in called(settings, ANNE, "maintainer", *forget)] == ["ok", "ApprovalNeeded"]
+    (waiting,) = called(settings, BERT, "maintainer", {"verb": "approvals"})[0]["ok"]
+    approve = {"verb": "approve", "id": waiting["id"], "uid": BERT, "operator": "bert"}  # what a caller says of itself
+    assert kind(called(settings, ANNE, "maintainer", approve)[0]) == "NotAllowed"
+    assert kind(called(settings, BERT, "maintainer", approve)[0]) == "ok"
+    assert [kind(each) for each in called(settings, ANNE, "maintainer", *forget[1:], *forget[1:])] == [
+        "ok",
+        "ResidentUnknown",
+    ]
+    rows = called(settings, CARL, "auditor", {"verb": "audit"})[0]["ok"]["rows"]
+    acts = [(row["verb"], row["actor"]) for row in rows if row["verb"] in ("forget", "approve", "refused")]
+    assert acts == [
+        ("forget", f"uid {ANNE}"),
+        ("refused", f"uid {ANNE}"),
+        ("approve", f"uid {BERT}"),
+        ("forget", f"uid {ANNE}"),
+    ]
+
+
+def test_a_user_who_is_refused_again_and_again_is_not_listened_to(site: Any) -> None:
+    _, settings = site
+    pause = {"verb": "pause"}
+    answers = called(settings, CARL, "auditor", *[pause] * 7)
+    assert [kind(each) for each in answers] == ["NotAllowed"] * 5 + ["LockedOut"] * 2
+    assert kind(called(settings, BERT, "auditor", {"verb": "status"})[0]) == "ok"

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit log, tampered with on a real store by somebody who has its key: what is found, and what cannot be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, STARTED, Checkpoint, Examined, Row, examine
+from edge_gate.clock import SystemClock
+from edge_gate.errors import BadCheckpoint, StoreError
+from edge_gate.store import Store, audit, consent, residents
+from edge_gate.store.audit import AuditLog
+from edge_gate.store.device_key import signing_key
+from tests.unit.test_store_forgetting import in_the_clear
+
+KEY = bytes(range(32))
+CLOCK = SystemClock()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a log of 100 rows: signed at row 64, which is due, and at row 90, as a stop would."""
+    path = tmp_path_factory.mktemp("written") / "edge-gate.db"
+    with Store.create(path, KEY, CLOCK) as store:
+        made = AuditLog(store, signing_key(KEY))
+        with store.transaction():
+            made.append(STARTED, actor="gate", role="gate", detail={"device_key": made.public_key.hex()})
+            for number in range(2, 91):
+                made.append("pause", actor="uid 1000", role="maintainer", detail={"n": number})
+            made.checkpoint()
+            for number in range(91, 101):
+                made.append("resume", actor="uid 1000", role="maintainer", detail={"n": number})
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, written: Path) -> Iterator[Store]:
+    path = tmp_path / "edge-gate.db"
+    shutil.copy(written, path)
+    with Store.open(path, KEY, CLOCK) as opened:
+        opened.run("PRAGMA synchronous = OFF")  # what is tried here is not the disk
+        yield opened
+
+
+@pytest.fixture
+def log(store: Store) -> AuditLog:
+    return AuditLog(store, signing_key(KEY))
+
+
+def examined(store: Store, since: Checkpoint | None = None) -> Examined:
+    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), since)
+
+
+def found(store: Store, since: Checkpoint | None = None) -> list[int]:
+    return [each.seq for each in examined(store, since).findings]
+
+
+def put(store: Store, row: Row) -> None:
+    """Write a row over the one with its number, as somebody with the key can."""
+    store.run("DELETE FROM audit WHERE seq = ?", (row.seq,))
+    store.insert("audit", {name: getattr(row, name) for name in Row.__slots__})
+
+
+def row_of(store: Store, seq: int) -> Row:
+    return audit.rows(store, first=seq, limit=1)[0]
+
+
+def rebuilt(row: Row, previous: bytes) -> Row:
+    unsigned = replace(row, previous=previous)
+    return replace(unsigned, hash=unsigned.digest())
+
+
+def rewrite_from(store: Store, changed: Row) -> None:
+    """Change a row and compute every later hash anew."""
+    rows = [changed, *audit.rows(store, first=changed.seq + 1, limit=10_000)]
+    previous = changed.previous
+    for row in rows:
+        again = rebuilt(row, previous)
+        put(store, again)
+        previous = again.hash
+
+
+def sign_again(store: Store, log: AuditLog) -> None:
+    """What root can do who has the store's key: sign every checkpoint for the rows as they are now."""
+    for old in audit.checkpoints(store, limit=10_000):
+        store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (old.seq,))
+        if rows := audit.rows(store, first=old.seq, limit=1):
+            fresh = replace(old, hash=rows[0].hash).signed(signing_key(KEY))
+            store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
+
+
+def edit(store: Store) -> None:
+    put(store, replace(row_of(store, 40), actor="uid 1001"))
+
+
+def edit_and_hash(store: Store) -> None:
+    put(store, rebuilt(replace(row_of(store, 40), actor="uid 1001"), row_of(store, 40).previous))
+
+
+def delete(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq = 40")
+
+
+def delete_and_close_the_gap(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq = 40")
+    store.run("UPDATE audit SET seq = -seq WHERE seq > 40")
+    store.run("UPDATE audit SET seq = -seq - 1 WHERE seq < 0")
+
+
+def swap(store: Store) -> None:
+    one, other = row_of(store, 40), row_of(store, 41)
+    put(store, replace(one, seq=41))
+    put(store, replace(other, seq=40))
+
+
+def insert(store: Store) -> None:
+    copy = row_of(store, 40)
+    store.run("UPDATE audit SET seq = -seq WHERE seq >= 40")
+    store.run("UPDATE audit SET seq = -seq + 1 WHERE seq < 0")
+    put(store, rebuilt(replace(copy, verb="resume"), copy.previous))
+
+
+def cut_the_beginning(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq <= 10")
+
+
+def cut_a_signed_end(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq > 80")
+
+
+def drop_a_checkpoint(store: Store) -> None:
+    store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (CHECKPOINT_ROWS,))
+
+
+def forge_a_checkpoint(store: Store) -> None:
+    """Rewrite the log and sign it, with a key that is not the device's."""
+    rewrite_from(store, replace(row_of(store, 70), actor="uid 1001"))
+    forger = Ed25519PrivateKey.generate()
+    old = audit.checkpoints(store, first=90)[0]
+    fresh = replace(old, hash=row_of(store, 90).hash, key=forger.public_key().public_bytes_raw()).signed(forger)
+    store.run("DELETE FROM audit_checkpoint WHERE seq = 90")
+    store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
+
+
+def test_a_log_that_nobody_touched_is_whole_and_says_how_far_it_is_signed(store: Store, log: AuditLog) -> None:
+    seen = examined(store)
+    assert (seen.rows, seen.last, seen.vouched, seen.findings) == (100, 100, 90, [])
+    kept = log.checkpoint()
+    assert kept is not None and kept.seq == 100
+    assert found(store, kept) == []
+    assert examined(store).vouched == 100
+
+
+@pytest.mark.parametrize(
+    ("tamper", "row"),
+    [
+        (edit, 40),
+        (edit_and_hash, 40),
+        (delete, 40),
+        (delete_and_close_the_gap, 40),
+        (swap, 40),
+        (insert, 41),  # 40 is the one put in; the first that does not fit any more comes after it
+        (cut_the_beginning, 1),
+        (cut_a_signed_end, 81),
+        (drop_a_checkpoint, CHECKPOINT_ROWS),
+        (forge_a_checkpoint, 90),
+    ],
+)
+def test_tampering_is_found_and_its_row_is_named(
+    store: Store, log: AuditLog, tamper: Callable[[Store], None], row: int
+) -> None:
+    assert found(store) == []
+    tamper(store)
+    assert found(store)[0] == row
+
+
+@pytest.mark.parametrize("column", ["at", "actor", "role", "verb", "subject", "detail", "previous", "hash"])
+def test_a_change_of_any_column_is_found(store: Store, log: AuditLog, column: str) -> None:
+    value = b"x" * 32 if column in ("subject", "previous", "hash") else "x"
+    store.run(f"UPDATE audit SET {column} = ? WHERE seq = 40", (value,))
+    assert 40 in found(store)
+
+
+def test_a_log_rewritten_from_a_row_on_is_found_by_the_signature_that_came_after(store: Store, log: AuditLog) -> None:
+    rewrite_from(store, replace(row_of(store, 40), actor="uid 1001"))
+    assert found(store) == [CHECKPOINT_ROWS, 90]
+
+
+def test_a_log_rewritten_and_signed_anew_is_found_by_a_kept_checkpoint_and_by_nothing_else(
+    store: Store, log: AuditLog
+) -> None:
+    kept = log.checkpoint()
+    rewrite_from(store, replace(row_of(store, 40), actor="uid 1001"))
+    sign_again(store, log)
+    assert found(store) == []  # as docs/maintainer.md says: root can do this
+    assert found(store, kept) == [100]
+
+
+def test_an_end_cut_off_with_its_signatures_is_found_by_a_kept_checkpoint_and_by_nothing_else(
+    store: Store, log: AuditLog
+) -> None:
+    kept = log.checkpoint()
+    store.run("DELETE FROM audit WHERE seq > 80")
+    store.run("DELETE FROM audit_checkpoint WHERE seq > 80")
+    assert found(store) == []
+    assert found(store, kept) == [81]
+
+
+def test_rows_that_are_cut_off_after_the_last_signature_are_not_missed(store: Store, log: AuditLog) -> None:
+    """The limit, as it is told: `vouched` says up to where a cut would be found."""
+    store.run("DELETE FROM audit WHERE seq > 95")
+    assert found(store) == []
+    assert examined(store).vouched == 90
+
+
+def test_a_log_that_lost_its_signed_end_shows_the_gap_for_ever(store: Store, log: AuditLog) -> None:
+    store.run("DELETE FROM audit WHERE seq > 80")
+    log.append("pause", actor="uid 1000", role="maintainer")
+    log.checkpoint()
+    assert found(store) == [81]
+
+
+def test_an_empty_log_is_whole_but_not_against_a_kept_checkpoint(store: Store, log: AuditLog) -> None:
+    kept = log.checkpoint()
+    store.run("DELETE FROM audit")
+    store.run("DELETE FROM audit_checkpoint")
+    assert found(store) == []
+    assert found(store, kept) == [1]
+
+
+def test_a_kept_line_is_read_as_it_was_written_and_no_other_line_is(store: Store, log: AuditLog) -> None:
+    kept = log.checkpoint()
+    assert kept is not None
+    line = kept.line()
+    assert Checkpoint.parse(f" {line}\n") == kept
+    assert " " not in line
+    for other in ("", "x", line[:-2], line.replace(",100,", ",99,"), line.replace(",100,", ",0100,"), line.upper()):
+        with pytest.raises(BadCheckpoint):
+            Checkpoint.parse(other)
+
+
+def test_a_row_is_written_with_what_it_records_or_not_at_all(store: Store, log: AuditLog) -> None:
+    with pytest.raises(RuntimeError), store.transaction():
+        log.append("enrol", actor="uid 1000", role="maintainer")
+        residents.add(store, "Ada")
+        raise RuntimeError
+    assert len(audit.rows(store, limit=1000)) == 100 and found(store) == []
+    with pytest.raises(StoreError), store.transaction():
+        residents.add(store, "Ada")
+        log.append("enrol", actor="uid 1000", role="maintainer", detail={"x": "x" * 5000})
+    assert store.rows("SELECT * FROM resident") == []
+
+
+def test_forgetting_leaves_the_chain_as_it_was_and_no_way_from_it_to_the_person(store: Store, log: AuditLog) -> None:
+    ada, bob = residents.add(store, "Ada-Lovelace-1815"), residents.add(store, "Bob-Noyce-1927")
+    for resident in (ada, bob, ada):
+        log.append("enrol", actor="uid 1000", role="maintainer", resident_id=resident.id)
+    mine = [row.seq for row in audit.about(store, ada.id)]
+    assert mine == [103, 101]
+    salt = audit.salt_of(store, ada.id)
+    assert salt is not None and salt in in_the_clear(store.path)
+    kept, before = log.checkpoint(), audit.rows(store, limit=1000)
+    residents.forget(store, ada.id, record=lambda: log.append("forget", actor="uid 1000", role="maintainer"))
+    after, clear = audit.rows(store, limit=1000), in_the_clear(store.path)
+    assert after[:-1] == before and after[-1].verb == "forget"
+    assert found(store, kept) == []
+    assert not any(secret in clear for secret in (salt, ada.id.encode(), ada.name.encode()))
+    assert audit.about(store, ada.id) == []
+    assert [row.seq for row in audit.about(store, bob.id)] == [102]
+
+
+def test_two_rows_about_one_person_do_not_show_that_they_are(store: Store, log: AuditLog) -> None:
+    ada = residents.add(store, "Ada")
+    rows = [log.append("withdraw", actor="uid 1", role="maintainer", resident_id=ada.id) for _ in range(20)]
+    assert len({row.subject for row in rows}) == 20
+
+
+def test_withdrawing_keeps_the_rows_of_a_resident_findable(store: Store, log: AuditLog) -> None:
+    ada = residents.add(store, "Ada")
+    year = CLOCK.now() + timedelta(days=365)
+    consent.record(store, ada.id, purpose="entry", given_by="Ada", until=year, operator="op")
+
+    def record() -> None:
+        log.append("withdraw", actor="uid 1", role="maintainer", resident_id=ada.id)
+
+    consent.withdraw(store, ada.id, record=record)
+    assert [row.verb for row in audit.about(store, ada.id)] == ["withdraw"]
+
+
+def test_the_devices_key_follows_from_the_stores_and_from_nothing_else() -> None:
+    """The value was computed with HKDF by hand: HMAC-SHA256 twice (RFC 5869)."""
+    import hashlib
+    import hmac
+
+    extracted = hmac.digest(bytes(32), KEY, hashlib.sha256)
+    seed = hmac.digest(extracted, b"edge-gate device signing key v1\x01", hashlib.sha256)
+    assert signing_key(KEY).private_bytes_raw() == seed
+    assert signing_key(KEY).public_key() == signing_key(KEY).public_key()
+    assert signing_key(bytes(32)).public_key() != signing_key(KEY).public_key()
+    signature = signing_key(KEY).sign(b"x")
+    Ed25519PublicKey.from_public_bytes(signing_key(KEY).public_key().public_bytes_raw()).verify(signature, b"x")
+
+
+def test_another_signing_key_counts_from_the_start_at_which_the_gate_announced_it(store: Store, log: AuditLog) -> None:
+    other = AuditLog(store, signing_key(bytes(32)))
+    other.append(STARTED, actor="gate", role="gate", detail={"device_key": other.public_key.hex()})
+    other.checkpoint()
+    assert found(store) == []
+    log.append("pause", actor="uid 1000", role="maintainer")
+    log.checkpoint()  # by the key of before, which is not announced any more
+    assert found(store) == [102]
+
+
+def test_the_first_row_is_chained_to_nothing(store: Store, log: AuditLog) -> None:
+    assert row_of(store, 1).previous == GENESIS

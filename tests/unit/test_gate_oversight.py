@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Insiders: what each role may do, what takes two, what is written down, and what a flood of refusals costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_gate import cli, config
+from edge_gate.audit_chain import Row
+from edge_gate.cli.audit import read
+from edge_gate.client import GateRefused, ask
+from edge_gate.errors import BadCheckpoint
+from edge_gate.gate.roles import SECOND, VERBS, Role
+from edge_gate.gate.service import Gate
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import residents
+from tests.unit.clerk import ANNE, BERT, CARL, ROLES, Clerk
+from tests.unit.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+def within(gate: Gate, what: Callable[[], Any]) -> Any:
+    """Do something in the gate's own thread and return its result."""
+    done, box = threading.Event(), []
+
+    def errand() -> None:
+        try:
+            box.append(what())
+        finally:
+            done.set()
+
+    gate.errand(errand)  # type: ignore[attr-defined]
+    assert done.wait(20) and box
+    return box[0]
+
+
+def log(settings: config.Config, *verbs: str) -> list[Row]:
+    return [row for row in read(settings)[0] if not verbs or row.verb in verbs]
+
+
+def settle(gate: Gate, *names: str) -> None:
+    within(gate, lambda: [residents.add(gate.store, name) for name in names])
+
+
+def change(settings: config.Config, old: str, new: str) -> None:
+    file = settings.store.path.parent / "edge-gate.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_table_of_rights_has_the_verbs_that_exist_and_no_other(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, _):
+        assert gate.desk.verbs == set(VERBS)
+    assert set(SECOND) - {"policy"} <= set(VERBS)
+    for right in VERBS.values():
+        assert right.roles and right.roles <= {Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR}
+    changing = {verb for verb, right in VERBS.items() if right.changes and Role.AUDITOR in right.roles}
+    assert changing == {"audit-checkpoint"}, "an auditor reads"
+
+
+def test_each_role_may_do_what_the_table_says_and_nothing_else(tmp_path: Path, board: BoardSimulator) -> None:
+    """Each attempt is another user's, so that nobody is locked out; requests are empty, so that nothing happens."""
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, _):
+        for number, (verb, right) in enumerate(VERBS.items()):
+            for place, role in enumerate(ROLES):
+                allowed = Clerk(gate, 60_000 + 3 * number + place, role).refused(verb) != "NotAllowed"
+                assert allowed == (Role(role) in right.roles), (role, verb)
+        assert Clerk(gate, ANNE).refused("status") == "NotAllowed"
+
+
+def test_who_left_a_group_has_lost_the_role_though_still_connected(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, _):
+        anne = Clerk(gate, ANNE, "maintainer")
+        assert "ok" in anne.ask("residents")
+        anne._caller.gid = 54_321
+        assert anne.refused("residents") == "NotAllowed"
+
+
+def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        anne, bert, carl = (
+            Clerk(gate, ANNE, "maintainer"),
+            Clerk(gate, BERT, "maintainer"),
+            Clerk(gate, CARL, "auditor"),
+        )
+        anne.start("enrol", name="Ann-Enrolled-Here", consent=CONSENT)
+        stop = threading.Event()
+        thread = threading.Thread(target=stand, args=(eye, 1, stop))
+        thread.start()
+        enrolled = anne.answer()
+        stop.set()
+        thread.join()
+        assert enrolled["ok"]["views"] == 16
+        for verb in ("withdraw", "forget"):
+            request = waiting(anne, bert, verb)
+            assert "ok" in bert.ask("approve", id=request)
+            assert "ok" in anne.ask(verb, name="Ann-Enrolled-Here")
+        for verb in ("relay-test", "pause", "resume"):
+            assert "ok" in anne.ask(verb)
+        assert "ok" in carl.ask("audit-checkpoint")
+        changing = {verb for verb, right in VERBS.items() if right.changes}
+        rows = log(settings, *changing)
+        assert {row.verb for row in rows} == changing
+        actors = {"approve": f"uid {BERT}", "audit-checkpoint": f"uid {CARL}"}
+        assert all(row.actor == actors.get(row.verb, f"uid {ANNE}") for row in rows)
+        whole = json.dumps([row.shown() for row in log(settings)])
+        assert "Ann-Enrolled-Here" not in whole and enrolled["ok"]["id"] not in whole
+    with running_gate(tmp_path, board.path) as (_, settings):
+        verbs = [row.verb for row in log(settings)]
+        assert verbs[:3] == ["started", "policy", "enrol"] and verbs[-2:] == ["stopped", "started"]
+
+
+def stand(eye: RawEye, person: int, stop: threading.Event) -> None:
+    number = 0
+    while not stop.wait(0.1):
+        number += 1
+        eye.see(embedding(person, seed=number), track=50)
+
+
+def waiting(asker: Clerk, other: Clerk, verb: str, name: str = "Ann-Enrolled-Here") -> str:
+    assert asker.refused(verb, name=name) == "ApprovalNeeded"
+    (request,) = other.ask("approvals")["ok"]
+    found: str = request["id"]
+    return found
+
+
+def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 2}) as (gate, settings):
+        settle(gate, "A", "B", "C", "D")
+        anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
+        assert "ok" in anne.ask("forget", name="A") and "ok" in bert.ask("forget", name="B")
+        request = waiting(anne, bert, "forget", "C")
+        assert waiting(anne, bert, "forget", "C") == request, "asking again asks for nothing new"
+        assert anne.refused("approve", id=request) == "NotAllowed", "nobody is their own second person"
+        assert Clerk(gate, CARL, "installer").refused("approve", id=request) == "NotAllowed", "the wrong role"
+        assert len(ask(settings, "residents")) == 2
+        assert bert.ask("approve", id=request)["ok"]["what"] == "forgetting C"
+        assert bert.refused("approve", id=request) == "ApprovalUnknown"
+        assert bert.refused("forget", name="C") == "ApprovalNeeded", "it is for who asked"
+        assert anne.refused("forget", name="D") == "ApprovalNeeded", "and for what was asked"
+        assert "ok" in anne.ask("forget", name="C")
+        assert [row["name"] for row in ask(settings, "residents")] == ["D"]
+        assert anne.refused("forget", name="D") == "ApprovalNeeded"
+        (approved,) = [row for row in log(settings, "forget") if "approval" in row.detail]
+        assert json.loads(approved.detail) == {"approval": request, "approver": f"uid {BERT}"}
+
+
+def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={"people_per_hour": 1}) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        with pytest.raises(GateRefused, match="second person") as refusal:
+            enrol(settings, eye, "Bo", 2, track=2)
+        assert refusal.value.exit_code == 90
+        assert [row["name"] for row in ask(settings, "residents")] == ["Ann"]
+
+
+def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, _):
+        settle(gate, "A", "B")
+        anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
+        assert "ok" in anne.ask("forget", name="A")
+        request = waiting(anne, bert, "forget", "B")
+        assert "ok" in bert.ask("approve", id=request)
+    with running_gate(tmp_path, board.path) as (gate, _):
+        assert Clerk(gate, BERT, "maintainer").refused("approve", id=request) == "ApprovalUnknown"
+        assert Clerk(gate, ANNE, "maintainer").refused("forget", name="B") == "ApprovalNeeded"
+
+
+def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5, "attempts": 3}, roles=ROLES) as (_, settings):
+        assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
+    change(settings, "min_sightings = 5", "min_sightings = 2")
+    change(settings, "attempts = 3", "attempts = 1")
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert ask(settings, "status")["policy"] == {"waiting": ["min_sightings"], "held": ""}
+        assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (5, 1)
+        (request,) = ask(settings, "approvals")
+        assert "min_sightings from 5 to 2" in request["what"]
+        anne = Clerk(gate, ANNE, "installer")
+        assert "ok" in anne.ask("approve", id=request["id"])
+        assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (2, 1)
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
+        assert gate.policy.settings.min_sightings == 2
+        assert [row.actor for row in log(settings, "approval asked")] == ["uid 0"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="root owns this test's configuration only where root runs it")
+def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (_, settings):
+        pass
+    change(settings, "min_sightings = 5", "min_sightings = 2")
+    with running_gate(tmp_path, board.path) as (_, settings):
+        (request,) = ask(settings, "approvals")
+        with pytest.raises(GateRefused, match="cannot be the second person"):
+            ask(settings, "approve", id=request["id"])
+
+
+def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, models={"allow_unsigned": ()}, roles=ROLES) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+    change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id, eye=8)
+        assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
+        with pytest.raises(GateRefused) as refusal:
+            enrol(settings, eye, "Bo", 2, track=1)
+        assert refusal.value.exit_code == 93
+        eye.walk_up(1, track=2, views=10)
+        assert not any(each.on for each in board.history)
+        (request,) = ask(settings, "approvals")
+        assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
+        eye.walk_up(1, track=3)
+        assert pulsed(board)
+
+
+def test_who_is_refused_too_often_is_not_listened_to_and_a_flood_costs_few_rows(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        carl = Clerk(gate, CARL, "auditor")
+        assert [carl.refused("forget", name="A") for _ in range(6)] == ["NotAllowed"] * 5 + ["LockedOut"]
+        assert carl.refused("status") == "LockedOut", "nor for what they might have asked"
+        assert "ok" in Clerk(gate, ANNE, "auditor").ask("status"), "nobody else is"
+        for _ in range(200):
+            assert carl.refused("forget", name="A") == "LockedOut"
+        for number in range(200):  # as many users as it likes
+            Clerk(gate, 70_000 + number).refused("status")
+        rows = log(settings, "refused", "locked out")
+        assert [row.verb for row in rows[:6]] == ["refused"] * 4 + ["locked out", "refused"]
+        assert rows[0].actor == f"uid {CARL}" and json.loads(rows[0].detail) == {"verb": "forget"}
+        assert len(rows) == 60
+
+
+def test_root_is_not_locked_out_and_is_in_the_log_as_root(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        root = Clerk(gate, 0)
+        assert "ok" in root.ask("pause") and "ok" in root.ask("audit-checkpoint")
+        assert [(row.actor, row.role) for row in log(settings, "pause")] == [("uid 0", "root")]
+
+
+def test_a_resident_sees_their_own_rows_and_nobody_elses_name(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        enrol(settings, eye, "Bo", 2, track=2)
+        ask(settings, "withdraw", name="Ann")
+        rows = Clerk(gate, ANNE, "auditor").ask("audit-about", name="Ann")["ok"]
+        assert [row["verb"] for row in rows] == ["withdraw", "enrol"]
+        assert all(set(row) == {"at", "verb", "role"} for row in rows)
+        until(lambda: not ask(settings, "status")["enrolling"])
+
+
+def test_the_command_line_shows_signs_and_judges_the_log_and_names_the_row_that_was_changed(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "A")
+
+        def run(*words: str) -> Result:
+            file = str(settings.store.path.parent / "edge-gate.toml")
+            return CliRunner().invoke(cli.group, [*words, "--config", file])
+
+        assert "ok" in Clerk(gate, ANNE, "maintainer").ask("withdraw", name="A")
+        kept = run("audit", "checkpoint").output.strip()
+        whole = run("audit", "verify", "--since", kept)
+        assert whole.exit_code == 0 and "what the kept checkpoint was signed for" in whole.output
+        assert "only a kept checkpoint" in run("audit", "verify").output
+        assert f"uid {ANNE} (maintainer)  withdraw" in run("audit", "show").output
+        own = run("audit", "show", "--resident", "A").output
+        assert "maintainer  withdraw" in own and str(ANNE) not in own and " A" not in own
+        within(gate, lambda: gate.store.run("UPDATE audit SET actor = 'uid 7' WHERE verb = 'withdraw'"))
+        changed = run("audit", "verify")
+        assert changed.exit_code == 1 and "row 3 was changed" in changed.output
+        bad = run("audit", "verify", "--since", kept[:-1])
+        assert isinstance(bad.exception, BadCheckpoint)
+
+
+def test_where_the_log_cannot_be_written_nothing_is_changed(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        settle(gate, "A")
+
+        def fill() -> bool:
+            gate.store.run("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no room'); END")
+            return True
+
+        within(gate, fill)
+        for verb in ("pause", "relay-test", "forget"):
+            with pytest.raises(GateRefused):
+                ask(settings, verb, name="A")
+        assert not any(each.on for each in board.history)
+        assert ask(settings, "status")["paused"] is False
+        assert [row["name"] for row in ask(settings, "residents")] == ["A"]
+        within(gate, lambda: gate.store.run("DROP TRIGGER full"))
+        assert ask(settings, "forget", name="A")["name"] == "A"

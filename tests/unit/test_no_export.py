@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No verb and no command gives away a template: each is asked, and every answer is searched for one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edge_gate import cli
+from edge_gate.client import GateRefused, converse
+from edge_gate.gate.roles import VERBS
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import templates
+from tests.unit.peers import RawEye, enrol, running_gate
+
+# Arguments with which each verb answers as fully as it can. What erases the person comes last.
+ASKED: dict[str, dict[str, Any]] = {
+    **{verb: {} for verb in VERBS},
+    "events": {"limit": 500},
+    "audit-about": {"name": "Ann"},
+    "approve": {"id": "x"},
+    "enrol": {"name": "Ann", "consent": {"purpose": "x", "given_by": "x", "until": "2099-01-01"}},
+    "withdraw": {"name": "Bo"},
+    "forget": {"name": "Bo"},
+}
+# The commands, as words, with their arguments; what serves or measures and asks no gate is not called.
+CALLED: dict[str, list[str]] = {
+    "status": ["--json"],
+    "residents": ["--json"],
+    "events": ["--json", "--limit", "500"],
+    "audit show": ["--json"],
+    "audit verify": ["--json"],
+    "audit checkpoint": ["--json"],
+    "approvals": ["--json"],
+    "approve": ["x"],
+    "pause": [],
+    "resume": [],
+    "relay test": ["--json"],
+    "relay list": [],
+    "doctor": ["--json"],
+    "models list": [],
+    "models show": ["test-eyes"],
+    "models verify": [],
+    "enrol": ["Ann", "--consent", "x", "--json"],
+    "consent withdraw": ["Ann"],
+    "forget": ["Ann", "--yes", "--json"],
+}
+NOT_CALLED = {"init", "run", "eye", "evaluate", "bench", "demo"}
+WINDOW = 8
+
+
+def traces(vector: np.ndarray[Any, Any], said: bytes) -> list[str]:
+    """Return in which ways an answer holds eight numbers in a row of a vector."""
+    unit = vector / np.linalg.norm(vector)
+    whole = {f"float{8 * np.dtype(kind).itemsize}": unit.astype(kind).tobytes() for kind in ("<f2", "<f4", "<f8")}
+    whole["int8"] = np.rint(unit * 127 / np.abs(unit).max()).astype(np.int8).tobytes()
+    found = [name for name, raw in whole.items() if any(each in said for each in spelled(raw, len(raw) // len(unit)))]
+    numbers = np.array([float(each) for each in re.findall(rb"-?\d+\.?\d*(?:[eE][-+]?\d+)?", said)])
+    if len(numbers) >= WINDOW:
+        told, known = windows(numbers), windows(unit)
+        if float(np.max(told @ known.T)) > 0.9995:
+            found.append("numbers")
+    return found
+
+
+def windows(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return each eight numbers in a row at length 1, so that a scale does not hide them."""
+    rows = np.lib.stride_tricks.sliding_window_view(np.clip(numbers, -1e9, 1e9), WINDOW)
+    unit: np.ndarray[Any, Any] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def spelled(raw: bytes, size: int) -> Iterator[bytes]:
+    """Yield each part of some bytes, raw, in hexadecimal, and in base64 at any of its three places."""
+    for start in range(0, len(raw) - WINDOW * size + 1, size):
+        part = raw[start : start + WINDOW * size]
+        yield part
+        yield part.hex().encode()
+        yield part.hex().upper().encode()
+        for shift in range(3):
+            inner = base64.b64encode(b"\0" * shift + part)[4 * (shift > 0) : -4]
+            yield inner
+            yield inner.replace(b"+", b"-").replace(b"/", b"_")
+
+
+LEAKS: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
+    "raw": lambda vector: b"..." + vector.astype("<f2").tobytes(),
+    "float32 in hex": lambda vector: vector.astype("<f4").tobytes().hex().encode(),
+    "float16 in HEX": lambda vector: vector.astype("<f2").tobytes().hex().upper().encode(),
+    "base64": lambda vector: base64.b64encode(b"x" + vector.astype("<f2").tobytes()),
+    "base64 for URLs": lambda vector: base64.urlsafe_b64encode(b"xy" + vector.astype("<f4").tobytes()),
+    "JSON": lambda vector: json.dumps([round(float(each), 4) for each in vector]).encode(),
+    "a part, scaled to whole numbers": lambda vector: json.dumps(
+        [round(float(each) * 5000) for each in vector[40:60]]
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("how", LEAKS)
+def test_a_leak_would_be_seen(how: str) -> None:
+    vector = np.random.default_rng(1).normal(size=128)
+    vector /= np.linalg.norm(vector)
+    assert traces(vector, LEAKS[how](vector))
+    assert not traces(np.random.default_rng(2).normal(size=128), LEAKS[how](vector))
+
+
+def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]:
+    if not isinstance(command, click.Group):
+        yield " ".join(words)
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from leaves(found, (*words, name))
+
+
+def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path) -> None:
+    assert set(ASKED) == set(VERBS)
+    assert set(CALLED) | NOT_CALLED == set(leaves(cli.group))
+    said: dict[str, bytes] = {}
+    with BoardSimulator("lcus1") as board, running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        said["enrolling"] = json.dumps(
+            [enrol(settings, eye, "Ann", 1, track=1), enrol(settings, eye, "Bo", 2, track=2)]
+        ).encode()
+        box: list[list[templates.Template]] = []
+        gate.errand(lambda: box.append(templates.gallery(gate.store, gate.card.model_id, gate.clock.now())))  # type: ignore[attr-defined]
+        for verb, request in sorted(ASKED.items(), key=lambda each: (each[1].get("name") == "Bo", each[0] == "forget")):
+            try:
+                said[verb] = json.dumps(list(converse(settings, verb, **request))).encode()
+            except GateRefused as error:
+                said[verb] = str(error).encode()
+        file = str(tmp_path / "site" / "edge-gate.toml")
+        for words, arguments in CALLED.items():
+            with_config = ["--config", file] if words != "relay list" else []
+            result = CliRunner().invoke(cli.group, [*words.split(), *arguments, *with_config])
+            assert result.exit_code != 2, (words, result.output)
+            said[f"edge-gate {words}"] = f"{result.output}{result.exception!s}".encode()
+    assert [len(each) for each in box] == [2]
+    assert all(len(each) > 1 for each in said.values())
+    found = {name: seen for name, text in said.items() for each in box[0] if (seen := traces(each.vector, text))}
+    assert found == {}

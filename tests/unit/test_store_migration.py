@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store that an earlier version wrote is opened and loses nothing.
+
+tests/unit/data/store-0001.db was written by the commit before the audit log: two residents with consent, template and
+one opening each, under the key 00 01 02 ... 1f.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from edge_gate.clock import SystemClock
+from edge_gate.store import Store, audit, consent, events, residents, templates
+from edge_gate.store.audit import AuditLog
+from edge_gate.store.device_key import signing_key
+
+KEY = bytes(range(32))
+OLD = Path(__file__).parent / "data" / "store-0001.db"
+
+
+def test_a_store_from_before_the_audit_log_is_opened_without_loss_and_can_be_logged_in(tmp_path: Path) -> None:
+    path, clock = tmp_path / "edge-gate.db", SystemClock()
+    shutil.copy(OLD, path)
+    path.chmod(0o600)
+    with Store.open(path, KEY, clock) as store:
+        assert "0003_audit" in [row["name"] for row in store.rows("SELECT name FROM _sqlite_migrations")]
+        standings = residents.everyone(store, b"model-01", clock.now())
+        assert [(each.resident.name, each.consent, each.has_template) for each in standings] == [
+            ("Ada", consent.State.VALID, True),
+            ("Bo", consent.State.VALID, True),
+        ]
+        for number, each in enumerate(templates.gallery(store, b"model-01", clock.now())):
+            given = np.random.default_rng(number).normal(size=128)
+            assert float(each.vector @ given / np.linalg.norm(given)) > 0.9999
+        assert [event.outcome for event in events.recent(store)] == ["confirmed"] * 2
+        AuditLog(store, signing_key(KEY)).append(
+            "pause", actor="gate", role="gate", resident_id=standings[0].resident.id
+        )
+        assert len(audit.about(store, standings[0].resident.id)) == 1
+        residents.forget(store, "Ada")
+        assert store.check() == []
+    with Store.open(path, KEY, clock) as again:
+        assert [row.verb for row in audit.rows(again)] == ["pause"]
