@@ -302,3 +302,25 @@ class DemoFailed(EdgeGateError):
     """The demo could not run: {0}"""
 
     exit_code = 82
+
+
+# --- keys and forgetting: 90-99 -------------------------------------------------------------------------------------
+class KeyringMissing(EdgeGateError, FileNotFoundError):
+    """The keyring {0} is not there, so no template in the store can be opened. Nothing was changed. Put it back; or,
+    where it is lost, begin a new one with `edge-gate keys new-keyring`: then everybody has to be enrolled again."""
+
+    exit_code = 90
+
+
+class KeyringDamaged(EdgeGateError, PermissionError):
+    """The key does not open the keyring {0}: it is damaged, or belongs to another store. Nothing was changed. See
+    docs/maintainer.md, "The keyring"."""
+
+    exit_code = 91
+
+
+class CipherMissing(EdgeGateError, RuntimeError):
+    """AES-256-GCM-SIV is not in this installation: its OpenSSL is older than 3.2. Install `cryptography` from its
+    wheel (pip install --force-reinstall cryptography)."""
+
+    exit_code = 92

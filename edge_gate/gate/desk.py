@@ -195,16 +195,20 @@ class Desk:
     def _forget(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
         resident = residents.find(gate.store, _text(request, "name", 200))
-        removed = residents.forget(gate.store, resident.id)
-        gate.reload_gallery()
+        try:
+            removed = residents.forget(gate.store, resident.id)
+        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
+            gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
         caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
         resident = residents.find(gate.store, _text(request, "name", 200))
-        removed = consent.withdraw(gate.store, resident.id)
-        gate.reload_gallery()
+        try:
+            removed = consent.withdraw(gate.store, resident.id)
+        finally:
+            gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
         caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
 

@@ -17,6 +17,7 @@ from edge_gate.notify import ServiceNotifier
 from edge_gate.relays.board import open_board
 from edge_gate.store.database import Store
 from edge_gate.store.keys import load_key
+from edge_gate.store.lock import sole_use
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def opened(config: Config) -> Iterator[Gate]:
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
         door.secure()
+        stack.enter_context(sole_use(config.store.path))
         store = stack.enter_context(Store.open(config.store.path, load_key(config.store, os.environ), clock))
         gate = Gate(config, store, door, clock)
         stack.callback(gate.close)

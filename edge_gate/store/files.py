@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a file comes into being: whole, private, durable and never over another one."""
+"""How a file comes into being: whole, private, durable and never over another one; and how one is replaced."""
 
 from __future__ import annotations
 
@@ -44,7 +44,46 @@ def appearing(path: Path) -> Iterator[Path]:
     except FileExistsError as error:
         raise AlreadyInitialised(path) from error
     except OSError as error:
-        raise _explained(path, error) from error
+        raise explained(path, error) from error
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of what the file at ``path`` holds, wholly or not at all; durable on return.
+
+    The old bytes are then overwritten where they lay, so that neither the file system nor an image of the card gives
+    them back; worn flash cells still may. Raises StoreFull, StoreReadOnly or StoreError; then the old file is there.
+    """
+    draft = _draft_of(path)
+    try:
+        _clear_drafts(path)
+        with path.open("r+b") as old:
+            _create(draft)
+            draft.write_bytes(content)
+            sync(draft)
+            draft.rename(path)
+            sync(path.parent)
+            with suppress(OSError):  # what had to happen has happened
+                _overwrite(old.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise explained(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Overwrite a file and remove its name; durable on return. A file that is not there is as good as removed."""
+    try:
+        with suppress(FileNotFoundError), path.open("r+b") as file:
+            _overwrite(file.fileno())
+        path.unlink(missing_ok=True)
+        sync(path.parent)
+    except OSError as error:
+        raise explained(path, error) from error
+
+
+def _overwrite(descriptor: int) -> None:
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)
 
 
 def sync(path: Path) -> None:
@@ -67,7 +106,7 @@ def trouble_beside(path: Path) -> StoreError | None:
         draft.write_bytes(bytes(_TRIAL_BYTES))
         sync(draft)
     except OSError as error:
-        return _explained(path, error)
+        return explained(path, error)
     finally:
         with suppress(OSError):
             draft.unlink()
@@ -94,7 +133,10 @@ def _create(path: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(path: Path, error: OSError) -> StoreError:
+def explained(path: Path, error: OSError) -> StoreError:
+    """Return what a fault of the disk means for the store."""
+    if isinstance(error, StoreError):
+        return error
     reason = error.strerror or str(error)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
