@@ -324,3 +324,9 @@ class CipherMissing(EdgeGateError, RuntimeError):
     wheel (pip install --force-reinstall cryptography)."""
 
     exit_code = 92
+
+
+class ReceiptInvalid(EdgeGateError, ValueError):
+    """This is no good receipt: {0}."""
+
+    exit_code = 93

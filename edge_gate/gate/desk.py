@@ -22,6 +22,7 @@ from edge_gate.errors import (
 from edge_gate.gate.control import Caller, failure
 from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
+from edge_gate.receipt import Receipt, written
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -200,7 +201,9 @@ class Desk:
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
-        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+        receipt = Receipt(gate.config.site.name, at=gate.clock.now(), **asdict(removed))
+        page = written(receipt, gate.store.keyring.signer(), gate.config.site.language)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": page}})
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate

@@ -184,7 +184,7 @@ class Keyring:
                 raise KeyringMissing(self.path) from error
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if os.path.samestat(os.fstat(file), os.stat(self.path)):
+                if os.path.samestat(os.fstat(file), self.path.stat()):
                     yield
                     return
             finally:

@@ -19,6 +19,7 @@ from edge_gate.clock import SystemClock
 from edge_gate.config import StoreSettings
 from edge_gate.errors import ResidentUnknown
 from edge_gate.store import Store, consent, events, load_key, residents, templates
+from edge_gate.store.sweep import sweep
 
 pytestmark = pytest.mark.system
 
@@ -158,7 +159,7 @@ def test_creating_a_key_and_a_store_leaves_none_or_a_whole_one_at_every_cut(tmp_
             with Store.create(path, KEY, CLOCK) as store:
                 assert store.check() == [], cut
             names = {each.name for each in cut.iterdir() if "store.key" not in each.name}
-            assert names == {"edge-gate.db"}, "a draft of the first attempt stayed"
+            assert names == {"edge-gate.db", "edge-gate.db.keyring"}, "a draft of the first attempt stayed"
     assert absent > 20, "the cuts did not reach into the making of the store"
     assert whole > 5
 
@@ -171,7 +172,9 @@ def test_no_acknowledged_row_is_lost_and_nobody_is_half_forgotten_at_any_cut(
     assert len(cuts[-1][1].forgotten) == 2, "the program did not come to its end"
     for cut, told in cuts:
         with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            sweep(store)
             assert store.check() == [], cut
+            assert all(store.keyring.buried(each) and not store.keyring.data_key(each) for each in told.nobody), cut
             holds_every_event(store, told)
             holds_whole_people(store, told)
 
@@ -196,6 +199,29 @@ def holds_whole_people(store: Store, told: Acknowledged) -> None:
     for name in told.forgotten:
         with pytest.raises(ResidentUnknown):
             residents.find(store, name)
+
+
+def test_no_copy_of_the_database_opens_the_template_of_somebody_whose_forgetting_was_acknowledged(
+    lives: list[tuple[Path, Acknowledged]], tmp_path: Path
+) -> None:
+    """The keyring as the last cut left it, beside the database of each cut before: each is a backup of its moment."""
+    path, ring = tmp_path / "edge-gate.db", lives[-1][0] / "edge-gate.db.keyring"
+    theirs = 0
+    for cut, told in lives[::9]:
+        if not (cut / "edge-gate.db").exists() or not told.enrolled:
+            continue
+        for each in cut.glob("edge-gate.db*"):
+            shutil.copy(each, tmp_path)
+        held = {name for name in told.enrolled if name.startswith("Guest") and name not in told.forgotten}
+        shutil.copy(ring, path.with_name(ring.name))
+        with Store.open(path, KEY, CLOCK) as store:
+            known = {each.id: each.name for each in residents.everyone_known(store)}
+            gallery = {known[each.resident_id] for each in templates.gallery(store, MODEL, CLOCK.now())}
+        assert not any(name.startswith("Guest") for name in gallery), cut
+        theirs += len(held & set(known.values()))
+        for each in tmp_path.glob("edge-gate.db*"):
+            each.unlink()
+    assert theirs > 5, "no copy had somebody who was forgotten later"
 
 
 def test_the_cuts_do_drop_what_was_not_synced(tmp_path: Path) -> None:
