@@ -330,3 +330,15 @@ class ReceiptInvalid(EdgeGateError, ValueError):
     """This is no good receipt: {0}."""
 
     exit_code = 93
+
+
+class RotationFailed(EdgeGateError):
+    """The store's key was not changed to the end: {0}. Ask for it again with `edge-gate keys rotate`."""
+
+    exit_code = 94
+
+
+class SharesUnfit(EdgeGateError, ValueError):
+    """These shares do not give a key: {0}. Nothing was written."""
+
+    exit_code = 95

@@ -67,10 +67,11 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
     from edge_gate.cli.unlock import unlocked
     from edge_gate.receipt import public_key_text
     from edge_gate.store.keyring import Keyring, keyring_path
+    from edge_gate.store.pending import keys_in_use
     from edge_gate.store.traces import search, words_for
 
-    key = unlocked(settings.store)
-    keyring = Keyring.open(keyring_path(settings.store.path), key)
+    key, ring_key = keys_in_use(settings.store.path, unlocked(settings.store))
+    keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
     own_key = public_key_text(keyring.signer().public_key())
     words = {word: forms for what in wanted for word, forms in words_for(_meant(what, own_key)).items()}
     found = [search(each, key, words) for each in (settings.store.path, *backups)]

@@ -25,6 +25,7 @@ from edge_gate.store import schema
 from edge_gate.store.faults import faults
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keyring import Keyring, keyring_path
+from edge_gate.store.pending import keys_in_use
 from edge_gate.store.sealing import seal_row
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -52,7 +53,18 @@ class Store:
         for name in (path, *_beside(path)):
             if name.exists() or name.is_symlink():
                 raise AlreadyInitialised(name)
+        fresh = not keyring_path(path).exists()
         keyring = Keyring.create(keyring_path(path), key)  # first: a store without its keyring does not open
+        try:
+            cls._create(path, key, clock, keyring)
+        except StoreError:
+            if fresh:
+                keyring.path.unlink()
+            raise
+        return cls.open(path, key, clock)
+
+    @classmethod
+    def _create(cls, path: Path, key: bytes, clock: Clock, keyring: Keyring) -> None:
         with (
             appearing(path) as draft,
             faults(path),
@@ -61,7 +73,6 @@ class Store:
             store._connection.execute("PRAGMA journal_mode = WAL")
             store._migrate()
             store.empty_log()  # closing would do it too, but not say where it failed
-        return cls.open(path, key, clock)
 
     @classmethod
     def open(cls, path: Path, key: bytes, clock: Clock) -> Self:
@@ -70,13 +81,14 @@ class Store:
         Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or KeyringDamaged, all
         before anything was changed.
         """
+        key, ring_key = keys_in_use(path, key)
         with closing(connections.look(path, key)) as seen, faults(path):
             applied = schema.applied_steps(_database(seen))
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
-        keyring = _keyring(keyring_path(path), key, new=schema.SEALING_STEP not in applied)
+        keyring = _keyring(keyring_path(path), ring_key, new=schema.SEALING_STEP not in applied)
         with faults(path):
             store = cls(path, clock, connections.connect(path, key, "rw"), keyring)
         try:

@@ -30,14 +30,14 @@ def appearing(path: Path) -> Iterator[Path]:
     """
     draft = _draft_of(path)
     try:
-        _clear_drafts(path)
+        clear_drafts(path)
         _create(draft)
         try:
             yield draft
             sync(draft)
             os.link(draft, path)
         finally:
-            _clear_drafts(path)
+            clear_drafts(path)
         sync(path.parent)
     except (StoreError, AlreadyInitialised):  # some of which are OSErrors too
         raise
@@ -47,27 +47,36 @@ def appearing(path: Path) -> Iterator[Path]:
         raise explained(path, error) from error
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Put ``content`` in the place of what the file at ``path`` holds, wholly or not at all; durable on return.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an empty 0600 draft; what the block wrote into it then replaces the file at ``path``, durably.
 
-    The old bytes are then overwritten where they lay, so that neither the file system nor an image of the card gives
-    them back; worn flash cells still may. Raises StoreFull, StoreReadOnly or StoreError; then the old file is there.
+    A power cut at any moment leaves the old file or the new one. The old bytes are then overwritten where they lay, so
+    that neither the file system nor an image of the card gives them back; worn flash cells still may.
+    Raises StoreFull, StoreReadOnly or StoreError; then the old file is there.
     """
     draft = _draft_of(path)
     try:
-        _clear_drafts(path)
+        clear_drafts(path)
         with path.open("r+b") as old:
             _create(draft)
-            draft.write_bytes(content)
+            yield draft
             sync(draft)
             draft.rename(path)
             sync(path.parent)
             with suppress(OSError):  # what had to happen has happened
                 _overwrite(old.fileno())
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise explained(path, error) from error
+    finally:
+        with suppress(OSError):
+            clear_drafts(path)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of what a file holds, as `replacing` does."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
 
 
 def remove(path: Path) -> None:
@@ -117,7 +126,7 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
 
 
-def _clear_drafts(path: Path) -> None:
+def clear_drafts(path: Path) -> None:
     """Remove drafts, also those of an attempt that a power cut ended, with what SQLite laid beside them."""
     ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.new(-journal|-wal|-shm)?")
     for each in path.parent.iterdir():

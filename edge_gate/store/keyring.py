@@ -39,7 +39,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store.files import appearing, explained, replace
+from edge_gate.store.files import appearing, clear_drafts, explained, replace
 from edge_gate.store.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGRING1\0"
@@ -78,6 +78,7 @@ class Keyring:
                 raise AlreadyInitialised(path) from error
             if found._keys or found._tombstones:
                 raise AlreadyInitialised(path)
+            clear_drafts(path)
             return found
         made = cls(path, store_key)
         with appearing(path) as draft:
@@ -98,6 +99,10 @@ class Keyring:
     def buried(self, resident_id: str) -> bool:
         """Tell whether this resident was forgotten."""
         return uuid.UUID(resident_id).bytes in self._tombstones
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many residents have a key, and how many tombstones there are."""
+        return len(self._keys), len(self._tombstones)
 
     def ensure(self, resident_ids: Iterable[str]) -> None:
         """See to it that each of these has a key, on the disk before anything is sealed under it.
