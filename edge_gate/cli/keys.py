@@ -181,6 +181,6 @@ def _combined() -> bytes:
             continue
         shares.append(words)
     try:
-        return combine_mnemonics(shares)
+        return bytes(combine_mnemonics(shares))
     except MnemonicError as error:
         raise SharesUnfit(str(error)) from error

@@ -60,6 +60,7 @@ def replacing(path: Path) -> Iterator[Path]:
         clear_drafts(path)
         with path.open("r+b") as old:
             _create(draft)
+            own_like(draft, path)
             yield draft
             sync(draft)
             draft.rename(path)
@@ -93,6 +94,13 @@ def remove(path: Path) -> None:
 def _overwrite(descriptor: int) -> None:
     os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
     os.fsync(descriptor)
+
+
+def own_like(path: Path, model: Path) -> None:
+    """Where root writes for the gate, give the file to the gate's user: whoever owns ``model``."""
+    if os.geteuid() == 0:
+        status = model.stat()
+        os.chown(path, status.st_uid, status.st_gid)
 
 
 def sync(path: Path) -> None:

@@ -39,7 +39,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store.files import appearing, clear_drafts, explained, replace
+from edge_gate.store.files import appearing, clear_drafts, explained, own_like, replace
 from edge_gate.store.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGRING1\0"
@@ -82,6 +82,7 @@ class Keyring:
             return found
         made = cls(path, store_key)
         with appearing(path) as draft:
+            own_like(draft, path.parent)
             draft.write_bytes(made._sealed())
         return made
 

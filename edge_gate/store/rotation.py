@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from edge_gate.errors import RotationFailed
 from edge_gate.store import connection, pending
@@ -74,7 +75,7 @@ def _rewrite(path: Path, change: Change) -> None:
         sync(path.parent)
 
 
-def _rows(database: connection.Any) -> dict[str, int]:
+def _rows(database: Any) -> dict[str, int]:
     names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     counts = {}
     for name in names:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -143,6 +144,20 @@ def test_what_is_written_down_during_a_change_opens_with_either_key_and_with_no_
     assert pending.read(path, b"x" * 32) is None
     content = pending.pending_path(path).read_bytes()
     assert not any(key in content for key in (change.old, change.new))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for somebody else")
+def test_what_root_writes_during_a_change_belongs_to_the_gates_user(path: Path) -> None:
+    gates_user = 65534
+    for each in (path.parent, path, keyring_path(path)):
+        os.chown(each, gates_user, gates_user)
+    with pytest.raises(RotationFailed):
+        rotation.rotate(path, lambda: KEY, lambda _: None)
+    assert {each.stat().st_uid for each in path.parent.iterdir()} == {gates_user}
+    assert pending.pending_path(path).exists()
+    keyring_path(path).unlink()
+    Keyring.create(keyring_path(path), KEY)
+    assert keyring_path(path).stat().st_uid == gates_user
 
 
 def test_a_store_is_held_by_one_at_a_time(path: Path) -> None:
