@@ -98,9 +98,9 @@ def _overwrite(descriptor: int) -> None:
 
 def own_like(path: Path, model: Path) -> None:
     """Where root writes for the gate, give the file to the gate's user: whoever owns ``model``."""
-    if os.geteuid() == 0:
-        status = model.stat()
-        os.chown(path, status.st_uid, status.st_gid)
+    wanted, has = model.stat(), path.stat()
+    if os.geteuid() == 0 and (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.chown(path, wanted.st_uid, wanted.st_gid)
 
 
 def sync(path: Path) -> None:
