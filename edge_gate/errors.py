@@ -336,3 +336,43 @@ class BadCheckpoint(EdgeGateError, ValueError):
     """This checkpoint cannot be used: {0}."""
 
     exit_code = 94
+
+
+# --- keys and forgetting: 100-109 -----------------------------------------------------------------------------------
+class KeyringMissing(EdgeGateError, FileNotFoundError):
+    """The keyring {0} is not there, so no template in the store can be opened. Nothing was changed. Put it back; or,
+    where it is lost, begin a new one with `edge-gate keys new-keyring`: then everybody has to be enrolled again."""
+
+    exit_code = 100
+
+
+class KeyringDamaged(EdgeGateError, PermissionError):
+    """The key does not open the keyring {0}: it is damaged, or belongs to another store. Nothing was changed. See
+    docs/maintainer.md, "The keyring"."""
+
+    exit_code = 101
+
+
+class CipherMissing(EdgeGateError, RuntimeError):
+    """AES-256-GCM-SIV is not in this installation: its OpenSSL is older than 3.2. Install `cryptography` from its
+    wheel (pip install --force-reinstall cryptography)."""
+
+    exit_code = 102
+
+
+class ReceiptInvalid(EdgeGateError, ValueError):
+    """This is no good receipt: {0}."""
+
+    exit_code = 103
+
+
+class RotationFailed(EdgeGateError):
+    """The store's key was not changed to the end: {0}. Ask for it again with `edge-gate keys rotate`."""
+
+    exit_code = 104
+
+
+class SharesUnfit(EdgeGateError, ValueError):
+    """These shares do not give a key: {0}. Nothing was written."""
+
+    exit_code = 105

@@ -17,7 +17,7 @@ from edge_gate.errors import EdgeGateError
 
 COMMANDS: Final = (
     "init", "run", "eye", "status", "enrol", "residents", "consent", "forget", "events", "audit", "approvals",
-    "approve", "pause", "resume", "relay", "doctor", "models", "evaluate", "bench", "demo",
+    "approve", "pause", "resume", "relay", "keys", "doctor", "models", "evaluate", "bench", "demo",
 )  # fmt: skip
 _MODULES: Final = {
     "run": "serve",

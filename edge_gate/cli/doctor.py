@@ -185,7 +185,10 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 
 def _permissions(patient: Patient) -> Iterator[Finding]:
-    private = [patient.settings.store.path, patient.settings.store.key_file]
+    from edge_gate.store.keyring import keyring_path
+
+    store = patient.settings.store
+    private = [store.path, keyring_path(store.path), store.key_file]
     for each, unwanted in [(patient.path, 0o022), *((each, 0o077) for each in private if each != Path())]:
         if each.exists() and each.stat().st_mode & unwanted:
             mode = stat.S_IMODE(each.stat().st_mode)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`edge-gate forget`: erase a person."""
+"""`edge-gate forget`: erase a person, give them a receipt, and look afterwards whether anything is left."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,23 +14,112 @@ from edge_gate import config
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.client import ask
 
+if TYPE_CHECKING:
+    from edge_gate.store.keyring import Keyring
+    from edge_gate.store.traces import Found
+
 
 @click.command("forget")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
+@click.option(
+    "--verify",
+    "wanted",
+    multiple=True,
+    metavar="WHAT",
+    help="Erase nobody, but look for what is left: a receipt's file, an identifier or a name. May be repeated.",
+)
+@click.option(
+    "--backup",
+    "backups",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="With --verify: look into this copy of the store too. May be repeated.",
+)
 @config_option
 @json_option
-def command(name: str, yes: bool, path: Path, as_json: bool) -> None:
-    """Erase NAME: template, consent and name. Past events stay, without a name. This cannot be undone."""
+def command(
+    name: str | None, yes: bool, wanted: tuple[str, ...], backups: tuple[Path, ...], path: Path, as_json: bool
+) -> None:
+    """Erase NAME: data key, template, consent and name. Past events stay, without a name. This cannot be undone.
+
+    Prints a signed receipt for the person, in the site's language. With --verify, which needs the store's key and so
+    root, every page of the store, used or free, its log and the copies that you name are searched.
+    """
     settings = config.load(path)
+    if wanted:
+        if name is not None:
+            raise click.UsageError("Either a NAME to erase, or --verify.")
+        _verify(settings, wanted, backups, as_json)
+        return
+    if name is None or backups:
+        raise click.UsageError("Name whom to erase, or what to --verify.")
     if not yes:
         click.confirm(f"Erase everything that is stored of {name}?", abort=True)
     answer = ask(settings, "forget", name=name)
     if as_json:
         show_json(answer)
     else:
-        click.echo(f"{answer['name']} is forgotten.")
-        if answer["traces_left"]:
-            click.echo(
-                "Another process was reading the store, so old pages stay in its log until the gate's next start."
-            )
+        click.echo(f"{answer['name']} is forgotten. Give them this receipt:\n\n{answer['receipt']}", nl=False)
+
+
+def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
+    from edge_gate.cli.unlock import unlocked
+    from edge_gate.receipt import public_key_text
+    from edge_gate.store.keyring import Keyring, keyring_path
+    from edge_gate.store.pending import keys_in_use
+    from edge_gate.store.traces import search, words_for
+
+    key, ring_key = keys_in_use(settings.store.path, unlocked(settings.store))
+    keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
+    own_key = public_key_text(keyring.signer().public_key())
+    words = {word: forms for what in wanted for word, forms in words_for(_meant(what, own_key)).items()}
+    found = [search(each, key, words) for each in (settings.store.path, *backups)]
+    keys = _keys_of(keyring, words)
+    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values())
+    if as_json:
+        shown = [
+            {"file": str(each.path), "pages": each.pages, "unread": each.unread, "found": each.hits} for each in found
+        ]
+        show_json({"clean": clean, "files": shown, "keys": {word: has for word, (has, _) in keys.items()}})
+    else:
+        _show(found, keys)
+        click.echo("Clean." if clean else "Not clean.")
+    if not clean:
+        raise SystemExit(1)
+
+
+def _meant(what: str, own_key: str) -> str:
+    """Return the identifier in a receipt, else the text itself."""
+    from edge_gate.receipt import checked
+
+    if not Path(what).is_file():
+        return what
+    receipt = checked(Path(what).read_text(encoding="utf-8"))
+    whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
+    click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
+    return receipt.resident_id
+
+
+def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bool]]:
+    """Return, for each word that is an identifier, whether the keyring has a key for it, and whether a tombstone."""
+    found = {}
+    for word in words:
+        try:
+            uuid.UUID(word)
+        except ValueError:
+            continue
+        found[word] = (keyring.data_key(word) is not None, keyring.buried(word))
+    return found
+
+
+def _show(found: list[Found], keys: dict[str, tuple[bool, bool]]) -> None:
+    for each in found:
+        click.echo(f"{each.path}: {each.pages} pages searched")
+        if each.unread:
+            click.echo(f"  {each.unread} pages do not decrypt and could not be searched")
+        for word, pages in each.hits.items():
+            click.echo(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
+    for word, (has_key, buried) in keys.items():
+        state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
+        click.echo(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")

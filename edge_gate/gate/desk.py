@@ -23,6 +23,7 @@ from edge_gate.gate.control import Caller, failure
 from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.gate.oversight_desk import OversightDesk
+from edge_gate.receipt import Receipt, written
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -209,12 +210,16 @@ class Desk:
         gate = self._gate
         resident = residents.find(gate.store, _text(request, "name", 200))
         approved = gate.oversight.second(caller, "forget", resident.id, f"forgetting {resident.name}", resident.id)
-        removed = residents.forget(
-            gate.store, resident.id, record=lambda: gate.oversight.acted(caller, "forget", detail=approved)
-        )
-        gate.reload_gallery()
+        try:
+            removed = residents.forget(
+                gate.store, resident.id, record=lambda: gate.oversight.acted(caller, "forget", detail=approved)
+            )
+        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
+            gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
-        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+        receipt = Receipt(gate.config.site.name, at=gate.clock.now(), **asdict(removed))
+        page = written(receipt, gate.store.keyring.signer(), gate.config.site.language)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": page}})
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
@@ -226,8 +231,10 @@ class Desk:
         def record() -> None:
             gate.oversight.acted(caller, "withdraw", resident_id=resident.id, detail=approved)
 
-        removed = consent.withdraw(gate.store, resident.id, record=record)
-        gate.reload_gallery()
+        try:
+            removed = consent.withdraw(gate.store, resident.id, record=record)
+        finally:
+            gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
         caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
 

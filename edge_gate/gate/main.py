@@ -19,6 +19,7 @@ from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.device_key import signing_key
 from edge_gate.store.keys import load_key
+from edge_gate.store.lock import sole_use
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
         door.secure()
+        stack.enter_context(sole_use(config.store.path))
         key = load_key(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         gate = Gate(config, store, AuditLog(store, signing_key(key)), door, clock, written_by)

@@ -12,6 +12,7 @@ import os
 import selectors
 import socket
 from collections.abc import Callable
+from dataclasses import asdict, astuple
 from typing import Any, Final
 
 from edge_gate import cards, guidance
@@ -31,6 +32,7 @@ from edge_gate.gate.roles import groups
 from edge_gate.store import events, templates
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.sweep import sweep
 from edge_gate.wire import CameraState, Health, Sighting
 
 # How often the loop turns when nothing happens: consents expire, approaches end, the watchdog is fed.
@@ -58,6 +60,7 @@ class Gate:
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
         self.gallery = Gallery.of((), ())
+        self._seals: dict[bytes, int] = {}
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
@@ -74,17 +77,28 @@ class Gate:
         self._selector.register(self._waker, selectors.EVENT_READ, lambda: self._waker.recv(64))
 
     def start(self) -> None:
-        """Account for what a crash may have left open in the log, and read who may come in."""
+        """Account for what a crash may have left open in the log and in forgetting, and read who may come in."""
         self._started = True
         self.oversight.start()
         for event in events.unfinished(self.store):
             events.finish(self.store, event.id, "interrupted")
+        self._sweep()
         self.reload_gallery()
         self.record("started", detail={"door": self.door.state.value, "fmr": self.point.fmr})
         for card in self.waived:
             _log.warning("the model %s is %s; models.allow_unsigned lets it in", card.name, card.waived)
             detail = {"model": card.name, "signature": card.waived, "sha256": card.fields["sha256"]}
             self.record("unsigned model", detail=detail)
+
+    def _sweep(self) -> None:
+        """Remove whoever was forgotten and is back, out of an old backup or through a power cut, and say so."""
+        try:
+            swept = sweep(self.store)
+            if swept:
+                _log.warning("swept: %s forgotten residents, %s templates without a key", *astuple(swept))
+                self.record("swept", detail=asdict(swept))
+        except StoreError as error:  # they stay unreadable; the next start tries again
+            self._note_store_fault(error)
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`; ``alive()`` is called in each turn and feeds the watchdog."""
@@ -142,7 +156,14 @@ class Gate:
 
     def reload_gallery(self) -> None:
         """Read the templates of everyone whose consent holds at this moment."""
-        found = templates.gallery(self.store, self.card.model_id, self.clock.now())
+        rows, vectors = self._seals, self.gallery.vectors  # an opened template is not opened again each minute
+        found = templates.gallery(
+            self.store,
+            self.card.model_id,
+            self.clock.now(),
+            lambda seal: vectors[rows[seal]] if seal in rows else None,
+        )
+        self._seals = {each.seal: row for row, each in enumerate(found)}
         self.gallery = Gallery.of([each.resident_id for each in found], [each.vector for each in found])
         self._gallery_read_ns = self.clock.monotonic_ns()
 

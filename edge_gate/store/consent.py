@@ -86,8 +86,10 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
 def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Withdrawn:
     """End the resident's consents and remove their templates, of which no trace stays. The resident stays known.
 
-    ``record()`` writes down who asked for it, in the same transaction. Not inside another transaction.
+    Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
+    the transaction that follows. Not inside another transaction.
     """
+    store.keyring.destroy(resident_id, forgotten=False)
     with store.transaction():
         record()
         consents = store.run(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,9 @@ from edge_gate.store import connection as connections
 from edge_gate.store import schema
 from edge_gate.store.faults import faults
 from edge_gate.store.files import appearing, sync
+from edge_gate.store.keyring import Keyring, keyring_path
+from edge_gate.store.pending import keys_in_use
+from edge_gate.store.sealing import seal_row
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -31,14 +34,14 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "path")
+    __slots__ = ("_connection", "_database", "clock", "keyring", "path")
 
-    def __init__(self, path: Path, clock: Clock, connection: Any) -> None:
+    def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring) -> None:
         self.path = path
         self.clock = clock
+        self.keyring = keyring
         self._connection = connection
-        # No plugins: an installed package must not be able to reach into the store.
-        self._database = Database(connection, recursive_triggers=False, execute_plugins=False)
+        self._database = _database(connection)
 
     @classmethod
     def create(cls, path: Path, key: bytes, clock: Clock) -> Self:
@@ -50,31 +53,44 @@ class Store:
         for name in (path, *_beside(path)):
             if name.exists() or name.is_symlink():
                 raise AlreadyInitialised(name)
+        fresh = not keyring_path(path).exists()
+        keyring = Keyring.create(keyring_path(path), key)  # first: a store without its keyring does not open
+        try:
+            cls._create(path, key, clock, keyring)
+        except StoreError:
+            if fresh:
+                keyring.path.unlink()
+            raise
+        return cls.open(path, key, clock)
+
+    @classmethod
+    def _create(cls, path: Path, key: bytes, clock: Clock, keyring: Keyring) -> None:
         with (
             appearing(path) as draft,
             faults(path),
-            cls(path, clock, connections.connect(draft, key, "rw")) as store,
+            cls(path, clock, connections.connect(draft, key, "rw"), keyring) as store,
         ):
             store._connection.execute("PRAGMA journal_mode = WAL")
-            with store.transaction():
-                schema.migrate(store._database)
+            store._migrate()
             store.empty_log()  # closing would do it too, but not say where it failed
-        return cls.open(path, key, clock)
 
     @classmethod
     def open(cls, path: Path, key: bytes, clock: Clock) -> Self:
         """Open a store that exists, bringing its tables up to date.
 
-        Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt or StoreTooNew, all before anything was changed.
+        Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or KeyringDamaged, all
+        before anything was changed.
         """
-        with cls(path, clock, connections.look(path, key)) as seen, faults(path):
-            applied = schema.applied_steps(seen._database)
+        key, ring_key = keys_in_use(path, key)
+        with closing(connections.look(path, key)) as seen, faults(path):
+            applied = schema.applied_steps(_database(seen))
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
+        keyring = _keyring(keyring_path(path), ring_key, new=schema.SEALING_STEP not in applied)
         with faults(path):
-            store = cls(path, clock, connections.connect(path, key, "rw"))
+            store = cls(path, clock, connections.connect(path, key, "rw"), keyring)
         try:
             store._prepare(migrating=len(applied) < len(schema.known_steps()))
         except BaseException:
@@ -84,11 +100,26 @@ class Store:
 
     def _prepare(self, *, migrating: bool) -> None:
         if migrating:
-            with self.transaction():
-                schema.migrate(self._database)
+            self._migrate()
         # A power cut may have come between forgetting someone and emptying the log of their old pages.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
             self.empty_log()
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            schema.migrate(self._database)
+            if self._database.table("template_unsealed").exists():
+                self._seal_old_rows()
+
+    def _seal_old_rows(self) -> None:
+        """Seal what was stored before there were data keys. The pages of the dropped table are zeroed whole."""
+        rows = self.rows("SELECT * FROM template_unsealed ORDER BY rowid")
+        self.keyring.ensure(row["resident_id"] for row in rows)
+        for row in rows:
+            resident_id, vector = row["resident_id"], row.pop("vector")
+            key = self.keyring.data_key(resident_id) or b""
+            self.insert("template", row | {"sealed": seal_row(key, "template", resident_id, row["model_id"], vector)})
+        self.run("DROP TABLE template_unsealed")
 
     def close(self) -> None:
         """Close the file; the last to close it also empties and removes the write-ahead log."""
@@ -171,7 +202,7 @@ class Store:
         return [*self._unsafe_files(), *self._failed_checks()]
 
     def _unsafe_files(self) -> Iterator[str]:
-        for name in (self.path, *_beside(self.path)):
+        for name in (self.path, self.keyring.path, *_beside(self.path)):
             with suppress(FileNotFoundError):
                 if (mode := stat.S_IMODE(name.stat().st_mode)) & 0o077:
                     yield f"{name} can be read by others (mode {mode:04o}). Mend with: chmod 600 {name}"
@@ -185,6 +216,16 @@ class Store:
                         yield f"{pragma}: {finding}"
             except StoreError as error:
                 yield str(error)
+
+
+def _database(connection: Any) -> Database:
+    # No plugins: an installed package must not be able to reach into the store.
+    return Database(connection, recursive_triggers=False, execute_plugins=False)
+
+
+def _keyring(path: Path, key: bytes, *, new: bool) -> Keyring:
+    """Open the keyring; ``new``: make it where it is not there, for a store that was never sealed under one."""
+    return Keyring.create(path, key) if new and not path.exists() else Keyring.open(path, key)
 
 
 def _beside(path: Path) -> list[Path]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a file comes into being: whole, private, durable and never over another one."""
+"""How a file comes into being: whole, private, durable and never over another one; and how one is replaced."""
 
 from __future__ import annotations
 
@@ -30,21 +30,77 @@ def appearing(path: Path) -> Iterator[Path]:
     """
     draft = _draft_of(path)
     try:
-        _clear_drafts(path)
+        clear_drafts(path)
         _create(draft)
         try:
             yield draft
             sync(draft)
             os.link(draft, path)
         finally:
-            _clear_drafts(path)
+            clear_drafts(path)
         sync(path.parent)
     except (StoreError, AlreadyInitialised):  # some of which are OSErrors too
         raise
     except FileExistsError as error:
         raise AlreadyInitialised(path) from error
     except OSError as error:
-        raise _explained(path, error) from error
+        raise explained(path, error) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an empty 0600 draft; what the block wrote into it then replaces the file at ``path``, durably.
+
+    A power cut at any moment leaves the old file or the new one. The old bytes are then overwritten where they lay, so
+    that neither the file system nor an image of the card gives them back; worn flash cells still may.
+    Raises StoreFull, StoreReadOnly or StoreError; then the old file is there.
+    """
+    draft = _draft_of(path)
+    try:
+        clear_drafts(path)
+        with path.open("r+b") as old:
+            _create(draft)
+            own_like(draft, path)
+            yield draft
+            sync(draft)
+            draft.rename(path)
+            sync(path.parent)
+            with suppress(OSError):  # what had to happen has happened
+                _overwrite(old.fileno())
+    except OSError as error:
+        raise explained(path, error) from error
+    finally:
+        with suppress(OSError):
+            clear_drafts(path)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of what a file holds, as `replacing` does."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    """Overwrite a file and remove its name; durable on return. A file that is not there is as good as removed."""
+    try:
+        with suppress(FileNotFoundError), path.open("r+b") as file:
+            _overwrite(file.fileno())
+        path.unlink(missing_ok=True)
+        sync(path.parent)
+    except OSError as error:
+        raise explained(path, error) from error
+
+
+def _overwrite(descriptor: int) -> None:
+    os.pwrite(descriptor, bytes(os.fstat(descriptor).st_size), 0)
+    os.fsync(descriptor)
+
+
+def own_like(path: Path, model: Path) -> None:
+    """Where root writes for the gate, give the file to the gate's user: whoever owns ``model``."""
+    wanted, has = model.stat(), path.stat()
+    if os.geteuid() == 0 and (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.chown(path, wanted.st_uid, wanted.st_gid)
 
 
 def sync(path: Path) -> None:
@@ -67,7 +123,7 @@ def trouble_beside(path: Path) -> StoreError | None:
         draft.write_bytes(bytes(_TRIAL_BYTES))
         sync(draft)
     except OSError as error:
-        return _explained(path, error)
+        return explained(path, error)
     finally:
         with suppress(OSError):
             draft.unlink()
@@ -78,7 +134,7 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
 
 
-def _clear_drafts(path: Path) -> None:
+def clear_drafts(path: Path) -> None:
     """Remove drafts, also those of an attempt that a power cut ended, with what SQLite laid beside them."""
     ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.new(-journal|-wal|-shm)?")
     for each in path.parent.iterdir():
@@ -94,7 +150,10 @@ def _create(path: Path) -> None:
         os.close(descriptor)
 
 
-def _explained(path: Path, error: OSError) -> StoreError:
+def explained(path: Path, error: OSError) -> StoreError:
+    """Return what a fault of the disk means for the store."""
+    if isinstance(error, StoreError):
+        return error
     reason = error.strerror or str(error)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

@@ -43,8 +43,13 @@ def load_key(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
 
 def create_key_file(path: Path) -> None:
     """Write a new random key that only its owner may read. Raises AlreadyInitialised rather than replace a file."""
+    write_key_file(path, secrets.token_bytes(KEY_BYTES))
+
+
+def write_key_file(path: Path, key: bytes) -> None:
+    """Write a key that only its owner may read. Raises AlreadyInitialised rather than replace a file."""
     with appearing(path) as draft:
-        draft.write_text(secrets.token_hex(KEY_BYTES) + "\n", encoding="ascii")
+        draft.write_text(key.hex() + "\n", encoding="ascii")
 
 
 def _read(path: Path, *, shared_with_root: bool) -> bytes:

@@ -95,15 +95,29 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
 
 
 def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Forgotten:
-    """Remove a resident's name, consents and templates, and take them out of every event, at once and without a trace.
+    """Destroy a resident's data key, then remove their name, consents and templates, and take them out of every event,
+    without a trace.
 
-    Their events stay, as the gate's history, with FORGOTTEN for the resident and an empty detail; so do those of
-    others whose detail names them. ``record()`` writes down who asked for it, in the same transaction. The audit log
-    keeps its rows, and loses what leads from them to the resident (audit.py). Raises ResidentUnknown. Not inside
-    another transaction.
+    The key and the tombstone are one durable step, after which nothing brings the template back: a power cut behind
+    it leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN
+    for the resident and an empty detail; so do those of others whose detail names them. ``record()`` writes down who
+    asked for it, in the transaction that removes the rows. The audit log keeps its rows, and loses what leads from
+    them to the resident (audit.py). Raises ResidentUnknown, or StoreError where the key is gone but the rows could not
+    be removed yet. Not inside another transaction.
     """
+    resident = find(store, name_or_id)
+    store.keyring.destroy(resident.id, forgotten=True)
+    return remove_rows(store, resident, record)
+
+
+def everyone_known(store: Store) -> list[Resident]:
+    """Return all residents, whatever their consent."""
+    return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
+
+
+def remove_rows(store: Store, resident: Resident, record: Callable[[], object] = lambda: None) -> Forgotten:
+    """Remove what the database holds of somebody whose data key is destroyed already."""
     with store.transaction():
-        resident = find(store, name_or_id)
         record()
         events = _leave_events(store, resident)
         consents = store.run("DELETE FROM consent WHERE resident_id = ?", (resident.id,))

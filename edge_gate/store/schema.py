@@ -2,7 +2,7 @@
 """The tables, and the steps that made them.
 
     resident ──< consent            who may be recognised, on whose word, until when
-        └──────< template           one per model; the only biometric rows
+        └──────< template           one per model; the only biometric rows, each sealed (sealing.py)
     event ──── outcome              what happened at the gate; written before the door moves, and how it ended
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit.py)
                 audit_subject       the salt that says which of its rows are about a resident
@@ -16,7 +16,9 @@ read from the decrypted pages. So:
   grows is moved, so how an event ended stands in `outcome`. Forgetting puts FORGOTTEN in the resident's place and
   empties the detail.
 
-A test decrypts every page on its own and looks. What stays on worn flash cells is encrypted under the store's key.
+Before that the person's data key is destroyed (residents.py), so what a copy of this file has of their template does
+not open. A test decrypts every page on its own and looks. What stays on worn flash cells is encrypted under the store's
+key.
 
 Every moment is text as edge_gate.clock.iso writes it, so that text order is time order.
 """
@@ -29,6 +31,9 @@ from sqlite_utils import Database, Migrations
 
 # An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9).
 FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
+
+# From this step on templates are sealed.
+SEALING_STEP: Final = "0002_sealed_templates"
 
 PERSONAL_TABLES: Final = ("consent", "template", "audit_subject", "resident")
 
@@ -83,6 +88,17 @@ _TABLES: Final = (
     """,
     "CREATE INDEX outcome_awaited ON outcome(event_seq) WHERE outcome IS NULL",
 )
+
+_SEALED_TEMPLATE: Final = """
+    CREATE TABLE template (
+        resident_id TEXT NOT NULL REFERENCES resident(id),
+        model_id BLOB NOT NULL, -- templates of different models cannot be compared
+        pictures INTEGER NOT NULL CHECK (pictures > 0), -- how many were fused; none is kept
+        sealed BLOB NOT NULL, -- the vector under the resident's own data key (sealing.py)
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (resident_id, model_id)
+    ) STRICT
+    """
 
 # The audit log (audit.py). Its rows never change; a row says whom it is about by a commitment, and the salt that opens
 # it stands in a table of its own, from which forgetting takes it.
@@ -139,9 +155,16 @@ def _audit_tables(database: Database) -> None:
         database.execute(statement)
 
 
+def _sealed_templates(database: Database) -> None:
+    """Lay the plain rows aside; the store seals them in the same transaction (database.py), for it has the keys."""
+    database.execute("ALTER TABLE template RENAME TO template_unsealed")
+    database.execute(_SEALED_TEMPLATE)
+
+
 # A step that was released is never changed: a change is a new step at the end.
 _STEPS: Final = (
     ("0001_first_tables", _first_tables),
+    (SEALING_STEP, _sealed_templates),
     ("0003_audit", _audit_tables),
 )
 

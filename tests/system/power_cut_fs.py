@@ -70,7 +70,7 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
         self.chance = random.Random(20260301)
         self.seen: dict[str, Inode] = {}
         self.synced: dict[str, Inode] = {}
-        self.unsynced_names: list[tuple[str, Inode | None]] = []
+        self.unsynced_names: list[dict[str, Inode | None]] = []
         self.open_files: dict[int, Inode] = {}
         self.handles = itertools.count(1)
 
@@ -83,8 +83,8 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
         survives = number % 3
         changes = (0, len(self.unsynced_names), self.chance.randint(0, len(self.unsynced_names)))[survives]
         names = dict(self.synced)
-        for name, inode in self.unsynced_names[:changes]:
-            self._rename(names, name, inode)
+        for change in self.unsynced_names[:changes]:
+            self._apply(names, change)
         for name, inode in names.items():
             held = (inode.synced, bytes(inode.seen), inode.mixture(self.chance))[survives]
             (folder / name).write_bytes(held)
@@ -93,17 +93,19 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
             (folder / ACKNOWLEDGED).write_bytes(outside.seen)
 
     @staticmethod
-    def _rename(names: dict[str, Inode], name: str, inode: Inode | None) -> None:
-        if inode is None:
-            names.pop(name, None)
-        else:
-            names[name] = inode
+    def _apply(names: dict[str, Inode], change: dict[str, Inode | None]) -> None:
+        """Do one change of names, which may be of two at once: a rename is not torn (POSIX, rename)."""
+        for name, inode in change.items():
+            if inode is None:
+                names.pop(name, None)
+            else:
+                names[name] = inode
 
-    def _change_name(self, path: str, inode: Inode | None) -> None:
-        if path != f"/{ACKNOWLEDGED}":
+    def _change_names(self, change: dict[str, Inode | None]) -> None:
+        if ACKNOWLEDGED not in change:
             self.cut()
-            self.unsynced_names.append((path[1:], inode))
-        self._rename(self.seen, path[1:], inode)
+            self.unsynced_names.append(change)
+        self._apply(self.seen, change)
 
     # --- what programs ask -------------------------------------------------------------------------------------------
     def _find(self, path: str) -> Inode:
@@ -140,7 +142,7 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
     def create(self, path: str, mode: int, fi: Any = None) -> int:
         # SQLite's shared memory is no disk either: it is made anew from the log after each start.
         inode = Inode(mode, on_disk=not path.endswith(("-shm", ACKNOWLEDGED)))
-        self._change_name(path, inode)
+        self._change_names({path[1:]: inode})
         return self._handle(inode)
 
     def open(self, path: str, flags: int) -> int:
@@ -173,12 +175,16 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     def link(self, target: str, source: str) -> int:
-        self._change_name(target, self._find(source))
+        self._change_names({target[1:]: self._find(source)})
+        return 0
+
+    def rename(self, old: str, new: str) -> int:
+        self._change_names({new[1:]: self._find(old), old[1:]: None})
         return 0
 
     def unlink(self, path: str) -> int:
         self._find(path)
-        self._change_name(path, None)
+        self._change_names({path[1:]: None})
         return 0
 
     def chmod(self, path: str, mode: int) -> int:

@@ -101,7 +101,8 @@ def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
         first / "store.key", "/etc/edge-gate/store-key.cred",
     )  # fmt: skip
     Path("/etc/edge-gate/store-key.cred").chmod(0o600)
-    sh("install", "-o", "edge-gate", "-g", "edge-gate", "-m", "600", first / "edge-gate.db", "/var/lib/edge-gate/")
+    both = (first / "edge-gate.db", first / "edge-gate.db.keyring")
+    sh("install", "-o", "edge-gate", "-g", "edge-gate", "-m", "600", *both, "/var/lib/edge-gate/")
     shutil.rmtree(first)
     site = {
         "camera": {"driver": "replay", "source": f"loop:{PICTURES}"},

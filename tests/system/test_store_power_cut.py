@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ import pytest
 from edge_gate.clock import SystemClock
 from edge_gate.config import StoreSettings
 from edge_gate.errors import ResidentUnknown
-from edge_gate.store import Store, consent, events, load_key, residents, templates
+from edge_gate.store import Store, consent, events, files, load_key, pending, residents, rotation, templates
+from edge_gate.store.sweep import sweep
 
 pytestmark = pytest.mark.system
 
@@ -83,6 +85,30 @@ for session in range(2):
         acknowledge("forgotten", guest.name)
         acknowledge("nobody", guest.id)
         let_in(store, owner)
+"""
+)
+
+ROTATE = (
+    COMMON
+    + """
+from edge_gate.store import files, load_key, rotation
+from edge_gate.config import StoreSettings
+
+key_file = path.with_name("store.key")
+create_key_file(key_file)
+key = load_key(StoreSettings(key_file=key_file), {})
+with Store.create(path, key, clock) as store:
+    person = residents.add(store, "Owner")
+    year = clock.now() + timedelta(days=365)
+    consent.record(store, person.id, purpose="entry", given_by="Owner", until=year, operator="op")
+    templates.put(store, templates.Template(person.id, model, 5, np.arange(1, 129, dtype=np.float32)))
+acknowledge("enrolled", key.hex())
+rotation.rotate(
+    path,
+    lambda: load_key(StoreSettings(key_file=key_file), {}),
+    lambda new: files.replace(key_file, new.hex().encode()),
+)
+acknowledge("finished", key.hex())
 """
 )
 
@@ -158,7 +184,7 @@ def test_creating_a_key_and_a_store_leaves_none_or_a_whole_one_at_every_cut(tmp_
             with Store.create(path, KEY, CLOCK) as store:
                 assert store.check() == [], cut
             names = {each.name for each in cut.iterdir() if "store.key" not in each.name}
-            assert names == {"edge-gate.db"}, "a draft of the first attempt stayed"
+            assert names == {"edge-gate.db", "edge-gate.db.keyring"}, "a draft of the first attempt stayed"
     assert absent > 20, "the cuts did not reach into the making of the store"
     assert whole > 5
 
@@ -171,7 +197,9 @@ def test_no_acknowledged_row_is_lost_and_nobody_is_half_forgotten_at_any_cut(
     assert len(cuts[-1][1].forgotten) == 2, "the program did not come to its end"
     for cut, told in cuts:
         with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            sweep(store)
             assert store.check() == [], cut
+            assert all(store.keyring.buried(each) and not store.keyring.data_key(each) for each in told.nobody), cut
             holds_every_event(store, told)
             holds_whole_people(store, told)
 
@@ -196,6 +224,55 @@ def holds_whole_people(store: Store, told: Acknowledged) -> None:
     for name in told.forgotten:
         with pytest.raises(ResidentUnknown):
             residents.find(store, name)
+
+
+def test_no_copy_of_the_database_opens_the_template_of_somebody_whose_forgetting_was_acknowledged(
+    lives: list[tuple[Path, Acknowledged]], tmp_path: Path
+) -> None:
+    """The keyring as the last cut left it, beside the database of each cut before: each is a backup of its moment."""
+    path, ring = tmp_path / "edge-gate.db", lives[-1][0] / "edge-gate.db.keyring"
+    theirs = 0
+    for cut, told in lives[::9]:
+        if not (cut / "edge-gate.db").exists() or not told.enrolled:
+            continue
+        for each in cut.glob("edge-gate.db*"):
+            shutil.copy(each, tmp_path)
+        held = {name for name in told.enrolled if name.startswith("Guest") and name not in told.forgotten}
+        shutil.copy(ring, path.with_name(ring.name))
+        with Store.open(path, KEY, CLOCK) as store:
+            known = {each.id: each.name for each in residents.everyone_known(store)}
+            gallery = {known[each.resident_id] for each in templates.gallery(store, MODEL, CLOCK.now())}
+        assert not any(name.startswith("Guest") for name in gallery), cut
+        theirs += len(held & set(known.values()))
+        for each in tmp_path.glob("edge-gate.db*"):
+            each.unlink()
+    assert theirs > 5, "no copy had somebody who was forgotten later"
+
+
+def put_key(file: Path, key: bytes) -> None:
+    files.replace(file, key.hex().encode())
+
+
+def test_a_change_of_the_stores_key_can_be_cut_off_anywhere(tmp_path: Path) -> None:
+    between = 0
+    for cut, told in every_cut(tmp_path, ROTATE):
+        if not told.enrolled:
+            continue
+        (old,) = map(bytes.fromhex, told.enrolled)
+        path, settings = cut / "edge-gate.db", StoreSettings(key_file=cut / "store.key")
+        key = load_key(settings, {})
+        between += pending.pending_path(path).exists()
+        with Store.open(path, key, CLOCK) as store:
+            assert store.check() == [], cut
+            assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1, cut
+        if told.finished:
+            assert key != old
+            assert not (pending.opens_database(path, old) or pending.opens_keyring(path, old)), cut
+        else:
+            rotation.rotate(path, partial(load_key, settings, {}), partial(put_key, settings.key_file))
+            with Store.open(path, load_key(settings, {}), CLOCK) as store:
+                assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1, cut
+    assert between > 30, "the cuts did not reach into the change"
 
 
 def test_the_cuts_do_drop_what_was_not_synced(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from edge_gate.errors import BadCheckpoint, StoreError
 from edge_gate.store import Store, audit, consent, residents
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.device_key import signing_key
+from edge_gate.store.keyring import keyring_path
 from tests.unit.test_store_forgetting import in_the_clear
 
 KEY = bytes(range(32))
@@ -44,6 +45,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def store(tmp_path: Path, written: Path) -> Iterator[Store]:
     path = tmp_path / "edge-gate.db"
     shutil.copy(written, path)
+    shutil.copy(keyring_path(written), keyring_path(path))
     with Store.open(path, KEY, CLOCK) as opened:
         opened.run("PRAGMA synchronous = OFF")  # what is tried here is not the disk
         yield opened

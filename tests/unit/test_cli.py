@@ -51,6 +51,7 @@ def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp
         "edge-gate.toml": oct((folder / "edge-gate.toml").stat().st_mode & 0o777),
         "store.key": "0o600",
         "edge-gate.db": "0o600",
+        "edge-gate.db.keyring": "0o600",
     }
     before = {each: each.read_bytes() for each in folder.iterdir() if each.is_file()}
     assert edge_gate("init", cwd=tmp_path).returncode == 12
@@ -119,7 +120,9 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert run("consent", "withdraw", "Ann").returncode == 0
         assert json.loads(run("residents", "--json").stdout)[0]["recognised"] is False
         assert run("forget", "Ann").returncode == 1  # nobody answered the question
-        assert run("forget", "Ann", "--yes").returncode == 0
+        forgotten = run("forget", "Ann", "--yes")
+        assert forgotten.returncode == 0 and "EDGE-GATE RECEIPT" in forgotten.stdout
+        assert run("forget", "--verify", "Ann").stdout.endswith("Clean.\n")
         assert json.loads(run("residents", "--json").stdout) == []
         assert run("forget", "Ann", "--yes").returncode == 61
 

@@ -32,6 +32,7 @@ from edge_gate.errors import (
     WrongKey,
 )
 from edge_gate.store import Store, consent, events, residents, schema, templates
+from edge_gate.store.keyring import keyring_path
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 CLOCK = SystemClock()
@@ -55,22 +56,28 @@ def enrol(store: Store, name: str) -> residents.Resident:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The bytes of a store with a few people and events, closed in order."""
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """The bytes of a store with a few people and events, closed in order, and those of its keyring."""
     path = tmp_path_factory.mktemp("whole") / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store, store.transaction():
         for number in range(20):
             person = enrol(store, f"Resident {number}")
             for _ in range(5):
                 events.append(store, "open", resident_id=person.id, detail={"track": number})
-    return path.read_bytes()
+    return path.read_bytes(), keyring_path(path).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(both: tuple[bytes, bytes]) -> bytes:
+    return both[0]
 
 
 @pytest.fixture
-def path(tmp_path: Path, whole: bytes) -> Path:
+def path(tmp_path: Path, both: tuple[bytes, bytes]) -> Path:
     place = tmp_path / "edge-gate.db"
-    place.write_bytes(whole)
-    place.chmod(0o600)
+    for each, content in zip((place, keyring_path(place)), both, strict=True):
+        each.write_bytes(content)
+        each.chmod(0o600)
     return place
 
 
@@ -101,17 +108,19 @@ def open_folder() -> Iterator[Path]:
 # --- making ------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_store_is_sound_empty_private_and_alone_in_its_folder(tmp_path: Path) -> None:
+def test_a_new_store_is_sound_empty_private_and_alone_with_its_keyring(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store:
         assert store.check() == []
         assert residents.everyone(store, MODEL, CLOCK.now()) == []
         events.append(store, "start")
         assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
-    assert [each.name for each in tmp_path.iterdir()] == ["edge-gate.db"]
+    assert {each.name for each in tmp_path.iterdir()} == {"edge-gate.db", "edge-gate.db.keyring"}
 
 
-@pytest.mark.parametrize("name", ["edge-gate.db", "edge-gate.db-wal", "edge-gate.db-shm", "edge-gate.db-journal"])
+@pytest.mark.parametrize(
+    "name", ["edge-gate.db", "edge-gate.db.keyring", "edge-gate.db-wal", "edge-gate.db-shm", "edge-gate.db-journal"]
+)
 def test_making_a_store_replaces_neither_a_file_nor_a_log_that_lies_there(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"precious")
     with pytest.raises(AlreadyInitialised, match=name):
@@ -133,13 +142,15 @@ def test_a_store_that_appears_while_another_is_made_is_not_replaced(
     path, real_link = tmp_path / "edge-gate.db", os.link
 
     def outrun(draft: Path, place: Path) -> None:
-        place.write_bytes(b"the other's")
+        if place == path:
+            place.write_bytes(b"the other's")
         real_link(draft, place)
 
     monkeypatch.setattr(os, "link", outrun)
     with pytest.raises(AlreadyInitialised):
         Store.create(path, KEY, CLOCK)
-    assert contents(tmp_path) == {"edge-gate.db": b"the other's"}
+    assert path.read_bytes() == b"the other's"
+    assert set(contents(tmp_path)) == {"edge-gate.db", "edge-gate.db.keyring"}
 
 
 def test_making_a_store_in_a_folder_that_is_not_there_names_the_folder(tmp_path: Path) -> None:
@@ -151,7 +162,7 @@ def test_a_path_with_signs_that_mean_something_in_an_address_works(tmp_path: Pat
     path = tmp_path / "50% #1?mode=memory&x=ü.db"
     Store.create(path, KEY, CLOCK).close()
     Store.open(path, KEY, CLOCK).close()
-    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert {each.name for each in tmp_path.iterdir()} == {path.name, f"{path.name}.keyring"}
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
@@ -293,7 +304,7 @@ def test_opening_applies_the_steps_that_the_file_has_not_had(path: Path, monkeyp
     def add_a_column(database: Database) -> None:
         database.execute("ALTER TABLE resident ADD COLUMN card TEXT")
 
-    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, ("0002_cards", add_a_column)))
+    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, ("0099_cards", add_a_column)))
     for _ in range(2):
         with Store.open(path, KEY, CLOCK) as store:
             assert len(store.rows("SELECT card FROM resident")) == 20
@@ -308,7 +319,7 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path, monkeypatch: p
         database.execute("ALTER TABLE nowhere ADD COLUMN card TEXT")
 
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "_STEPS", (*schema._STEPS, ("0002_cards", fail_half_way)))
+        newer.setattr(schema, "_STEPS", (*schema._STEPS, ("0099_cards", fail_half_way)))
         with pytest.raises(StoreError, match="nowhere"):
             Store.open(path, KEY, CLOCK)
     with Store.open(path, KEY, CLOCK) as store:
@@ -457,7 +468,7 @@ def test_neither_names_nor_vectors_nor_words_of_the_schema_can_be_read_in_any_fi
             (vector * 127).astype(np.int8).tobytes()[:16],
         ]
         found = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
-    assert set(found) == {"edge-gate.db", "edge-gate.db-wal", "edge-gate.db-shm"}
+    assert set(found) == {"edge-gate.db", "edge-gate.db.keyring", "edge-gate.db-wal", "edge-gate.db-shm"}
     found["closed"] = path.read_bytes()
     assert len(found["edge-gate.db-wal"]) > PAGE_BYTES
     hits = [(name, secret) for name, content in found.items() for secret in secrets if secret in content]

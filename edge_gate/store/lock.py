@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One gate to a store: it holds a lock while it runs, and what may only be done to a store at rest takes the same lock.
+
+The lock is the kernel's (flock(2) on the store's folder), so it ends with its process and leaves no file behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_gate.errors import AlreadyRunning, StoreMissing
+
+
+@contextmanager
+def sole_use(store_path: Path) -> Iterator[None]:
+    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, or StoreMissing."""
+    try:
+        folder = os.open(store_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreMissing(store_path) from error
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(store_path) from error
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A receipt survives paper and mail but no change; and a search finds what a receipt says is gone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_gate import config
+from edge_gate.clock import SystemClock
+from edge_gate.errors import ReceiptInvalid, WrongKey
+from edge_gate.receipt import Receipt, checked, public_key_text, written
+from edge_gate.store import Store, events, load_key, residents
+from edge_gate.store.keyring import Keyring
+from edge_gate.store.traces import search, words_for
+from edge_gate.trial import make_site
+from tests.unit.test_store_forgetting import enrol
+
+RECEIPT = Receipt(
+    "北门 North", "6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa", datetime(2026, 3, 1, tzinfo=UTC), 1, 2, 31, False
+)
+SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_receipt_says_what_was_removed_and_is_signed(language: str) -> None:
+    page = written(RECEIPT, SIGNER, language)
+    said = checked(page)
+    assert said.resident_id == RECEIPT.resident_id
+    assert said.when == "2026-03-01T00:00:00.000Z"
+    assert said.public_key == public_key_text(SIGNER.public_key())
+    assert "北门 North" in page and "31" in page
+    assert all(len(line) <= 99 for line in page.splitlines()), "too wide for a terminal or a printer"
+
+
+def test_a_receipt_survives_a_mail_but_no_change() -> None:
+    page = written(RECEIPT, SIGNER, "en")
+    assert checked("\n\n" + page.replace("\n", "  \r\n") + "\n").resident_id == RECEIPT.resident_id
+    lines = page.splitlines()
+    for number, line in enumerate(lines):
+        changed = [*lines[:number], line.replace(line[-5], "#"), *lines[number + 1 :]]
+        with pytest.raises(ReceiptInvalid):
+            checked("\n".join(changed))
+        with pytest.raises(ReceiptInvalid):
+            checked("\n".join(lines[:number] + lines[number + 1 :]))
+    other = written(RECEIPT, Ed25519PrivateKey.generate(), "en")
+    with pytest.raises(ReceiptInvalid):
+        checked("\n".join([*lines[:-1], other.splitlines()[-1]]))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> config.Config:
+    return config.load(make_site(tmp_path / "site", {}))
+
+
+def opened(site: config.Config) -> Store:
+    return Store.open(site.store.path, load_key(site.store, {}), SystemClock())
+
+
+def verify(site: config.Config, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "edge_gate.cli",
+        "forget",
+        "--config",
+        str(site.store.path.with_name("edge-gate.toml")),
+    ]
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgotten(
+    site: config.Config, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.db"
+    with opened(site) as store:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        enrol(store, "Bob", 2)
+        events.append(store, "opened", resident_id=ada.id)
+        store.empty_log()
+        shutil.copy(store.path, backup)
+        there = verify(site, "--verify", "Ada-Lovelace", "--verify", ada.id)
+        assert there.returncode == 1
+        assert "Ada-Lovelace: FOUND" in there.stdout and "A KEY IS THERE" in there.stdout
+        removed = residents.forget(store, ada.id)
+        receipt = Receipt("gate", ada.id, store.now(), removed.consents, removed.templates, removed.events, False)
+        page = tmp_path / "receipt.txt"
+        page.write_text(written(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
+        gone = verify(site, "--verify", "Ada-Lovelace", "--verify", page)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert "Clean." in gone.stdout and "a tombstone" in gone.stdout and "is this gate's" in gone.stderr
+    with_backup = verify(site, "--verify", page, "--backup", backup)
+    assert with_backup.returncode == 1
+    assert f"{backup}: " in with_backup.stdout and "FOUND" in with_backup.stdout
+    assert "no copy of the template opens here" in with_backup.stdout
+
+
+def test_a_forgetting_that_left_the_key_is_found_by_the_search(
+    site: config.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keyring, "destroy", lambda *_, **__: True)
+    with opened(site) as store:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        residents.forget(store, ada.id)
+    found = verify(site, "--verify", ada.id)
+    assert found.returncode == 1
+    assert "A KEY IS THERE" in found.stdout
+
+
+def test_a_forgetting_that_left_pages_in_the_log_is_found_by_the_search(site: config.Config) -> None:
+    with opened(site) as store:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        with store.transaction():
+            for table, column in (("template", "resident_id"), ("consent", "resident_id"), ("resident", "id")):
+                store.run(f"DELETE FROM {table} WHERE {column} = ?", (ada.id,))
+        store.keyring.destroy(ada.id, forgotten=True)
+        found = search(store.path, load_key(site.store, {}), words_for("Ada-Lovelace"))
+    assert not found.clean and found.hits["Ada-Lovelace"] >= 1
+
+
+def test_a_search_with_another_key_says_so(site: config.Config) -> None:
+    with pytest.raises(WrongKey):
+        search(site.store.path, bytes(32), words_for("Ada"))
+
+
+def test_a_receipt_that_was_changed_is_refused_by_the_search(site: config.Config, tmp_path: Path) -> None:
+    page = tmp_path / "receipt.txt"
+    page.write_text(written(RECEIPT, SIGNER, "en").replace("31", "32"), encoding="utf-8")
+    refused = verify(site, "--verify", page)
+    assert refused.returncode == 103 and "was changed" in refused.stderr
+    page.write_text(written(RECEIPT, SIGNER, "en"), encoding="utf-8")
+    assert "NOT this gate's" in verify(site, "--verify", page).stderr
