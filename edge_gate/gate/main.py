@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from edge_gate.clock import SystemClock
@@ -15,6 +15,7 @@ from edge_gate.gate.door import Door
 from edge_gate.gate.service import Gate
 from edge_gate.notify import ServiceNotifier
 from edge_gate.relays.board import open_board
+from edge_gate.seal import enforce, policy
 from edge_gate.store.database import Store
 from edge_gate.store.keys import load_key
 
@@ -39,16 +40,16 @@ def opened(config: Config) -> Iterator[Gate]:
         yield gate
 
 
-def serve(config: Config, each_turn: Callable[[], None] = lambda: None) -> None:
-    """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second. Raises EdgeGateError."""
+def serve(config: Config) -> None:
+    """Run the gate until SIGTERM or SIGINT. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
     with opened(config) as gate:
+        gate.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 
         def alive() -> None:
             notifier.notify("WATCHDOG=1")
-            each_turn()
 
         _log.info("serving %s; door %s", config.site.name, gate.door.state.value)
         notifier.notify("READY=1\nSTATUS=Watching the door")

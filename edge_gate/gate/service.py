@@ -25,6 +25,8 @@ from edge_gate.gate.fusion import Approach, ApproachTracker
 from edge_gate.gate.link import EyeLink
 from edge_gate.gate.matching import Gallery
 from edge_gate.gate.policy import Decision, Policy, Verdict
+from edge_gate.seal import Sealed, Wall
+from edge_gate.seal.walls import ALL, summary
 from edge_gate.store import events, templates
 from edge_gate.store.database import Store
 from edge_gate.wire import CameraState, Health, Sighting
@@ -55,6 +57,7 @@ class Gate:
         self._camera = CameraState.STARTING
         self._store_fault: str | None = None
         self._stopping = False
+        self.sealed = Sealed(Wall(0))
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
         self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
@@ -88,9 +91,11 @@ class Gate:
             alive()
 
     def turn(self) -> None:
-        """Do what time alone makes due."""
+        """Do what time alone makes due. Raises GuardLost where only a fresh gate can move the door again."""
         now = self.clock.monotonic_ns()
         self.door.tick()
+        if self.door.lost is not None:
+            raise self.door.lost
         ended = self.tracker.expire(now)
         if ended is not None:
             self._end(ended)
@@ -142,6 +147,11 @@ class Gate:
             "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
             "model": self.card.name,
             "unsigned_models": {card.name: card.waived for card in self.waived},
+            "sealed": {
+                "gate": summary(self.sealed.standing, self.sealed.lacking),
+                # One kernel for both: what it lacks the gate knows, which walls stand the eye says.
+                "eye": summary(Wall(health.sealed & ALL), self.sealed.lacking) if health else None,
+            },
             "processes": {"gate": os.getpid(), "eye": self.link.process},
             "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
         }
