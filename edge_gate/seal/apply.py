@@ -115,8 +115,8 @@ def _landlock_lacks() -> dict[Wall, str]:
         return dict.fromkeys((Wall.FILES, Wall.TCP, Wall.SCOPE), "it was built without Landlock")
     except py_landlock.LandlockDisabledError:
         return dict.fromkeys((Wall.FILES, Wall.TCP, Wall.SCOPE), "Landlock is off; boot it with lsm=landlock,...")
-    except OSError as error:
-        return dict.fromkeys((Wall.FILES, Wall.TCP, Wall.SCOPE), f"Landlock does not answer ({error})")
+    except py_landlock.LandlockError:
+        return {}  # the kernel has it, and something around this process refuses it: building it will say so
     since = {Wall.TCP: _TCP_ABI, Wall.SCOPE: _SCOPE_ABI}
     return {wall: f"it has Landlock {abi}, this needs {need}" for wall, need in since.items() if abi < need}
 
@@ -131,15 +131,15 @@ def _landlock(policy: Policy) -> None:
     write = AccessFs.WRITE_FILE | AccessFs.TRUNCATE | AccessFs.MAKE_REG | AccessFs.REMOVE_FILE
     control = AccessFs.WRITE_FILE | AccessFs.IOCTL_DEV
     of_a_file = read & ~AccessFs.READ_DIR | AccessFs.WRITE_FILE | AccessFs.TRUNCATE | AccessFs.IOCTL_DEV
-    rules = Landlock(strict=False)
-    for paths, access in (
-        (policy.readable, read), (policy.writable, read | write), (policy.devices, read | control),
-    ):  # fmt: skip
-        for path in {each.resolve() for each in paths if each.exists()}:
-            rules.add_path_rule(path, access=access if path.is_dir() else access & of_a_file)
-    if os.environ.get("NOTIFY_SOCKET", "").startswith("@"):
-        rules.allow_scope(Scope.ABSTRACT_UNIX_SOCKET)
     try:
+        rules = Landlock(strict=False)
+        for paths, access in (
+            (policy.readable, read), (policy.writable, read | write), (policy.devices, read | control),
+        ):  # fmt: skip
+            for path in {each.resolve() for each in paths if each.exists()}:
+                rules.add_path_rule(path, access=access if path.is_dir() else access & of_a_file)
+        if os.environ.get("NOTIFY_SOCKET", "").startswith("@"):
+            rules.allow_scope(Scope.ABSTRACT_UNIX_SOCKET)
         rules.apply()
     except py_landlock.LandlockError as error:
         raise RuntimeError(f"Landlock: {error}") from error
