@@ -159,6 +159,15 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """The wall from inside: what each process gives up for good at its start (see docs/maintainer.md, "Sealed")."""
+
+    required: bool = _setting(
+        True, "a process that cannot seal itself does not start; false for a desk, where memory may not be locked"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -171,6 +180,7 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     sockets: Sockets = field(default_factory=Sockets)
     roles: Roles = field(default_factory=Roles)
+    seal: Seal = field(default_factory=Seal)
 
 
 def load(path: Path) -> Config:
@@ -254,7 +264,13 @@ class _Reader:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            wanted = {int: "a whole number", float: "a number", str: "text in quotes", Path: "a path in quotes"}[kind]
+            wanted = {
+                int: "a whole number",
+                float: "a number",
+                str: "text in quotes",
+                Path: "a path in quotes",
+                bool: "true or false",
+            }[kind]
             raise self._error(section, setting.name, f"{what} is {value!r}", f"Write {wanted}")
         allowed, low, high = (setting.metadata[name] for name in ("one_of", "low", "high"))
         if allowed and value not in allowed:
@@ -322,6 +338,8 @@ def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return repr(value)

@@ -215,6 +215,13 @@ class BadPulse(EdgeGateError, ValueError):
     exit_code = 54
 
 
+class GuardLost(RelayError):
+    """The pulse guard of {0} has ended, and a sealed gate cannot start another. The gate ends, so that whatever
+    supervises it starts both afresh."""
+
+    exit_code = 55
+
+
 # --- people: 60-69 --------------------------------------------------------------------------------------------------
 class ConsentMissing(EdgeGateError, PermissionError):
     """{0} has no consent on record. Record it first: who agreed, to what purpose, until when (`edge-gate enrol
@@ -283,6 +290,13 @@ class Busy(EdgeGateError):
     """{0} is under way. Try again when it has ended."""
 
     exit_code = 75
+
+
+class NotSealed(EdgeGateError):
+    """The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; at a desk,
+    seal.required = false lets it start all the same."""
+
+    exit_code = 76
 
 
 # --- evaluation, benchmark, demo: 80-89 -----------------------------------------------------------------------------

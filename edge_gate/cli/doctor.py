@@ -17,6 +17,7 @@ import click
 import edge_gate
 from edge_gate import cards, config
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.status import describe_walls
 from edge_gate.client import ask
 from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, NotAllowed
 
@@ -207,6 +208,7 @@ def _sandbox(patient: Patient) -> Iterator[Finding]:
         pid = patient.status["processes"][name]
         if pid is None:
             continue
+        yield from _sealed(name, patient.status["sealed"][name])
         walls = _walls(pid)
         missing = [wall for wall, stands in walls.items() if not stands]
         if missing:
@@ -214,6 +216,20 @@ def _sandbox(patient: Patient) -> Iterator[Finding]:
             yield Finding("sandbox", "unknown", f"the {name} runs without: {', '.join(missing)}", mend)
         else:
             yield Finding("sandbox", "ok", f"the {name}: {', '.join(walls)}")
+
+
+def _sealed(name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
+    """Tell which walls a process built around itself (edge_gate.seal)."""
+    if walls is None:
+        yield Finding("seal", "unknown", f"the {name} has not said yet")
+        return
+    text = f"the {name}: {describe_walls(walls)}"
+    if walls["missing"]:
+        yield Finding("seal", "unknown", text, "Its log says why. At a desk memory may often not be locked.")
+    elif walls["kernel_lacks"]:
+        yield Finding("seal", "unknown", text, "A newer kernel, or one with Landlock switched on, has them.")
+    else:
+        yield Finding("seal", "ok", text)
 
 
 def _walls(pid: int) -> dict[str, bool]:

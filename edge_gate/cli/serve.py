@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Final
 
 import click
 
 from edge_gate import config
 from edge_gate.cli.common import config_option
 from edge_gate.trial import eye_command
+
+_TEND_S: Final = 0.1
 
 
 @click.command()
@@ -23,21 +29,35 @@ def run(path: Path, with_eye: bool) -> None:
 
     Under systemd this is edge-gate.service. At a desk, --with-eye starts the eye as well.
     """
-    from edge_gate.gate.main import serve
-
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = config.load(path)
     written_by = path.stat().st_uid
     if not with_eye:
+        from edge_gate.gate.main import serve
+
         serve(settings, written_by=written_by)
         return
+    sys.exit(_serve_both(path))
+
+
+def _serve_both(path: Path) -> int:
+    """Start both processes and keep the eye running; return the gate's exit code when it has ended.
+
+    Neither of the two can do this: once sealed, they start no program.
+    """
     from edge_gate.supervise import Supervised
 
+    gate = subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(path.absolute())])  # noqa: S603
     eye_process = Supervised(eye_command(path))
+    for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well
+        signal.signal(number, lambda *_: gate.terminate())
     try:
-        serve(settings, eye_process.tend, written_by=written_by)
+        while gate.poll() is None:
+            eye_process.tend()
+            time.sleep(_TEND_S)
     finally:
         eye_process.stop()
+    return gate.returncode
 
 
 @click.command()

@@ -63,6 +63,15 @@ def find_faults(state: dict[str, Any]) -> list[str]:
     return faults
 
 
+def describe_walls(walls: dict[str, Any]) -> str:
+    """Return one line: the walls that stand, then those that are missing and those that this kernel does not have."""
+    parts = [", ".join(walls["standing"]) or "no"]
+    if walls["missing"]:
+        parts.append(f"missing: {', '.join(walls['missing'])}")
+    parts += [f"this kernel lacks {name} ({why})" for name, why in walls["kernel_lacks"].items()]
+    return "; ".join(parts)
+
+
 def show(state: dict[str, Any], faults: list[str]) -> None:
     """Print the state for people."""
     from rich.console import Console
@@ -88,6 +97,9 @@ def show(state: dict[str, Any], faults: list[str]) -> None:
         names = ", ".join(state["policy"]["waiting"])
         table.add_row("[yellow]waiting[/yellow]", f"for a second person, see edge-gate approvals: looser {names}")
     table.add_row("now", doing + (f", somebody is there: {state['approach']}" if state["approach"] else ""))
+    for who, walls in state["sealed"].items():
+        if walls is not None:
+            table.add_row(f"{who} sealed", describe_walls(walls))
     console = Console()
     console.print(table)
     for fault in faults:

@@ -59,7 +59,8 @@ class DemoSite:
         gate = [sys.executable, "-m", "edge_gate.cli", "run", "--config", str(self.file)]
         self.gate = Supervised(gate, environment, self._log_end)
         self.eye = Supervised(eye_command(self.file), environment, self._log_end)
-        self._eye_bytes: dict[int, int] = {}
+        self._watching = threading.Event()
+        self._watching.set()
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
         self._keeper.start()
@@ -105,8 +106,6 @@ class DemoSite:
 
     def kill(self, which: str) -> None:
         """Kill the eye or the gate as a crash would; it is started again at once."""
-        if which == "eye":
-            self._note_eye_bytes()
         (self.eye if which == "eye" else self.gate).kill()
 
     def log(self) -> str:
@@ -114,24 +113,19 @@ class DemoSite:
         return self._log_path.read_text(errors="replace")
 
     def audit(self) -> DiskAudit:
-        """Look for pictures in every file of the site, and at what the kernel says the eye has written."""
-        self._note_eye_bytes()
+        """End the eye, look for pictures in every file of the site, and at what the kernel says the eye has written."""
+        self._watching.clear()
+        self.eye.stop()
         files = [each for each in self.folder.rglob("*") if each.is_file()]
         found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
-        return DiskAudit(sum(self._eye_bytes.values()), found, len(files))
+        return DiskAudit(self.eye.written_bytes, found, len(files))
 
     def _keep(self) -> None:
         self.gate.tend()
         while not self._ending.wait(0.05):
             self.gate.tend()
-            self.eye.tend()
-
-    def _note_eye_bytes(self) -> None:
-        pid = self.eye.pid
-        if pid is None:
-            return
-        fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-        self._eye_bytes[pid] = int(fields["write_bytes"])
+            if self._watching.is_set():
+                self.eye.tend()
 
     def _start_log(self) -> int:
         """Return a pipe for stderr: were it a file, the log would count as written by the eye."""

@@ -30,6 +30,7 @@ from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.quality import for_enrolment
 from edge_gate.notify import ServiceNotifier
+from edge_gate.seal import enforce, policy
 from edge_gate.wire import Health, Sighting, Verb
 
 _POLL_S: Final = 0.2
@@ -48,7 +49,9 @@ class Notifier(Protocol):
 class Eye:
     """Watches until told to stop; the gate's commands say for what."""
 
-    def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier) -> None:
+    def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier, sealed: int = 0) -> None:
+        """``sealed``: the walls that stand around this process (edge_gate.seal.Wall), to be told to the gate."""
+        self._sealed = sealed
         self._limits = settings.quality
         self._clock = clock
         self._notifier = notifier
@@ -149,7 +152,7 @@ class Eye:
             loop_p95_ms=p95_ms,
             luminance=self._perception.luminance,
             camera=self._lookout.state,
-            sealed=0,
+            sealed=self._sealed,
         )
         self._link.send(health.pack())
         self._notifier.notify("WATCHDOG=1")
@@ -174,7 +177,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         settings = config.load(arguments.config)
-        eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ))
+        # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
+        # they start are inside too.
+        sealed = enforce(policy.eye(settings), settings.seal.required)
+        eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ), sealed.standing)
 
         def end(_signal: int, _frame: FrameType | None) -> None:
             eye.stop()

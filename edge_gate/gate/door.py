@@ -23,7 +23,7 @@ from typing import Final
 
 from edge_gate.clock import Clock
 from edge_gate.config import Door as DoorSettings
-from edge_gate.errors import RelayError
+from edge_gate.errors import GuardLost, RelayError
 from edge_gate.relays.board import Confirmation, RelayBoard
 
 RETRY_NS: Final = 2_000_000_000
@@ -49,6 +49,7 @@ class Door:
         self._fault = "not yet reached"
         self._released_until_ns = 0
         self._retry_at_ns = 0
+        self.lost: GuardLost | None = None  # the fault that no later attempt can mend
 
     @property
     def state(self) -> DoorState:
@@ -115,4 +116,6 @@ class Door:
             _log.error("%s", error)
         self._state = DoorState.FAULT
         self._fault = str(error)
+        if isinstance(error, GuardLost):
+            self.lost = error
         self._retry_at_ns = self._clock.monotonic_ns() + RETRY_NS

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from edge_gate.clock import SystemClock
@@ -15,6 +15,7 @@ from edge_gate.gate.door import Door
 from edge_gate.gate.service import Gate
 from edge_gate.notify import ServiceNotifier
 from edge_gate.relays.board import open_board
+from edge_gate.seal import enforce, policy
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.device_key import signing_key
@@ -46,17 +47,16 @@ def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
         yield gate
 
 
-def serve(config: Config, each_turn: Callable[[], None] = lambda: None, *, written_by: int = 0) -> None:
-    """Run the gate until SIGTERM or SIGINT. ``each_turn`` is called several times a second, ``written_by`` is as in
-    `opened`. Raises EdgeGateError."""
+def serve(config: Config, *, written_by: int = 0) -> None:
+    """Run the gate until SIGTERM or SIGINT. ``written_by`` is as in `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
     with opened(config, written_by) as gate:
+        gate.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 
         def alive() -> None:
             notifier.notify("WATCHDOG=1")
-            each_turn()
 
         _log.info("serving %s; door %s", config.site.name, gate.door.state.value)
         notifier.notify("READY=1\nSTATUS=Watching the door")

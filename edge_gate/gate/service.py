@@ -29,6 +29,8 @@ from edge_gate.gate.oversight import Oversight
 from edge_gate.gate.policy import Decision, Policy, Verdict
 from edge_gate.gate.reach import let_in
 from edge_gate.gate.roles import groups
+from edge_gate.seal import Sealed, Wall
+from edge_gate.seal.walls import ALL, summary
 from edge_gate.store import events, templates
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
@@ -65,6 +67,7 @@ class Gate:
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
         self._started = self._stopping = False
+        self.sealed = Sealed(Wall(0))
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
         self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
@@ -112,9 +115,11 @@ class Gate:
             alive()
 
     def turn(self) -> None:
-        """Do what time alone makes due."""
+        """Do what time alone makes due. Raises GuardLost where only a fresh gate can move the door again."""
         now = self.clock.monotonic_ns()
         self.door.tick()
+        if self.door.lost is not None:
+            raise self.door.lost
         ended = self.tracker.expire(now)
         if ended is not None:
             self._end(ended)
@@ -191,6 +196,11 @@ class Gate:
             "unsigned_models": {card.name: card.waived for card in self.waived},
             "policy": {"waiting": self.oversight.looser, "held": self.oversight.held},
             "approvals_waiting": len(self.oversight.approvals.waiting()),
+            "sealed": {
+                "gate": summary(self.sealed.standing, self.sealed.lacking),
+                # One kernel for both: what it lacks the gate knows, which walls stand the eye says.
+                "eye": summary(Wall(health.sealed & ALL), self.sealed.lacking) if health else None,
+            },
             "processes": {"gate": os.getpid(), "eye": self.link.process},
             "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
         }

@@ -6,8 +6,9 @@ the relay is only switched on once the child has answered. When the gate dies (S
 gate's end and the child switches the relays off at once; when the gate hangs, it does so MARGIN_MS after the deadline.
 
 The child is a fresh interpreter, not a fork: it holds no copy of the store's key, none of the gate's descriptors and
-not the port. It starts before the gate seals itself. Under systemd it needs ``KillMode=control-group`` (the default):
-it outlives SIGTERM and ends by itself, while ``KillMode=mixed`` kills it the moment the gate has died.
+not the port. It starts before the gate seals itself (edge_gate.seal), and is not sealed itself: the unit's sandbox is
+its only wall. Under systemd it needs ``KillMode=control-group`` (the default): it outlives SIGTERM and ends by itself,
+while ``KillMode=mixed`` kills it the moment the gate has died.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from edge_gate.errors import RelayError
+from edge_gate.errors import GuardLost, RelayError
 
 MARGIN_MS = 200
 """How long after its deadline a pulse may last before the guard ends it: more than a busy gate needs for a tick."""
@@ -48,7 +49,8 @@ class PulseGuard:
         """Have the child switch off after ``deadline_ns`` (CLOCK_MONOTONIC) unless `disarm` comes first.
 
         Returns when the child has confirmed it. A child that is gone or stuck is replaced once. Raises RelayError
-        where there is still none: then nothing may be switched on.
+        where there is still none: then nothing may be switched on. Raises GuardLost in a sealed gate, which may start
+        no program.
         """
         message = b"A" + deadline_ns.to_bytes(8, "little")
         if self._confirmed(message):
@@ -80,6 +82,9 @@ class PulseGuard:
                     close_fds=True,
                     start_new_session=True,
                 )
+            except PermissionError as error:
+                ours.close()
+                raise GuardLost(self._port) from error
             except OSError as error:
                 ours.close()
                 raise RelayError(self._port, f"the pulse guard could not be started ({error})") from error
@@ -111,5 +116,7 @@ def _heard(channel: socket.socket, wanted: bytes) -> bool:
 
 def _end(child: subprocess.Popen[bytes], channel: socket.socket) -> None:
     channel.close()
-    child.kill()
-    child.wait()
+    with suppress(PermissionError):  # a sealed gate may signal nobody; the closed socket ends the child
+        child.kill()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_FAREWELL_TIMEOUT_S)

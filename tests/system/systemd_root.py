@@ -29,7 +29,8 @@ PYTHON: Final = "3.13"
 PACKAGES: Final = ("systemd", "systemd-sysv", "udev", "dbus", "python3", "python3-venv")
 BOOT_S: Final = 240
 
-# systemd-nspawn wants a cgroup tree and a /run of its own where the machine's first process is not systemd.
+# systemd-nspawn wants a cgroup tree and a /run of its own where the machine's first process is not systemd. Old ones
+# do not let Landlock through.
 BOOT: Final = """
 set -eu
 mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$UPPER,workdir=$WORK" "$ROOT"
@@ -46,6 +47,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/edge-gate.$$"
 echo $$ > "/sys/fs/cgroup/edge-gate.$$/cgroup.procs"
 exec timeout "$SECONDS_LEFT" systemd-nspawn -q -b -D "$ROOT" --register=no --keep-unit --private-network \
+    --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
     --console=pipe --bind="$SHARED:/mnt"
 """
 

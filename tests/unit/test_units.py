@@ -77,6 +77,7 @@ def test_the_pulse_guard_may_outlive_the_gate() -> None:
         ("DevicePolicy", "closed"),
         ("SystemCallArchitectures", "native"),
         ("LimitCORE", "0"),
+        ("LimitMEMLOCK", "infinity"),
         ("MemorySwapMax", "0"),
     ],
 )

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The second wall, from inside: each process gives up what it does not need. systemd's sandbox is the first."""
+
+from __future__ import annotations
+
+from edge_gate.seal.apply import enforce, seal
+from edge_gate.seal.walls import Sealed, Wall
+
+__all__ = ["Sealed", "Wall", "enforce", "seal"]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names of the walls, and which of them stand. Nothing is applied here, so that every part may import this."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Wall(enum.IntFlag):
+    """What a process has given up, for good. The numbers are on the wire (edge_gate.wire.Health.sealed)."""
+
+    PRIVILEGES = 1  # no program that it starts could gain rights
+    DUMP = 2  # no core dump; nobody but root reads its memory
+    SWAP = 4  # its memory is locked, so none of it is swapped out
+    CALLS = 8  # seccomp: no network, no new program or process, no debugging, no memory both written and executed
+    FILES = 16  # Landlock: only the files that its policy names
+    TCP = 32  # Landlock: no TCP, besides seccomp
+    SCOPE = 64  # Landlock: no signal and no abstract socket to a process outside
+
+    @property
+    def title(self) -> str:
+        """The wall's name for people."""
+        return TITLES[self]
+
+
+TITLES: Mapping[Wall, str] = {
+    Wall.PRIVILEGES: "no new privileges",
+    Wall.DUMP: "no core dump",
+    Wall.SWAP: "no swap",
+    Wall.CALLS: "system calls",
+    Wall.FILES: "files",
+    Wall.TCP: "TCP",
+    Wall.SCOPE: "signals",
+}
+ALL = Wall(0)
+for _each in TITLES:
+    ALL |= _each
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What came of sealing: the walls that stand, those that this kernel does not have, and those that failed, with
+    the reason."""
+
+    standing: Wall
+    lacking: Mapping[Wall, str] = field(default_factory=dict)
+    failed: Mapping[Wall, str] = field(default_factory=dict)
+
+
+def titles(walls: Wall) -> list[str]:
+    """Return the names of the walls in a set, in order."""
+    return [each.title for each in TITLES if each in walls]
+
+
+def summary(standing: Wall, lacking: Mapping[Wall, str]) -> dict[str, Any]:
+    """Return what `status` says of one process: names of walls that stand, that the kernel lacks (and why), and that
+    are missing although the kernel has them."""
+    return {
+        "standing": titles(standing),
+        "kernel_lacks": {each.title: why for each, why in lacking.items() if each not in standing},
+        "missing": titles(ALL & ~standing & ~_union(lacking)),
+    }
+
+
+def _union(walls: Mapping[Wall, str]) -> Wall:
+    found = Wall(0)
+    for each in walls:
+        found |= each
+    return found

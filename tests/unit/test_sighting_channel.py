@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much an eye that has been taken over could tell through its numbers: the gate's bound on bytes a second holds.
+
+Every byte of a message counts as if it could be chosen freely, though many cannot. The figures are those of the threat
+model; docs/developer.md says where they come from.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from edge_gate.gate.link import BATCH, MOST_MESSAGES_PER_S, EyeLink
+from edge_gate.wire import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
+from tests.unit.peers import RawEye, embedding
+
+MODEL = b"12345678"
+STRIP_BYTES = 160 * 72 * 3
+FACE_BYTES = 112 * 112 * 3
+
+
+class Held:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.ns = 10**12
+
+    def monotonic_ns(self) -> int:
+        return self.ns
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def accepted_bytes(folder: Path, seconds: int, tries_a_second: int) -> tuple[int, int]:
+    """Flood the gate's socket; return how many bytes it accepted, and how many were sent."""
+    clock = Held()
+    link = EyeLink(folder / "eye.sock", "", MODEL, clock, lambda _: None)
+    eye = RawEye(folder / "eye.sock", MODEL)
+    assert link.accept()
+    accepted = sent = 0
+    for tick in range(seconds * tries_a_second):
+        clock.ns = 10**12 + tick * 10**9 // tries_a_second
+        eye.see(embedding(tick % 7), captured_ns=clock.ns)
+        sent += SIGHTING_BYTES
+        accepted += SIGHTING_BYTES * len(link.receive())
+    link.close()
+    return accepted, sent
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 60])
+def test_no_more_bytes_a_second_are_accepted_than_the_bound_says(tmp_path: Path, seconds: int) -> None:
+    accepted, sent = accepted_bytes(tmp_path, seconds, 200)
+    most = MOST_MESSAGES_PER_S * SIGHTING_BYTES
+    assert sent > 5 * most * seconds, "the flood was one"
+    assert accepted <= most * (seconds + 1), "one second's worth may come at once"
+    assert accepted >= most * seconds, "and the bound is used up, so this is the figure"
+
+
+def test_an_honest_eye_stays_far_below_the_bound(tmp_path: Path) -> None:
+    accepted, sent = accepted_bytes(tmp_path, 10, 15)
+    assert accepted == sent
+
+
+def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: Path) -> None:
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, Held(), lambda _: None)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
+        eye.connect(str(tmp_path / "eye.sock"))
+        assert link.accept()
+        eye.send(struct.pack("<2sBB", b"EG", 2, 1) + os.urandom(STRIP_BYTES))
+        assert link.receive() == [] and link.connection is None and link.refused == 1
+    link.close()
+
+
+def test_the_figures_of_the_threat_model_follow_from_the_bound() -> None:
+    a_second = MOST_MESSAGES_PER_S * max(SIGHTING_BYTES, HEALTH_BYTES)
+    assert (LARGEST_BYTES, a_second) == (344, 10_320)
+    assert BATCH >= MOST_MESSAGES_PER_S, "one turn of the loop can take in one second's worth"
+    assert round(STRIP_BYTES / a_second, 1) == 3.3, "seconds for a strip, as it is"
+    assert round(FACE_BYTES / a_second, 1) == 3.6, "seconds for a face of 112 x 112, as it is"
