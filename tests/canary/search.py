@@ -43,8 +43,8 @@ Line = NDArray[np.float32]
 
 LONG: Final = 1024
 SHORT: Final = 160
-# Unrelated bytes lie around 0 with a deviation of 1 / sqrt(length), 0.03 and 0.08; copies that were seen to be found 0.88
-# and more.
+# Unrelated bytes lie around 0 with a deviation of 1 / sqrt(length), 0.03 and 0.08; the copies that were tried were
+# found at 0.88 and more.
 LEAST: Final = {LONG: 0.45, SHORT: 0.75}
 WIDTHS: Final = (640, 320, 160, 80, 64, 40, 32, 16)
 FACE_SIDES: Final = (192, 112, 96, 48)
