@@ -163,7 +163,7 @@ class Seal:
     """The wall from inside: what each process gives up for good at its start (see docs/maintainer.md, "Sealed")."""
 
     required: bool = _setting(
-        True, "a process that cannot seal itself does not start; false for a desk, where memory may not be locked"
+        True, "a process in which a wall fails that this machine could have does not start; false lets it start"
     )
 
 

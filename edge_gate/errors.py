@@ -293,8 +293,8 @@ class Busy(EdgeGateError):
 
 
 class NotSealed(EdgeGateError):
-    """The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; at a desk,
-    seal.required = false lets it start all the same."""
+    """The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; seal.required = false
+    lets it start all the same."""
 
     exit_code = 76
 

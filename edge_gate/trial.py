@@ -41,7 +41,6 @@ def make_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
     here: dict[str, dict[str, Any]] = {
         "store": {"path": database.name, "key_file": key_file.name},
         "sockets": {"eye": "run/eye.sock", "control": "run/control.sock"},
-        "seal": {"required": False},  # whoever sits at a desk may as a rule not lock memory
     }
     text = config.example({**here, **overrides})
     settings = config.parse(text, file)

@@ -225,9 +225,14 @@ def _sealed(name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
         return
     text = f"the {name}: {describe_walls(walls)}"
     if walls["missing"]:
-        yield Finding("seal", "unknown", text, "Its log says why. At a desk memory may often not be locked.")
-    elif walls["kernel_lacks"]:
-        yield Finding("seal", "unknown", text, "A newer kernel, or one with Landlock switched on, has them.")
+        yield Finding("seal", "unknown", text, "Its log says why; see docs/maintainer.md, Sealed.")
+    elif walls["not_here"]:
+        yield Finding(
+            "seal",
+            "unknown",
+            text,
+            "Landlock comes with a newer kernel; the units lift the limit on locked memory.",
+        )
     else:
         yield Finding("seal", "ok", text)
 

@@ -64,11 +64,11 @@ def find_faults(state: dict[str, Any]) -> list[str]:
 
 
 def describe_walls(walls: dict[str, Any]) -> str:
-    """Return one line: the walls that stand, then those that are missing and those that this kernel does not have."""
+    """Return one line: the walls that stand, then those that are missing and those that are not to be had here."""
     parts = [", ".join(walls["standing"]) or "no"]
     if walls["missing"]:
         parts.append(f"missing: {', '.join(walls['missing'])}")
-    parts += [f"this kernel lacks {name} ({why})" for name, why in walls["kernel_lacks"].items()]
+    parts += [f"not to be had here: {name} ({why})" for name, why in walls["not_here"].items()]
     return "; ".join(parts)
 
 

@@ -113,9 +113,11 @@ class DemoSite:
         return self._log_path.read_text(errors="replace")
 
     def audit(self) -> DiskAudit:
-        """End the eye, look for pictures in every file of the site, and at what the kernel says the eye has written."""
+        """Look for pictures in every file of the site, and at what the kernel says all lives of the eye have written:
+        this one is ended for it."""
         self._watching.clear()
         self.eye.stop()
+        self._watching.set()
         files = [each for each in self.folder.rglob("*") if each.is_file()]
         found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
         return DiskAudit(self.eye.written_bytes, found, len(files))

@@ -198,7 +198,7 @@ class Gate:
             "approvals_waiting": len(self.oversight.approvals.waiting()),
             "sealed": {
                 "gate": summary(self.sealed.standing, self.sealed.lacking),
-                # One kernel for both: what it lacks the gate knows, which walls stand the eye says.
+                # What is not to be had here is the same for both, and the gate knows it; what stands the eye says.
                 "eye": summary(Wall(health.sealed & ALL), self.sealed.lacking) if health else None,
             },
             "processes": {"gate": os.getpid(), "eye": self.link.process},

@@ -8,7 +8,6 @@ bind all.
 from __future__ import annotations
 
 import ctypes
-import errno
 import logging
 import os
 import resource
@@ -30,14 +29,11 @@ _SCOPE_ABI: Final = 6
 _log = logging.getLogger(__name__)
 
 
-class _KernelLacks(Exception):
-    """This kernel, or its configuration, does not have the wall."""
-
-
 def seal(policy: Policy) -> Sealed:
     """Build every wall that can be built, and return which stand."""
     library = _libseccomp()  # while it can still be looked up
-    standing, lacking, failed = Wall(0), _landlock_lacks(), dict[Wall, str]()
+    standing, failed = Wall(0), dict[Wall, str]()
+    lacking = _landlock_lacks() | _locking_lacks()
     landlock = Wall.FILES | Wall.TCP | Wall.SCOPE
     steps: tuple[tuple[Wall, Callable[[], None]], ...] = (
         (Wall.PRIVILEGES, _no_new_privileges),
@@ -62,11 +58,11 @@ def seal(policy: Policy) -> Sealed:
 
 def enforce(policy: Policy, required: bool) -> Sealed:
     """Seal, and tell the log how far that went. Raises NotSealed where a wall failed and ``required`` says that none
-    may; a wall that the kernel does not have is told but is no failure."""
+    may; a wall that is not to be had here is told but is no failure."""
     done = seal(policy)
     _log.info("the %s is sealed: %s", policy.name, ", ".join(titles(done.standing)) or "not at all")
     for wall, why in done.lacking.items():
-        _log.warning("this kernel lacks the wall %r: %s", wall.title, why)
+        _log.warning("the wall %r is not to be had here: %s", wall.title, why)
     for wall, why in done.failed.items():
         _log.warning("the wall %r could not be built: %s", wall.title, why)
     if required and done.failed:
@@ -85,10 +81,14 @@ def _no_dump() -> None:
 
 
 def _no_swap() -> None:
-    # A limit that is used up later would make allocations fail in the middle of the night.
-    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] != resource.RLIM_INFINITY and not _may_lock():
-        raise OSError(errno.ENOMEM, "memory may not be locked without a limit (LimitMEMLOCK=infinity)")
     _called("mlockall", _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
+
+
+def _locking_lacks() -> dict[Wall, str]:
+    """Return why memory may not be locked, if so. A limit would be used up one day, and allocations fail at night."""
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY or _may_lock():
+        return {}
+    return {Wall.SWAP: "memory may be locked up to a limit only; LimitMEMLOCK=infinity"}
 
 
 def _may_lock() -> bool:

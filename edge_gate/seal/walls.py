@@ -42,8 +42,8 @@ for _each in TITLES:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What came of sealing: the walls that stand, those that this kernel does not have, and those that failed, with
-    the reason."""
+    """What came of sealing: the walls that stand, those that are not to be had here (a kernel without Landlock, a limit
+    on locked memory), and those that failed, with the reason."""
 
     standing: Wall
     lacking: Mapping[Wall, str] = field(default_factory=dict)
@@ -56,11 +56,11 @@ def titles(walls: Wall) -> list[str]:
 
 
 def summary(standing: Wall, lacking: Mapping[Wall, str]) -> dict[str, Any]:
-    """Return what `status` says of one process: names of walls that stand, that the kernel lacks (and why), and that
-    are missing although the kernel has them."""
+    """Return what `status` says of one process: names of walls that stand, that are not to be had here (and why), and
+    that are missing although they could be had."""
     return {
         "standing": titles(standing),
-        "kernel_lacks": {each.title: why for each, why in lacking.items() if each not in standing},
+        "not_here": {each.title: why for each, why in lacking.items() if each not in standing},
         "missing": titles(ALL & ~standing & ~_union(lacking)),
     }
 

@@ -34,7 +34,7 @@ def base() -> NDArray[np.float32]:
     place = np.array([[0.9, 0, WIDTH / 2 - 0.45 * small.shape[1]], [0, 0.9, 24.0]])
     seen = cv2.warpAffine(small, place, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
     scene = np.asarray(seen, np.float32)
-    weight = np.ones((HEIGHT, WIDTH), np.float32)
+    weight: NDArray[Any] = np.ones((HEIGHT, WIDTH), np.float32)
     cv2.ellipse(weight, FACE[0], FACE[1], 0, 0, 360, ON_THE_FACE, -1)
     weight = cv2.GaussianBlur(weight, (0, 0), 6)
     return np.asarray(scene * 0.8 + 25 + (pattern() * weight)[:, :, None], np.float32)

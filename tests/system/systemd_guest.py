@@ -130,7 +130,7 @@ def draw_pictures() -> None:
         cv2.imwrite(str(PICTURES / f"{number:02d}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
 
 
-def memory(pid: str) -> dict[str, int]:
+def memory(pid: int) -> dict[str, int]:
     """Return what the kernel says of a process's memory, in kB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
@@ -150,7 +150,7 @@ def start(board: BoardSimulator) -> dict[str, Any]:
         "with eye": connected,
         "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
         "doctor": json.loads(doctor["out"] or "{}"),
-        "memory": {unit: memory(show(unit)["MainPID"]) for unit in ("edge-gate", "edge-gate-eye")},
+        "memory": {who: memory(pid) for who, pid in ((connected or {}).get("processes") or {}).items()},
         "heard at start": [each.hex() for each in board.heard],
         "modes": sh("stat", "-c", "%n %a %U %G", *sorted(Path("/run/edge-gate").rglob("*.sock"))).splitlines(),
         "store": sh("stat", "-c", "%a %U", "/var/lib/edge-gate", "/var/lib/edge-gate/edge-gate.db").splitlines(),

@@ -121,7 +121,6 @@ for name, attempt in attempts.items():
         found[name] = repr(error)
 print(json.dumps(found))
 """
-CAN_LOCK = os.geteuid() == 0
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="makes a device node")
 
 
@@ -220,12 +219,12 @@ def test_a_process_that_cannot_seal_itself_says_so_and_does_not_start(site: Path
     assert "2 threads run already" in allowed.stderr
 
 
-def test_status_names_what_stands_what_the_kernel_lacks_and_what_is_missing() -> None:
+def test_status_names_what_stands_what_is_not_to_be_had_and_what_is_missing() -> None:
     lacking = {Wall.TCP: "it has Landlock 2, this needs 4", Wall.SCOPE: "it has Landlock 2, this needs 6"}
     found = summary(Wall.PRIVILEGES | Wall.DUMP | Wall.CALLS | Wall.FILES, lacking)
     assert found == {
         "standing": ["no new privileges", "no core dump", "system calls", "files"],
-        "kernel_lacks": {"TCP": "it has Landlock 2, this needs 4", "signals": "it has Landlock 2, this needs 6"},
+        "not_here": {"TCP": "it has Landlock 2, this needs 4", "signals": "it has Landlock 2, this needs 6"},
         "missing": ["no swap"],
     }
     assert int(ALL) < 256, "the wire has one byte for it"
@@ -241,7 +240,6 @@ class Running:
             {
                 "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
                 "door": {"relay": "lcus1", "port": board.path, "pulse_ms": 150},
-                "seal": {"required": CAN_LOCK},
             },
         )
         self.settings = config.load(file)

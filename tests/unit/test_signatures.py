@@ -295,7 +295,6 @@ def test_the_eye_starts_with_no_unsigned_model_and_with_an_excepted_one_says_so(
     sections: dict[str, dict[str, Any]] = {
         "models": {"folder": str(tmp_path / "models")},
         "camera": {"driver": "crystal-ball"},
-        "seal": {"required": False},  # not everybody may lock memory
     }
     path = tmp_path / "edge-gate.toml"
     path.write_text(config.example(sections))
