@@ -64,7 +64,7 @@ def models(asked: list[str]) -> tuple[list[Card], list[Way]]:
     found, out = [], []
     for each in asked:
         name, _, fp32 = each.partition("=")
-        card = cards.read(cards.folder(Path()), name)
+        card = cards.read(Config().models, name)
         opened = partial(_int8, card.model_path)
         shipped = ", the model that is shipped" if not found else ""
         about = (
