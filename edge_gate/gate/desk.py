@@ -22,6 +22,7 @@ from edge_gate.errors import (
 from edge_gate.gate.control import Caller, failure
 from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
+from edge_gate.gate.renewals import Renewals
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -56,6 +57,7 @@ class Desk:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._sitting: Sitting | None = None
+        self._renewals = Renewals(gate)
         self.paused = False
         self._verbs: dict[str, Callable[[Caller, dict[str, Any]], None]] = {
             "status": lambda caller, _: caller.answer({"ok": gate.status()}),
@@ -67,6 +69,8 @@ class Desk:
             "relay-test": self._relay_test,
             "pause": lambda caller, _: self._pause(caller, True),
             "resume": lambda caller, _: self._pause(caller, False),
+            "templates": self._renewals.standing,
+            "templates-renew": self._renewals.begin,
             "check": lambda caller, _: caller.answer({"ok": {"store": gate.store.check()}}),
         }
 
@@ -103,7 +107,8 @@ class Desk:
         return True
 
     def tick(self, now_ns: int) -> None:
-        """End an enrolment that takes too long, or whose operator or eye has gone."""
+        """Go on with a renewal, and end an enrolment that takes too long or whose operator or eye has gone."""
+        self._renewals.tick()
         if self._sitting is None:
             return
         try:
@@ -125,7 +130,7 @@ class Desk:
             raise EyeAbsent
         if name in self._names().values():
             raise NameTaken(name)
-        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.point.threshold)
+        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.plain_point.threshold)
         self._sitting = Sitting(caller, name, stated, enrolment)
         gate.link.send(Verb.ENROL)
 
@@ -153,7 +158,9 @@ class Desk:
                 until=stated.until,
                 operator=operator,
             )
-            templates.put(gate.store, templates.Template(resident.id, gate.card.model_id, views, vector))
+            code = gate.transform.encode(vector).tobytes()
+            template = templates.Template(resident.id, gate.card.model_id, views, code, len(vector))
+            templates.put(gate.store, template)
             detail = {"operator": operator, "views": views}
             events.append(gate.store, "enrolled", resident_id=resident.id, detail=detail)
         gate.reload_gallery()

@@ -25,7 +25,8 @@ from edge_gate.gate.fusion import Approach, ApproachTracker
 from edge_gate.gate.link import EyeLink
 from edge_gate.gate.matching import Gallery
 from edge_gate.gate.policy import Decision, Policy, Verdict
-from edge_gate.store import events, templates
+from edge_gate.protection import corrected
+from edge_gate.store import events, renewal, templates
 from edge_gate.store.database import Store
 from edge_gate.wire import CameraState, Health, Sighting
 
@@ -45,11 +46,14 @@ class Gate:
         self.clock = clock
         self.card = cards.read(config.models, config.models.eyes)
         self.waived = cards.waived(config.models)
-        self.point = self.card.threshold("fused", config.decision.fmr)
+        # Of two vectors, as the card has it; and of two protected templates, whose scores are less exact.
+        self.plain_point = self.card.threshold("fused", config.decision.fmr)
+        self.point = corrected(self.card.operating_points, self.plain_point)
         self.policy = Policy(self.point, config.decision)
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
-        self.gallery = Gallery.of((), ())
+        self.transform, self._protected = renewal.prepare(store)
+        self.gallery = Gallery.of((), (), self.transform)
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
@@ -70,6 +74,8 @@ class Gate:
         for event in events.unfinished(self.store):
             events.finish(self.store, event.id, "interrupted")
         self.reload_gallery()
+        if self._protected:
+            self.record("templates protected", detail={"templates": self._protected})
         self.record("started", detail={"door": self.door.state.value, "fmr": self.point.fmr})
         for card in self.waived:
             _log.warning("the model %s is %s; models.allow_unsigned lets it in", card.name, card.waived)
@@ -117,7 +123,7 @@ class Gate:
     def reload_gallery(self) -> None:
         """Read the templates of everyone whose consent holds at this moment."""
         found = templates.gallery(self.store, self.card.model_id, self.clock.now())
-        self.gallery = Gallery.of([each.resident_id for each in found], [each.vector for each in found])
+        self.gallery = Gallery.of([each.resident_id for each in found], [each.code for each in found], self.transform)
         self._gallery_read_ns = self.clock.monotonic_ns()
 
     def status(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sqlite_utils import Database
 
 from edge_gate.clock import Clock, iso
 from edge_gate.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
+from edge_gate.protection import site_key
 from edge_gate.store import connection as connections
 from edge_gate.store import schema
 from edge_gate.store.faults import faults
@@ -31,10 +32,11 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "path")
+    __slots__ = ("_connection", "_database", "_key", "clock", "path")
 
-    def __init__(self, path: Path, clock: Clock, connection: Any) -> None:
+    def __init__(self, path: Path, clock: Clock, connection: Any, key: bytes) -> None:
         self.path = path
+        self._key = key
         self.clock = clock
         self._connection = connection
         # No plugins: an installed package must not be able to reach into the store.
@@ -53,7 +55,7 @@ class Store:
         with (
             appearing(path) as draft,
             faults(path),
-            cls(path, clock, connections.connect(draft, key, "rw")) as store,
+            cls(path, clock, connections.connect(draft, key, "rw"), key) as store,
         ):
             store._connection.execute("PRAGMA journal_mode = WAL")
             with store.transaction():
@@ -67,14 +69,14 @@ class Store:
 
         Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt or StoreTooNew, all before anything was changed.
         """
-        with cls(path, clock, connections.look(path, key)) as seen, faults(path):
+        with cls(path, clock, connections.look(path, key), key) as seen, faults(path):
             applied = schema.applied_steps(seen._database)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
         with faults(path):
-            store = cls(path, clock, connections.connect(path, key, "rw"))
+            store = cls(path, clock, connections.connect(path, key, "rw"), key)
         try:
             store._prepare(migrating=len(applied) < len(schema.known_steps()))
         except BaseException:
@@ -105,6 +107,10 @@ class Store:
     def now(self) -> datetime:
         """Return the clock's date and time, cut to the milliseconds that the store keeps."""
         return datetime.fromisoformat(iso(self.clock.now()))
+
+    def template_key(self, salt: bytes) -> bytes:
+        """Return the key of the templates' transform for a salt (edge_gate.protection.site_key)."""
+        return site_key(self._key, salt)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

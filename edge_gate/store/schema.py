@@ -3,6 +3,7 @@
 
     resident ──< consent            who may be recognised, on whose word, until when
         └──────< template           one per model; the only biometric rows
+    template_key                    what the key of the templates' transform is made from, besides the store's key
     event ──── outcome              what happened at the gate; written before the door moves, and how it ended
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
@@ -28,7 +29,7 @@ from sqlite_utils import Database, Migrations
 # An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9).
 FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 
-PERSONAL_TABLES: Final = ("consent", "template", "resident")
+PERSONAL_TABLES: Final = ("consent", "template", "template_key", "resident")
 
 _TABLES: Final = (
     """
@@ -98,8 +99,26 @@ def _first_tables(database: Database) -> None:
         database.execute(statement)
 
 
+def _protected_templates(database: Database) -> None:
+    """`template.vector` becomes the code that edge_gate.protection makes of a vector; `dimensions` says of how many
+    components. It is NULL in rows of earlier stores, which hold plain vectors until the gate's next start
+    (edge_gate/store/renewal.py)."""
+    database.execute("ALTER TABLE template ADD COLUMN dimensions INTEGER")
+    database.execute(
+        """
+        CREATE TABLE template_key (
+            salt BLOB NOT NULL, -- random; a new one makes other axes
+            bits INTEGER NOT NULL,
+            proof BLOB NOT NULL, -- tells a store key that was changed without the templates
+            renewals INTEGER NOT NULL, -- how often the templates were made anew without their residents
+            created_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+
+
 # A step that was released is never changed: a change is a new step at the end.
-_STEPS: Final = (("0001_first_tables", _first_tables),)
+_STEPS: Final = (("0001_first_tables", _first_tables), ("0004_protected_templates", _protected_templates))
 
 
 def known_steps() -> list[str]:

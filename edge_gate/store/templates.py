@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates: one vector for each resident and model, compared only while its owner's consent is valid.
+"""Templates: one protected code for each resident and model, compared only while its owner's consent is valid.
 
-A vector is stored as little-endian float16 of length 1. Its direction alone carries meaning, and float16 keeps a
-cosine to about 1e-5 without a scale of its own, in 256 bytes for 128 components; int8 would cost about 1e-4.
+A code is what edge_gate.protection makes of an embedding with the site's key; this module sees codes alone. Its column
+is called `vector` since stores once held vectors there (edge_gate/store/renewal.py turns those into codes).
 There is no call that writes a template anywhere but into the store.
 """
 
@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from edge_gate.clock import iso
 from edge_gate.errors import ConsentMissing, EnrolmentFailed
@@ -22,12 +19,10 @@ from edge_gate.store.database import Store
 from edge_gate.store.residents import find
 from edge_gate.wire import MAX_DIMENSIONS, MODEL_ID_BYTES
 
-_STORED: Final = np.dtype("<f2")
 
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Template:
-    """A resident's reference for one model: float32, one dimension, length 1 once it has been stored.
+    """A resident's reference for one model: the code of a direction in so many ``dimensions``.
 
     ``model_id`` is the eight bytes that a Sighting carries; ``pictures`` how many sightings were fused into it.
     """
@@ -35,7 +30,8 @@ class Template:
     resident_id: str
     model_id: bytes
     pictures: int
-    vector: NDArray[np.float32]
+    code: bytes
+    dimensions: int
 
 
 def put(store: Store, template: Template) -> None:
@@ -44,7 +40,7 @@ def put(store: Store, template: Template) -> None:
     Raises ResidentUnknown, ConsentMissing where no consent is valid at this moment, or EnrolmentFailed for what is
     no template.
     """
-    vector = _unit(template)
+    _check(template)
     with store.transaction():
         resident = find(store, template.resident_id)
         now = store.now()
@@ -57,7 +53,8 @@ def put(store: Store, template: Template) -> None:
                 "resident_id": resident.id,
                 "model_id": template.model_id,
                 "pictures": template.pictures,
-                "vector": vector.astype(_STORED).tobytes(),
+                "vector": template.code,
+                "dimensions": template.dimensions,
                 "created_at": iso(now),
             },
         )
@@ -66,23 +63,19 @@ def put(store: Store, template: Template) -> None:
 def gallery(store: Store, model_id: bytes, at: datetime) -> list[Template]:
     """Return the templates of this model whose owners' consent is valid at that moment."""
     rows = store.rows(
-        "SELECT * FROM template WHERE model_id = ? AND EXISTS (SELECT 1 FROM consent"
+        "SELECT * FROM template WHERE model_id = ? AND dimensions IS NOT NULL AND EXISTS (SELECT 1 FROM consent"
         " WHERE consent.resident_id = template.resident_id AND withdrawn_at IS NULL AND until > ?) ORDER BY rowid",
         (model_id, iso(at)),
     )
     return [_template(row) for row in rows]
 
 
-def _unit(template: Template) -> NDArray[np.float64]:
-    vector = np.asarray(template.vector, np.float64)
-    length = float(np.linalg.norm(vector))
-    if vector.ndim != 1 or not 0 < vector.size <= MAX_DIMENSIONS or not np.isfinite(length) or length == 0:
-        raise EnrolmentFailed(f"a vector of shape {vector.shape} and length {length:g} is no template")
+def _check(template: Template) -> None:
+    if not template.code or len(template.code) % 8 or not 0 < template.dimensions <= MAX_DIMENSIONS:
+        raise EnrolmentFailed(f"{len(template.code)} bytes of {template.dimensions} dimensions are no template")
     if len(template.model_id) != MODEL_ID_BYTES or template.pictures < 1:
         raise EnrolmentFailed(f"a template of {template.pictures} pictures for model {template.model_id.hex()!r}")
-    return vector / length
 
 
 def _template(row: dict[str, Any]) -> Template:
-    vector = np.frombuffer(row["vector"], _STORED).astype(np.float32)
-    return Template(row["resident_id"], row["model_id"], row["pictures"], vector / np.linalg.norm(vector))
+    return Template(row["resident_id"], row["model_id"], row["pictures"], row["vector"], row["dimensions"])
