@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from edge_gate import cli
 from edge_gate.client import GateRefused, converse
 from edge_gate.gate.roles import VERBS
+from edge_gate.protection import SiteTransform
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import templates
 from tests.unit.peers import RawEye, enrol, running_gate
@@ -40,6 +41,8 @@ CALLED: dict[str, list[str]] = {
     "audit show": ["--json"],
     "audit verify": ["--json"],
     "audit checkpoint": ["--json"],
+    "templates status": ["--json"],
+    "templates renew": ["--yes", "--json"],
     "approvals": ["--json"],
     "approve": ["x"],
     "pause": [],
@@ -95,6 +98,33 @@ def spelled(raw: bytes, size: int) -> Iterator[bytes]:
             yield inner.replace(b"+", b"-").replace(b"/", b"_")
 
 
+def code_traces(code: bytes, said: bytes) -> list[str]:
+    """Return in which ways an answer holds eight bytes in a row of a code."""
+    found = ["bytes"] if any(each in said for each in spelled(code, 1)) else []
+    bits = "".join(map(str, np.unpackbits(np.frombuffer(code, np.uint8)))).encode()
+    if any(bits[start : start + 64] in said for start in range(0, len(bits) - 63)):
+        found.append("bits")
+    told = b"," + b",".join(re.findall(rb"\d+", said)) + b","
+    listed = [b"," + ",".join(map(str, code[at : at + WINDOW])).encode() + b"," for at in range(len(code) - WINDOW + 1)]
+    return [*found, *(["numbers"] if any(each in told for each in listed) else [])]
+
+
+CODE_LEAKS: dict[str, Callable[[bytes], bytes]] = {
+    "raw": lambda code: b"..." + code,
+    "hex": lambda code: code[3:60].hex().encode(),
+    "base64": lambda code: base64.b64encode(b"x" + code),
+    "bits": lambda code: "".join(f"{each:08b}" for each in code).encode(),
+    "JSON": lambda code: json.dumps(list(code[40:60])).encode(),
+}
+
+
+@pytest.mark.parametrize("how", CODE_LEAKS)
+def test_a_leak_of_a_code_would_be_seen(how: str) -> None:
+    code = np.random.default_rng(1).bytes(256)
+    assert code_traces(code, CODE_LEAKS[how](code))
+    assert not code_traces(np.random.default_rng(2).bytes(256), CODE_LEAKS[how](code))
+
+
 LEAKS: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
     "raw": lambda vector: b"..." + vector.astype("<f2").tobytes(),
     "float32 in hex": lambda vector: vector.astype("<f4").tobytes().hex().encode(),
@@ -127,7 +157,15 @@ def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]
         yield from leaves(found, (*words, name))
 
 
-def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path) -> None:
+def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors: list[np.ndarray[Any, Any]] = []
+    encode = SiteTransform.encode
+
+    def noted(self: SiteTransform, given: np.ndarray[Any, Any]) -> Any:
+        vectors.extend(np.atleast_2d(given))
+        return encode(self, given)
+
+    monkeypatch.setattr(SiteTransform, "encode", noted)
     assert set(ASKED) == set(VERBS)
     assert set(CALLED) | NOT_CALLED == set(leaves(cli.group))
     said: dict[str, bytes] = {}
@@ -151,5 +189,7 @@ def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path) -> No
             said[f"edge-gate {words}"] = f"{result.output}{result.exception!s}".encode()
     assert [len(each) for each in box] == [2]
     assert all(len(each) > 1 for each in said.values())
-    found = {name: seen for name, text in said.items() for each in box[0] if (seen := traces(each.vector, text))}
+    assert len(vectors) >= 2, "the vectors of the two templates were not noted"
+    found = {name: seen for name, text in said.items() for each in box[0] if (seen := code_traces(each.code, text))}
+    found |= {name: seen for name, text in said.items() for each in vectors if (seen := traces(each, text))}
     assert found == {}
