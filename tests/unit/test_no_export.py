@@ -62,10 +62,11 @@ NOT_CALLED = {"init", "run", "eye", "evaluate", "bench", "demo"}
 # They work on the store's key while the gate is stopped; escrow is what gives it away, to the owners, in shares.
 NOT_CALLED |= {"keys rotate", "keys escrow", "keys recover", "keys new-keyring"}
 WINDOW = 8
+SHORTEST = 16
 
 
 def traces(vector: np.ndarray[Any, Any], said: bytes) -> list[str]:
-    """Return in which ways an answer holds eight numbers in a row of a vector."""
+    """Return in which ways an answer holds eight numbers in a row of a vector, or sixteen where each is a byte."""
     unit = vector / np.linalg.norm(vector)
     whole = {f"float{8 * np.dtype(kind).itemsize}": unit.astype(kind).tobytes() for kind in ("<f2", "<f4", "<f8")}
     whole["int8"] = np.rint(unit * 127 / np.abs(unit).max()).astype(np.int8).tobytes()
@@ -86,9 +87,14 @@ def windows(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def spelled(raw: bytes, size: int) -> Iterator[bytes]:
-    """Yield each part of some bytes, raw, in hexadecimal, and in base64 at any of its three places."""
-    for start in range(0, len(raw) - WINDOW * size + 1, size):
-        part = raw[start : start + WINDOW * size]
+    """Yield each part of some bytes, raw, in hexadecimal, and in base64 at any of its three places.
+
+    Of base64 the ends are cut, which depend on the neighbours; what is left of eight bytes, four letters, stands in a
+    long answer by chance.
+    """
+    length = max(WINDOW * size, SHORTEST)
+    for start in range(0, len(raw) - length + 1, size):
+        part = raw[start : start + length]
         yield part
         yield part.hex().encode()
         yield part.hex().upper().encode()
@@ -99,7 +105,7 @@ def spelled(raw: bytes, size: int) -> Iterator[bytes]:
 
 
 def code_traces(code: bytes, said: bytes) -> list[str]:
-    """Return in which ways an answer holds eight bytes in a row of a code."""
+    """Return in which ways an answer holds sixteen bytes of a code in a row, 64 bits, or eight bytes as numbers."""
     found = ["bytes"] if any(each in said for each in spelled(code, 1)) else []
     bits = "".join(map(str, np.unpackbits(np.frombuffer(code, np.uint8)))).encode()
     if any(bits[start : start + 64] in said for start in range(0, len(bits) - 63)):
