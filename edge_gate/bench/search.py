@@ -17,6 +17,7 @@ import numpy as np
 
 from edge_gate.bench.timing import Timing, measure
 from edge_gate.gate.matching import Gallery
+from edge_gate.protection import KEY_BYTES, SiteTransform
 
 
 def search(templates: int, dimensions: int, probes: int, seed: int = 1) -> Timing:
@@ -24,7 +25,9 @@ def search(templates: int, dimensions: int, probes: int, seed: int = 1) -> Timin
     draw = np.random.default_rng(seed)
     vectors = draw.standard_normal((templates, dimensions), np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    gallery = Gallery(tuple(f"{k:08x}" for k in range(templates)), vectors)
+    transform = SiteTransform(seed.to_bytes(KEY_BYTES, "big"))
+    codes = [code.tobytes() for start in range(0, templates, 1000) for code in transform.encode(vectors[start:][:1000])]
+    gallery = Gallery.of([f"{k:08x}" for k in range(templates)], codes, transform)
     asked = draw.standard_normal((probes, dimensions), np.float32)
     return measure(gallery.search, list(asked / np.linalg.norm(asked, axis=1, keepdims=True)))
 

@@ -16,8 +16,8 @@ from edge_gate import __version__
 from edge_gate.errors import EdgeGateError
 
 COMMANDS: Final = (
-    "init", "run", "eye", "status", "enrol", "residents", "consent", "forget", "events", "audit", "approvals",
-    "approve", "pause", "resume", "relay", "keys", "doctor", "models", "evaluate", "bench", "demo",
+    "init", "run", "eye", "status", "enrol", "residents", "consent", "forget", "templates", "events", "audit",
+    "approvals", "approve", "pause", "resume", "relay", "keys", "doctor", "models", "evaluate", "bench", "demo",
 )  # fmt: skip
 _MODULES: Final = {
     "run": "serve",

@@ -141,7 +141,7 @@ def show(summary: Summary) -> None:
         f" {audit.eye_bytes} bytes of disk writes, access times included)",
         soft_wrap=True,
     )
-    console.print(f"threshold             {summary.threshold:.3f}, from the model's card at FMR {summary.fmr:g}")
+    console.print(f"threshold             {summary.threshold:.3f}, from the model's card for FMR {summary.fmr:g}")
     if summary.kills:
         console.print(f"killed on the way     {', '.join(summary.kills)}")
     _show_limit(console, summary)

@@ -20,6 +20,7 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.status import describe_walls
 from edge_gate.client import ask
 from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.protection import corrected
 
 CAMERA_PATIENCE_S: Final = 5.0
 
@@ -108,8 +109,10 @@ def _models(patient: Patient) -> Iterator[Finding]:
         else:
             text = f"{name}: card complete, signed by {card.signature.key_id}, SHA-256 matches"
             yield Finding("models", "ok", text)
-    point = card.threshold("fused", patient.settings.decision.fmr)
-    text = f"threshold {point.threshold:.3f}, measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
+    plain = card.threshold("fused", patient.settings.decision.fmr)
+    point = corrected(card.operating_points, plain)
+    bound = f"measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
+    text = f"threshold {point.threshold:.3f} for protected templates, {plain.threshold:.3f} for plain ones; {bound}"
     yield Finding("models", "ok", text)
 
 

@@ -23,6 +23,7 @@ from edge_gate.gate.control import Caller, failure
 from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.gate.oversight_desk import OversightDesk
+from edge_gate.gate.renewals import Renewals
 from edge_gate.receipt import Receipt, written
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
@@ -59,6 +60,7 @@ class Desk:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._sitting: Sitting | None = None
+        self._renewals = Renewals(gate)
         self.paused = False
         self._verbs: dict[str, Callable[[Caller, dict[str, Any]], None]] = {
             "status": lambda caller, _: caller.answer({"ok": gate.status()}),
@@ -70,6 +72,8 @@ class Desk:
             "relay-test": self._relay_test,
             "pause": lambda caller, _: self._pause(caller, True),
             "resume": lambda caller, _: self._pause(caller, False),
+            "templates": self._renewals.standing,
+            "templates-renew": self._renewals.begin,
             "check": lambda caller, _: caller.answer({"ok": {"store": gate.store.check()}}),
             **OversightDesk(gate).verbs,
         }
@@ -113,7 +117,8 @@ class Desk:
         return True
 
     def tick(self, now_ns: int) -> None:
-        """End an enrolment that takes too long, or whose operator or eye has gone."""
+        """Go on with a renewal, and end an enrolment that takes too long or whose operator or eye has gone."""
+        self._renewals.tick()
         if self._sitting is None:
             return
         try:
@@ -137,7 +142,7 @@ class Desk:
             raise NameTaken(name)
         gate.oversight.let_through()
         approved = gate.oversight.second(caller, "enrol", name, f"enrolling {name}")
-        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.point.threshold)
+        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.plain_point.threshold)
         self._sitting = Sitting(caller, name, stated, enrolment, approved)
         gate.link.send(Verb.ENROL)
 
@@ -165,7 +170,9 @@ class Desk:
                 until=stated.until,
                 operator=operator,
             )
-            templates.put(gate.store, templates.Template(resident.id, gate.card.model_id, views, vector))
+            code = gate.transform.encode(vector).tobytes()
+            template = templates.Template(resident.id, gate.card.model_id, views, code, len(vector))
+            templates.put(gate.store, template)
             detail = {"operator": operator, "views": views}
             events.append(gate.store, "enrolled", resident_id=resident.id, detail=detail)
             noted = {"views": views, **sitting.approved}

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparison of a probe with every reference (1:N search) by cosine similarity."""
+"""Comparison of a probe with every reference (1:N search), both protected: bits are compared, not vectors.
+
+The gallery keeps codes (edge_gate.protection). A probe is encoded with the same key, and the share of bits that differ
+gives the comparison score, in the cosine domain in which cards state their thresholds.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_gate.protection import SiteTransform, cosine_table, differing, words
+
 Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A resident and the comparison score (cosine, -1..1) of the probe with their template."""
+    """A resident and the comparison score (an estimated cosine, -1..1) of the probe with their template."""
 
     resident_id: str
     comparison_score: float
@@ -32,22 +38,28 @@ def normalised(vector: Vector) -> Vector:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
-    """The templates that a probe is compared with: one row of ``vectors`` (float32, n x d, unit length) per id."""
+    """The templates that a probe is compared with: one code per id, all under ``transform``.
+
+    ``columns`` are the codes as `edge_gate.protection.words` lays them out; ``scores`` the score of each distance.
+    """
 
     ids: tuple[str, ...]
-    vectors: Vector
+    columns: NDArray[np.uint64]
+    transform: SiteTransform
+    scores: NDArray[np.float32]
 
     @classmethod
-    def of(cls, ids: Sequence[str], vectors: Sequence[Vector]) -> Gallery:
-        """Build a gallery; each vector is normalised here, so templates may be stored at any scale."""
-        rows = [normalised(np.asarray(vector, np.float32)) for vector in vectors]
-        return cls(tuple(ids), np.ascontiguousarray(rows, np.float32) if rows else np.empty((0, 0), np.float32))
+    def of(cls, ids: Sequence[str], codes: Sequence[bytes], transform: SiteTransform) -> Gallery:
+        """Build a gallery of codes that this transform made."""
+        rows = np.frombuffer(b"".join(codes), np.uint8).reshape(len(ids), transform.bits // 8)
+        return cls(tuple(ids), words(rows), transform, cosine_table(transform.bits))
 
     def search(self, probe: Vector, count: int = 2) -> tuple[Candidate, ...]:
         """Return the ``count`` best candidates, best first. ``probe`` is float32, d, unit length."""
         if not self.ids:
             return ()
-        scores = self.vectors @ probe
+        distance = differing(self.columns, self.transform.encode(probe))
         count = min(count, len(self.ids))
-        best = np.argpartition(scores, -count)[-count:]
-        return tuple(Candidate(self.ids[i], float(scores[i])) for i in best[np.argsort(-scores[best])])
+        best = np.argpartition(distance, count - 1)[:count]
+        order = best[np.argsort(distance[best], kind="stable")]
+        return tuple(Candidate(self.ids[i], float(self.scores[distance[i]])) for i in order)

@@ -6,8 +6,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-import numpy as np
-
 from edge_gate.cards import OperatingPoint
 from edge_gate.config import Decision as DecisionSettings
 from edge_gate.gate.fusion import Approach
@@ -59,7 +57,5 @@ class Policy:
 
     @staticmethod
     def _most_agree(approach: Approach, gallery: Gallery, resident_id: str) -> bool:
-        stacked = np.stack([vector for _, vector in approach.vectors])
-        nearest = np.argmax(stacked @ gallery.vectors.T, axis=1)
-        agreeing = [gallery.ids[row] for row in nearest].count(resident_id)
-        return agreeing > len(stacked) // 2
+        nearest = [gallery.search(vector, 1)[0].resident_id for _, vector in approach.vectors]
+        return nearest.count(resident_id) > len(nearest) // 2

@@ -53,6 +53,8 @@ VERBS: Final[Mapping[str, Right]] = MappingProxyType(
         "relay-test": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
         "pause": _right(Role.MAINTAINER, changes=True),
         "resume": _right(Role.MAINTAINER, changes=True),
+        "templates": _right(Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR),
+        "templates-renew": _right(Role.MAINTAINER, changes=True),
         "approvals": _right(Role.INSTALLER, Role.MAINTAINER),
         "approve": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
         "audit": _right(Role.AUDITOR),
@@ -67,6 +69,7 @@ SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         "enrol": frozenset({Role.MAINTAINER}),
         "forget": frozenset({Role.MAINTAINER}),
         "withdraw": frozenset({Role.MAINTAINER}),
+        "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
         "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
     }
 )

@@ -29,9 +29,10 @@ from edge_gate.gate.oversight import Oversight
 from edge_gate.gate.policy import Decision, Policy, Verdict
 from edge_gate.gate.reach import let_in
 from edge_gate.gate.roles import groups
+from edge_gate.protection import corrected
 from edge_gate.seal import Sealed, Wall
 from edge_gate.seal.walls import ALL, summary
-from edge_gate.store import events, templates
+from edge_gate.store import events, renewal, templates
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.sweep import sweep
@@ -61,8 +62,9 @@ class Gate:
         self.adopt_policy()
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
-        self.gallery = Gallery.of((), ())
-        self._seals: dict[bytes, int] = {}
+        self.transform, self._protected = renewal.prepare(store)
+        self.gallery = Gallery.of((), (), self.transform)
+        self._opened: dict[bytes, templates.Template] = {}
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
@@ -87,6 +89,8 @@ class Gate:
             events.finish(self.store, event.id, "interrupted")
         self._sweep()
         self.reload_gallery()
+        if self._protected:
+            self.record("templates protected", detail={"templates": self._protected})
         self.record("started", detail={"door": self.door.state.value, "fmr": self.point.fmr})
         for card in self.waived:
             _log.warning("the model %s is %s; models.allow_unsigned lets it in", card.name, card.waived)
@@ -150,26 +154,23 @@ class Gate:
         """Decide by the settings that hold: the file's, but for what waits for a second person (standing.py)."""
         self.config = self.oversight.standing.applied(self.config)
         try:
-            self.point = self.card.threshold("fused", self.config.decision.fmr)
+            self.plain_point = self.card.threshold("fused", self.config.decision.fmr)
         except NoOperatingPoint:
             if not self.oversight.looser:
                 raise
             # The card of another model has not the point that was agreed to: as with trust, nothing is opened.
-            self.point = self.card.threshold("fused", self.oversight.wanted.fmr)
+            self.plain_point = self.card.threshold("fused", self.oversight.wanted.fmr)
             self.oversight.held = "decision.fmr was raised, and this model has no point at the old one"
+        # The card's point is of two vectors; the scores of protected templates are less exact.
+        self.point = corrected(self.card.operating_points, self.plain_point)
         self.policy = Policy(self.point, self.config.decision)
 
     def reload_gallery(self) -> None:
         """Read the templates of everyone whose consent holds at this moment."""
-        rows, vectors = self._seals, self.gallery.vectors  # an opened template is not opened again each minute
-        found = templates.gallery(
-            self.store,
-            self.card.model_id,
-            self.clock.now(),
-            lambda seal: vectors[rows[seal]] if seal in rows else None,
-        )
-        self._seals = {each.seal: row for row, each in enumerate(found)}
-        self.gallery = Gallery.of([each.resident_id for each in found], [each.vector for each in found])
+        # What was opened from its seal is not opened again each minute.
+        found = templates.gallery(self.store, self.card.model_id, self.clock.now(), self._opened.get)
+        self._opened = {each.seal: each for each in found}
+        self.gallery = Gallery.of([each.resident_id for each in found], [each.code for each in found], self.transform)
         self._gallery_read_ns = self.clock.monotonic_ns()
 
     def status(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from edge_gate.store.faults import faults
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.pending import keys_in_use
-from edge_gate.store.sealing import seal_row
+from edge_gate.store.sealing import VECTOR, seal_row
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 
@@ -118,7 +118,8 @@ class Store:
         for row in rows:
             resident_id, vector = row["resident_id"], row.pop("vector")
             key = self.keyring.data_key(resident_id) or b""
-            self.insert("template", row | {"sealed": seal_row(key, "template", resident_id, row["model_id"], vector)})
+            sealed = seal_row(key, "template", resident_id, row["model_id"], vector, VECTOR)
+            self.insert("template", row | {"sealed": sealed})
         self.run("DROP TABLE template_unsealed")
 
     def close(self) -> None:

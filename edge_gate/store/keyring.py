@@ -5,7 +5,7 @@
     | "EGRING1" | nonce    | ciphertext                                                  | tag      |
     | 00        | 12 bytes |                                                             | 16 bytes |
     +-----------+----------+-------------------------------------------------------------+----------+
-                            signing seed, 32 bytes
+                            signing seed, 32 bytes; the templates' secret is derived from it
                             number of keys, 4 bytes | (resident's id, 16 bytes; data key, 32 bytes) ...
                             number of tombstones, 4 bytes | (resident's id, 16 bytes) ...
 
@@ -44,6 +44,7 @@ from edge_gate.store.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, enc
 
 MAGIC: Final = b"EGRING1\0"
 _PURPOSE: Final = "keyring 1"
+_TEMPLATES: Final = "template protection 1"
 _ID_BYTES: Final = 16
 _COUNT: Final = struct.Struct("<I")
 
@@ -151,6 +152,11 @@ class Keyring:
     def signer(self) -> Ed25519PrivateKey:
         """Return the key with which this device signs receipts. It stays when the store's key changes."""
         return Ed25519PrivateKey.from_private_bytes(self._seed)
+
+    def template_secret(self) -> bytes:
+        """Return what the key of the templates' transform is made from (renewal.py). It is derived from the signing
+        seed, so it stays when the store's key changes, and no backup of the database has it."""
+        return derive(self._seed, _TEMPLATES)
 
     def reload(self) -> None:
         """Read the file again. Raises KeyringMissing, KeyringDamaged or StoreError; then nothing has changed here."""

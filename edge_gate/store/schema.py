@@ -3,6 +3,7 @@
 
     resident ──< consent            who may be recognised, on whose word, until when
         └──────< template           one per model; the only biometric rows, each sealed (sealing.py)
+    template_key                    what the key of the templates' transform is made from, besides the keyring's secret
     event ──── outcome              what happened at the gate; written before the door moves, and how it ended
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit.py)
                 audit_subject       the salt that says which of its rows are about a resident
@@ -35,7 +36,7 @@ FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 # From this step on templates are sealed.
 SEALING_STEP: Final = "0002_sealed_templates"
 
-PERSONAL_TABLES: Final = ("consent", "template", "audit_subject", "resident")
+PERSONAL_TABLES: Final = ("consent", "template", "template_key", "audit_subject", "resident")
 
 _TABLES: Final = (
     """
@@ -94,7 +95,7 @@ _SEALED_TEMPLATE: Final = """
         resident_id TEXT NOT NULL REFERENCES resident(id),
         model_id BLOB NOT NULL, -- templates of different models cannot be compared
         pictures INTEGER NOT NULL CHECK (pictures > 0), -- how many were fused; none is kept
-        sealed BLOB NOT NULL, -- the vector under the resident's own data key (sealing.py)
+        sealed BLOB NOT NULL, -- the code under the resident's own data key (sealing.py)
         created_at TEXT NOT NULL,
         PRIMARY KEY (resident_id, model_id)
     ) STRICT
@@ -161,11 +162,28 @@ def _sealed_templates(database: Database) -> None:
     database.execute(_SEALED_TEMPLATE)
 
 
+def _protected_templates(database: Database) -> None:
+    """What is sealed in `template` becomes the code that edge_gate.protection makes of a vector. The rows that hold
+    vectors say so in their version (sealing.py), and become codes at the gate's next start (renewal.py)."""
+    database.execute(
+        """
+        CREATE TABLE template_key (
+            salt BLOB NOT NULL, -- random; a new one makes other axes
+            bits INTEGER NOT NULL,
+            proof BLOB NOT NULL, -- tells a keyring that was exchanged without the templates
+            renewals INTEGER NOT NULL, -- how often the templates were made anew without their residents
+            created_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+
+
 # A step that was released is never changed: a change is a new step at the end.
 _STEPS: Final = (
     ("0001_first_tables", _first_tables),
     (SEALING_STEP, _sealed_templates),
     ("0003_audit", _audit_tables),
+    ("0004_protected_templates", _protected_templates),
 )
 
 

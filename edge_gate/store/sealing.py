@@ -5,12 +5,16 @@ What stands in the column ``template.sealed``:
 
     +---------+----------+------------------------------+----------+
     | version | nonce    | ciphertext                   | tag      |
-    | 1 byte  | 12 bytes | as long as the plain vector  | 16 bytes |
+    | 1 byte  | 12 bytes | as long as the plain content | 16 bytes |
     +---------+----------+------------------------------+----------+
 
 What the tag vouches for besides, and what is not stored again:
 
     "edge-gate" 00 | table 00 | resident's id, 16 bytes | model id, 8 bytes | version
+
+The version says what was sealed: 1 a vector (float16, little-endian, length 1), as earlier versions stored it; 2 the
+number of dimensions (16 bits, little-endian) and the code that edge_gate.protection made. The tag vouches for it, so a
+vector never opens as a code.
 
 So a row that is moved to another resident, another model or another table does not open.
 
@@ -34,7 +38,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from edge_gate.errors import CipherMissing
 
 KEY_BYTES: Final = 32
-VERSION: Final = b"\x01"
+VECTOR: Final = b"\x01"
+CODE: Final = b"\x02"
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 
@@ -64,20 +69,20 @@ def decrypt(key: bytes, sealed: bytes, vouched: bytes) -> bytes:
         raise DoesNotOpen from error
 
 
-def seal_row(key: bytes, table: str, resident_id: str, model_id: bytes, plain: bytes) -> bytes:
-    """Return the bytes for a sealed column, bound to their place."""
-    return VERSION + encrypt(key, plain, _place(table, resident_id, model_id))
+def seal_row(key: bytes, table: str, resident_id: str, model_id: bytes, plain: bytes, version: bytes = CODE) -> bytes:
+    """Return the bytes for a sealed column, bound to their place and to what they are."""
+    return version + encrypt(key, plain, _place(table, resident_id, model_id, version))
 
 
-def open_row(key: bytes, table: str, resident_id: str, model_id: bytes, sealed: bytes) -> bytes:
+def open_row(key: bytes, table: str, resident_id: str, model_id: bytes, sealed: bytes, version: bytes = CODE) -> bytes:
     """Return what `seal_row` was given. Raises DoesNotOpen for another key, place or version."""
-    if sealed[:1] != VERSION:
+    if sealed[:1] != version:
         raise DoesNotOpen
-    return decrypt(key, sealed[1:], _place(table, resident_id, model_id))
+    return decrypt(key, sealed[1:], _place(table, resident_id, model_id, version))
 
 
-def _place(table: str, resident_id: str, model_id: bytes) -> bytes:
-    return b"\0".join((b"edge-gate", table.encode(), uuid.UUID(resident_id).bytes + model_id + VERSION))
+def _place(table: str, resident_id: str, model_id: bytes, version: bytes) -> bytes:
+    return b"\0".join((b"edge-gate", table.encode(), uuid.UUID(resident_id).bytes + model_id + version))
 
 
 def _cipher(key: bytes) -> AESGCMSIV:

@@ -1,37 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates: one vector for each resident and model, compared only while its owner's consent is valid.
+"""Templates: one protected code for each resident and model, compared only while its owner's consent is valid.
 
-A vector is sealed under its owner's data key (sealing.py, keyring.py). Inside it is little-endian float16 of length 1:
-its direction alone carries meaning, and float16 keeps a cosine to about 1e-5 without a scale of its own, in 256 bytes
-for 128 components; int8 would cost about 1e-4.
+What is sealed is the code that edge_gate.protection makes of an embedding with the site's key, and of how many
+dimensions that embedding was; this module sees codes alone. It is sealed under its owner's data key (sealing.py,
+keyring.py). Rows that hold vectors still, of an earlier version, are no templates until renewal.py made codes of them.
 There is no call that writes a template anywhere but into the store.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_gate.clock import iso
 from edge_gate.errors import ConsentMissing, EnrolmentFailed, ResidentUnknown
 from edge_gate.store import consent
 from edge_gate.store.database import Store
 from edge_gate.store.residents import find
-from edge_gate.store.sealing import NONCE_BYTES, DoesNotOpen, open_row, seal_row
+from edge_gate.store.sealing import CODE, NONCE_BYTES, VECTOR, DoesNotOpen, open_row, seal_row
 from edge_gate.wire import MAX_DIMENSIONS, MODEL_ID_BYTES
 
-_STORED: Final = np.dtype("<f2")
 _TABLE: Final = "template"
+_DIMENSIONS: Final = struct.Struct("<H")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Template:
-    """A resident's reference for one model: float32, one dimension, length 1 once it has been stored.
+    """A resident's reference for one model: the code of a direction in so many ``dimensions``.
 
     ``model_id`` is the eight bytes that a Sighting carries; ``pictures`` how many sightings were fused into it;
     ``seal`` is random bytes that tell one sealing from every other, b"" before it was sealed.
@@ -40,12 +38,13 @@ class Template:
     resident_id: str
     model_id: bytes
     pictures: int
-    vector: NDArray[np.float32]
+    code: bytes
+    dimensions: int
     seal: bytes = b""
 
 
-# Returns the vector that was opened before from the sealing of these bytes, or None.
-Opened = Callable[[bytes], NDArray[np.float32] | None]
+# Returns the template that was opened before from the sealing of these bytes, or None.
+Opened = Callable[[bytes], Template | None]
 
 
 def put(store: Store, template: Template) -> None:
@@ -54,7 +53,7 @@ def put(store: Store, template: Template) -> None:
     Raises ResidentUnknown, ConsentMissing where no consent is valid at this moment, or EnrolmentFailed for what is
     no template.
     """
-    vector = _unit(template)
+    _check(template)
     with store.transaction():
         resident = find(store, template.resident_id)
         now = store.now()
@@ -68,7 +67,7 @@ def put(store: Store, template: Template) -> None:
                 "resident_id": resident.id,
                 "model_id": template.model_id,
                 "pictures": template.pictures,
-                "sealed": _sealed(store, resident.id, template.model_id, vector.astype(_STORED).tobytes()),
+                "sealed": sealed(store, template),
                 "created_at": iso(now),
             },
         )
@@ -88,42 +87,57 @@ def gallery(store: Store, model_id: bytes, at: datetime, opened: Opened = lambda
 def unreadable(store: Store) -> list[tuple[str, bytes]]:
     """Return resident and model of each template that its owner's key does not open, or whose owner has none."""
     rows = store.rows("SELECT * FROM template ORDER BY rowid")
-    return [(row["resident_id"], row["model_id"]) for row in rows if _plain(store, row) is None]
+    return [
+        (row["resident_id"], row["model_id"])
+        for row in rows
+        if plain_row(store, row, CODE) is None and plain_row(store, row, VECTOR) is None
+    ]
 
 
-def _unit(template: Template) -> NDArray[np.float64]:
-    vector = np.asarray(template.vector, np.float64)
-    length = float(np.linalg.norm(vector))
-    if vector.ndim != 1 or not 0 < vector.size <= MAX_DIMENSIONS or not np.isfinite(length) or length == 0:
-        raise EnrolmentFailed(f"a vector of shape {vector.shape} and length {length:g} is no template")
+def _check(template: Template) -> None:
+    if not template.code or len(template.code) % 8 or not 0 < template.dimensions <= MAX_DIMENSIONS:
+        raise EnrolmentFailed(f"{len(template.code)} bytes of {template.dimensions} dimensions are no template")
     if len(template.model_id) != MODEL_ID_BYTES or template.pictures < 1:
         raise EnrolmentFailed(f"a template of {template.pictures} pictures for model {template.model_id.hex()!r}")
-    return vector / length
 
 
-def _sealed(store: Store, resident_id: str, model_id: bytes, plain: bytes) -> bytes:
-    key = store.keyring.data_key(resident_id)
+def sealed(store: Store, template: Template) -> bytes:
+    """Return what is stored of a template. Raises ResidentUnknown for an owner without a data key."""
+    key = store.keyring.data_key(template.resident_id)
     if key is None:
-        raise ResidentUnknown(resident_id)
-    return seal_row(key, _TABLE, resident_id, model_id, plain)
+        raise ResidentUnknown(template.resident_id)
+    plain = _DIMENSIONS.pack(template.dimensions) + template.code
+    return seal_row(key, _TABLE, template.resident_id, template.model_id, plain)
 
 
-def _plain(store: Store, row: dict[str, Any]) -> bytes | None:
+def opened_row(store: Store, row: dict[str, Any]) -> Template | None:
+    """Return the template of a row, or None where its owner's key does not open it as a code."""
+    plain = plain_row(store, row, CODE)
+    if plain is None:
+        return None
+    (dimensions,) = _DIMENSIONS.unpack_from(plain)
+    code = plain[_DIMENSIONS.size :]
+    return Template(row["resident_id"], row["model_id"], row["pictures"], code, dimensions, seal_of(row))
+
+
+def plain_row(store: Store, row: dict[str, Any], version: bytes) -> bytes | None:
+    """Return what was sealed in a row as this version (sealing.py), or None where its owner's key does not open it."""
     key = store.keyring.data_key(row["resident_id"])
     if key is None:
         return None
     try:
-        return open_row(key, _TABLE, row["resident_id"], row["model_id"], row["sealed"])
+        return open_row(key, _TABLE, row["resident_id"], row["model_id"], row["sealed"], version)
     except DoesNotOpen:
         return None
 
 
+def seal_of(row: dict[str, Any]) -> bytes:
+    """Return the random bytes that tell a row's sealing from every other."""
+    return bytes(row["sealed"][: 1 + NONCE_BYTES])
+
+
 def _template(store: Store, row: dict[str, Any], opened: Opened) -> Template | None:
-    seal = row["sealed"][: 1 + NONCE_BYTES]
-    vector = opened(seal) if store.keyring.data_key(row["resident_id"]) else None
-    if vector is None:
-        plain = _plain(store, row)
-        if plain is None:
-            return None
-        vector = np.frombuffer(plain, _STORED).astype(np.float32)
-    return Template(row["resident_id"], row["model_id"], row["pictures"], vector / np.linalg.norm(vector), seal)
+    known = opened(seal_of(row)) if store.keyring.data_key(row["resident_id"]) else None
+    if known is not None and (known.resident_id, known.model_id) == (row["resident_id"], row["model_id"]):
+        return known
+    return opened_row(store, row)

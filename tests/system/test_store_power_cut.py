@@ -32,7 +32,6 @@ COMMON = f"""
 import os, sys, json
 from datetime import timedelta
 from pathlib import Path
-import numpy as np
 from edge_gate.clock import SystemClock
 from edge_gate.store import Store, consent, create_key_file, events, residents, templates
 
@@ -63,7 +62,7 @@ def enrol(store, name):
         person = residents.add(store, name)
         year = clock.now() + timedelta(days=365)
         consent.record(store, person.id, purpose="entry", given_by=name, until=year, operator="op")
-        templates.put(store, templates.Template(person.id, model, 5, np.arange(1, 129, dtype=np.float32)))
+        templates.put(store, templates.Template(person.id, model, 5, bytes(range(256)), 128))
     acknowledge("enrolled", name)
     return person
 
@@ -101,7 +100,7 @@ with Store.create(path, key, clock) as store:
     person = residents.add(store, "Owner")
     year = clock.now() + timedelta(days=365)
     consent.record(store, person.id, purpose="entry", given_by="Owner", until=year, operator="op")
-    templates.put(store, templates.Template(person.id, model, 5, np.arange(1, 129, dtype=np.float32)))
+    templates.put(store, templates.Template(person.id, model, 5, bytes(range(256)), 128))
 acknowledge("enrolled", key.hex())
 rotation.rotate(
     path,

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_gate.cards import OperatingPoint
@@ -13,13 +15,21 @@ from edge_gate.config import Decision as DecisionSettings
 from edge_gate.errors import DuplicateResident, EnrolmentFailed
 from edge_gate.gate.enrolment import SPACING_NS, WANTED, Enrolment, refuse_duplicate
 from edge_gate.gate.fusion import ApproachTracker
-from edge_gate.gate.matching import Gallery, unit_vector
+from edge_gate.gate.matching import Gallery, Vector, unit_vector
 from edge_gate.gate.policy import Policy, Verdict
+from edge_gate.protection import KEY_BYTES, SiteTransform
 from edge_gate.wire import Refusal
 from tests.unit.peers import direction, embedding, sighting
 
 POLICY = Policy(OperatingPoint("fused", 1e-4, 0.5, 10**6, 2e-4), DecisionSettings(min_sightings=3, window_s=2.0))
-GALLERY = Gallery.of(["ann", "bo", "cy"], [direction(1), direction(2), direction(3)])
+TRANSFORM = SiteTransform(bytes(KEY_BYTES))
+
+
+def gallery(people: dict[str, Vector]) -> Gallery:
+    return Gallery.of(list(people), [TRANSFORM.encode(vector).tobytes() for vector in people.values()], TRANSFORM)
+
+
+GALLERY = gallery({"ann": direction(1), "bo": direction(2), "cy": direction(3)})
 
 
 def judge(sightings: list, at_s: float | None = None):  # type: ignore[no-untyped-def, type-arg]
@@ -66,7 +76,7 @@ def test_nobody_enrolled_refuses_everybody() -> None:
     tracker = ApproachTracker(1.0)
     for i in range(5):
         approach, _ = tracker.add(sighting(embedding(1, seed=i), at_s=i * 0.1))
-    assert POLICY.decide(approach, Gallery.of([], []), 10**12 + 3 * 10**9).verdict is Verdict.REFUSE
+    assert POLICY.decide(approach, gallery({}), 10**12 + 3 * 10**9).verdict is Verdict.REFUSE
 
 
 def test_sightings_without_an_embedding_never_decide() -> None:
@@ -104,16 +114,16 @@ def test_a_better_strip_weighs_more_in_the_probe() -> None:
     assert approach.probe() @ direction(1) > 0.9 > approach.probe() @ direction(2)
 
 
-@given(st.integers(1, 40), st.integers(1, 10), st.integers(0, 2**32 - 1))
-def test_search_finds_what_brute_force_finds(people: int, count: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    vectors = rng.standard_normal((people, 16))
-    gallery = Gallery.of([str(i) for i in range(people)], list(vectors.astype(np.float32)))
-    probe = gallery.vectors[0] * np.float32(0.5) + gallery.vectors[-1] * np.float32(0.5)
-    wanted = sorted((float(v @ probe) for v in gallery.vectors), reverse=True)[: min(count, people)]
-    found = gallery.search(probe, count)
-    assert np.allclose([each.comparison_score for each in found], wanted, atol=1e-6)
-    assert all(np.isclose(gallery.vectors[int(e.resident_id)] @ probe, e.comparison_score, atol=1e-6) for e in found)
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 12), st.integers(1, 10), st.integers(0, 2**32 - 1))
+def test_search_finds_what_comparing_bit_by_bit_finds(people: int, count: int, seed: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((people, 128)).astype(np.float32)
+    probe = vectors[0] * np.float32(0.5) + vectors[-1] * np.float32(0.5)
+    bits = [np.unpackbits(TRANSFORM.encode(each)) for each in (probe, *vectors)]
+    slow = [math.cos(math.pi * sum(map(int.__ne__, bits[0].tolist(), each.tolist())) / 2048) for each in bits[1:]]
+    found = gallery({str(i): vector for i, vector in enumerate(vectors)}).search(probe, count)
+    assert np.allclose([each.comparison_score for each in found], sorted(slow, reverse=True)[:count], atol=1e-6)
+    assert all(np.isclose(slow[int(each.resident_id)], each.comparison_score, atol=1e-6) for each in found)
 
 
 def enrolled(people: list[int]) -> Enrolment:

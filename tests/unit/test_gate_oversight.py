@@ -110,6 +110,12 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
             request = waiting(anne, bert, verb)
             assert "ok" in bert.ask("approve", id=request)
             assert "ok" in anne.ask(verb, name="Ann-Enrolled-Here")
+        request = waiting(anne, bert, "templates-renew")
+        assert "ok" in bert.ask("approve", id=request)
+        assert anne.ask("templates-renew")["ok"]["renewals"] == 1
+        assert [json.loads(row.detail) for row in log(settings, "templates-renew")] == [
+            {"approval": request, "approver": f"uid {BERT}"}
+        ]
         for verb in ("relay-test", "pause", "resume"):
             assert "ok" in anne.ask(verb)
         assert "ok" in carl.ask("audit-checkpoint")

@@ -21,6 +21,7 @@ from edge_gate.client import GateRefused, ask
 from edge_gate.errors import EdgeGateError, StoreFull
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.store.events import append
+from tests.unit.clerk import BERT, ROLES, Clerk
 from tests.unit.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
 
 
@@ -289,3 +290,27 @@ def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSi
         eye.connection.close()
         until(lambda: events(settings, "eye lost"))
         assert "nobody can be seen" in find_faults(ask(settings, "status"))[0]
+
+
+def test_templates_are_renewed_while_the_gate_runs_and_open_as_before(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        enrol(settings, eye, "Ann", 1, track=1)
+        before, old = ask(settings, "templates"), gate.transform
+        assert (before["templates"], before["renewals"]) == (1, 0)
+        with pytest.raises(GateRefused, match="second person"):
+            ask(settings, "templates-renew")
+        (request,) = ask(settings, "approvals")
+        assert gate.transform is old and ask(settings, "templates") == before
+        assert "ok" in Clerk(gate, BERT, "maintainer").ask("approve", id=request["id"])
+        assert ask(settings, "templates-renew")["renewals"] == 1
+        assert gate.transform is not old
+        eye.walk_up(9, track=2)
+        eye.walk_up(1, track=3)
+        assert pulsed(board)
+        assert [event["detail"]["templates"] for event in events(settings, "templates renewed")] == [1]
+    with running_gate(tmp_path, board.path) as (gate, settings):  # the new axes are those of the next start too
+        eye, so_far = RawEye(settings.sockets.eye, gate.card.model_id), len(events(settings, "opened"))
+        eye.walk_up(1, track=4)
+        until(lambda: len(events(settings, "opened")) > so_far)
+        assert events(settings, "templates protected") == []

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from edge_gate import cli
 from edge_gate.client import GateRefused, converse
 from edge_gate.gate.roles import VERBS
+from edge_gate.protection import SiteTransform
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import templates
 from tests.unit.peers import RawEye, enrol, running_gate
@@ -40,6 +41,8 @@ CALLED: dict[str, list[str]] = {
     "audit show": ["--json"],
     "audit verify": ["--json"],
     "audit checkpoint": ["--json"],
+    "templates status": ["--json"],
+    "templates renew": ["--yes", "--json"],
     "approvals": ["--json"],
     "approve": ["x"],
     "pause": [],
@@ -59,10 +62,11 @@ NOT_CALLED = {"init", "run", "eye", "evaluate", "bench", "demo"}
 # They work on the store's key while the gate is stopped; escrow is what gives it away, to the owners, in shares.
 NOT_CALLED |= {"keys rotate", "keys escrow", "keys recover", "keys new-keyring"}
 WINDOW = 8
+SHORTEST = 16
 
 
 def traces(vector: np.ndarray[Any, Any], said: bytes) -> list[str]:
-    """Return in which ways an answer holds eight numbers in a row of a vector."""
+    """Return in which ways an answer holds eight numbers in a row of a vector, or sixteen where each is a byte."""
     unit = vector / np.linalg.norm(vector)
     whole = {f"float{8 * np.dtype(kind).itemsize}": unit.astype(kind).tobytes() for kind in ("<f2", "<f4", "<f8")}
     whole["int8"] = np.rint(unit * 127 / np.abs(unit).max()).astype(np.int8).tobytes()
@@ -83,9 +87,14 @@ def windows(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def spelled(raw: bytes, size: int) -> Iterator[bytes]:
-    """Yield each part of some bytes, raw, in hexadecimal, and in base64 at any of its three places."""
-    for start in range(0, len(raw) - WINDOW * size + 1, size):
-        part = raw[start : start + WINDOW * size]
+    """Yield each part of some bytes, raw, in hexadecimal, and in base64 at any of its three places.
+
+    Of base64 the ends are cut, which depend on the neighbours; what is left of eight bytes, four letters, stands in a
+    long answer by chance.
+    """
+    length = max(WINDOW * size, SHORTEST)
+    for start in range(0, len(raw) - length + 1, size):
+        part = raw[start : start + length]
         yield part
         yield part.hex().encode()
         yield part.hex().upper().encode()
@@ -93,6 +102,33 @@ def spelled(raw: bytes, size: int) -> Iterator[bytes]:
             inner = base64.b64encode(b"\0" * shift + part)[4 * (shift > 0) : -4]
             yield inner
             yield inner.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def code_traces(code: bytes, said: bytes) -> list[str]:
+    """Return in which ways an answer holds sixteen bytes of a code in a row, 64 bits, or eight bytes as numbers."""
+    found = ["bytes"] if any(each in said for each in spelled(code, 1)) else []
+    bits = "".join(map(str, np.unpackbits(np.frombuffer(code, np.uint8)))).encode()
+    if any(bits[start : start + 64] in said for start in range(0, len(bits) - 63)):
+        found.append("bits")
+    told = b"," + b",".join(re.findall(rb"\d+", said)) + b","
+    listed = [b"," + ",".join(map(str, code[at : at + WINDOW])).encode() + b"," for at in range(len(code) - WINDOW + 1)]
+    return [*found, *(["numbers"] if any(each in told for each in listed) else [])]
+
+
+CODE_LEAKS: dict[str, Callable[[bytes], bytes]] = {
+    "raw": lambda code: b"..." + code,
+    "hex": lambda code: code[3:60].hex().encode(),
+    "base64": lambda code: base64.b64encode(b"x" + code),
+    "bits": lambda code: "".join(f"{each:08b}" for each in code).encode(),
+    "JSON": lambda code: json.dumps(list(code[40:60])).encode(),
+}
+
+
+@pytest.mark.parametrize("how", CODE_LEAKS)
+def test_a_leak_of_a_code_would_be_seen(how: str) -> None:
+    code = np.random.default_rng(1).bytes(256)
+    assert code_traces(code, CODE_LEAKS[how](code))
+    assert not code_traces(np.random.default_rng(2).bytes(256), CODE_LEAKS[how](code))
 
 
 LEAKS: dict[str, Callable[[np.ndarray[Any, Any]], bytes]] = {
@@ -127,7 +163,15 @@ def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]
         yield from leaves(found, (*words, name))
 
 
-def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path) -> None:
+def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors: list[np.ndarray[Any, Any]] = []
+    encode = SiteTransform.encode
+
+    def noted(self: SiteTransform, given: np.ndarray[Any, Any]) -> Any:
+        vectors.extend(np.atleast_2d(given))
+        return encode(self, given)
+
+    monkeypatch.setattr(SiteTransform, "encode", noted)
     assert set(ASKED) == set(VERBS)
     assert set(CALLED) | NOT_CALLED == set(leaves(cli.group))
     said: dict[str, bytes] = {}
@@ -151,5 +195,7 @@ def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path) -> No
             said[f"edge-gate {words}"] = f"{result.output}{result.exception!s}".encode()
     assert [len(each) for each in box] == [2]
     assert all(len(each) > 1 for each in said.values())
-    found = {name: seen for name, text in said.items() for each in box[0] if (seen := traces(each.vector, text))}
+    assert len(vectors) >= 2, "the vectors of the two templates were not noted"
+    found = {name: seen for name, text in said.items() for each in box[0] if (seen := code_traces(each.code, text))}
+    found |= {name: seen for name, text in said.items() for each in vectors if (seen := traces(each, text))}
     assert found == {}

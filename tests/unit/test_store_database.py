@@ -50,8 +50,8 @@ def enrol(store: Store, name: str) -> residents.Resident:
     resident = residents.add(store, name)
     year = CLOCK.now() + timedelta(days=365)
     consent.record(store, resident.id, purpose="entry", given_by=name, until=year, operator="operator")
-    vector = np.random.default_rng(len(name)).normal(size=128).astype(np.float32)
-    templates.put(store, templates.Template(resident.id, MODEL, 5, vector))
+    code = np.random.default_rng(len(name)).bytes(256)
+    templates.put(store, templates.Template(resident.id, MODEL, 5, code, 128))
     return resident
 
 
@@ -448,12 +448,12 @@ def test_neither_a_fault_nor_a_wrong_key_writes_to_standard_error(
     assert capfd.readouterr().err == ""
 
 
-def test_neither_names_nor_vectors_nor_words_of_the_schema_can_be_read_in_any_file(tmp_path: Path) -> None:
+def test_neither_names_nor_templates_nor_words_of_the_schema_can_be_read_in_any_file(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store:
         person = enrol(store, "Wilhelmina Featherstonehaugh")
         events.append(store, "open", resident_id=person.id, detail={"reason": "recognised-at-the-gate"})
-        vector = templates.gallery(store, MODEL, CLOCK.now())[0].vector
+        code = templates.gallery(store, MODEL, CLOCK.now())[0].code
         secrets = [
             b"SQLite format 3",
             b"Featherstonehaugh",
@@ -464,8 +464,8 @@ def test_neither_names_nor_vectors_nor_words_of_the_schema_can_be_read_in_any_fi
             MODEL,
             KEY,
             KEY.hex().encode(),
-            *(vector.astype(kind).tobytes()[:16] for kind in ("<f2", "<f4", "<f8")),
-            (vector * 127).astype(np.int8).tobytes()[:16],
+            code[:16],
+            code[-16:],
         ]
         found = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
     assert set(found) == {"edge-gate.db", "edge-gate.db.keyring", "edge-gate.db-wal", "edge-gate.db-shm"}

@@ -62,8 +62,8 @@ def enrol(store: Store, name: str, seed: int = 0) -> tuple[residents.Resident, l
     resident = residents.add(store, name)
     year = CLOCK.now() + timedelta(days=365)
     consent.record(store, resident.id, purpose=f"entry of {name}", given_by=name, until=year, operator="operator")
-    vector = np.random.default_rng(seed).normal(size=128)
-    templates.put(store, templates.Template(resident.id, MODEL, 5, vector.astype(np.float32)))
+    code = np.random.default_rng(seed).bytes(256)
+    templates.put(store, templates.Template(resident.id, MODEL, 5, code, 128))
     (row,) = store.rows("SELECT sealed FROM template WHERE resident_id = ?", (resident.id,))
     stored = row["sealed"]
     return resident, [name.encode(), resident.id.encode(), stored[:24], stored[-24:]]
@@ -120,8 +120,7 @@ def test_a_forgotten_person_is_unknown_and_may_come_again_as_somebody_new(store:
 
 def test_an_earlier_template_of_theirs_is_gone_too(store: Store) -> None:
     ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
-    newer = np.random.default_rng(9).normal(size=128).astype(np.float32)
-    templates.put(store, templates.Template(ada.id, MODEL, 5, newer))
+    templates.put(store, templates.Template(ada.id, MODEL, 5, np.random.default_rng(9).bytes(256), 128))
     residents.forget(store, ada.id)
     assert [secret for secret in of_ada if secret in in_the_clear(store.path)] == []
 

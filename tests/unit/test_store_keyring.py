@@ -18,13 +18,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from edge_gate.clock import SystemClock
 from edge_gate.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store import Store, consent, events, files, residents, templates
+from edge_gate.store import Store, consent, events, files, renewal, residents, templates
 from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.sealing import DoesNotOpen, open_row, seal_row
+from edge_gate.store.sealing import CODE, VECTOR, DoesNotOpen, open_row, seal_row
 from edge_gate.store.sweep import Swept, sweep
 from tests.unit.test_store_forgetting import enrol, in_the_clear
 
@@ -75,13 +74,17 @@ def test_a_row_opens_in_its_own_place_and_in_no_other(plain: bytes) -> None:
         (key, "template", bob, MODEL, sealed),
         (key, "template", ada, b"model-02", sealed),
         (key, "credential", ada, MODEL, sealed),
-        (key, "template", ada, MODEL, b"\x02" + sealed[1:]),
+        (key, "template", ada, MODEL, VECTOR + sealed[1:]),
+        (key, "template", ada, MODEL, CODE + seal_row(key, "template", ada, MODEL, plain, VECTOR)[1:]),
         (key, "template", ada, MODEL, sealed[:-1]),
         (key, "template", ada, MODEL, b""),
     ]
     for each in elsewhere:
         with pytest.raises(DoesNotOpen):
             open_row(*each)
+    for changed in (sealed, VECTOR + sealed[1:]):
+        with pytest.raises(DoesNotOpen):
+            open_row(key, "template", ada, MODEL, changed, VECTOR)
 
 
 def test_no_byte_of_a_sealed_row_can_be_changed_unnoticed() -> None:
@@ -221,12 +224,17 @@ def test_what_was_opened_before_is_not_compared_once_its_key_is_gone(store: Stor
     (before,) = templates.gallery(store, MODEL, CLOCK.now())
     opened: list[bytes] = []
 
-    def remembered(seal: bytes) -> NDArray[np.float32] | None:
+    def remembered(seal: bytes) -> templates.Template | None:
         opened.append(seal)
-        return before.vector
+        return before
 
     assert len(templates.gallery(store, MODEL, CLOCK.now(), remembered)) == 1
     assert opened == [before.seal]
+    bob = enrol(store, "Bob", 2)[0]
+    store.run("DELETE FROM template WHERE resident_id = ?", (bob.id,))
+    store.run("UPDATE template SET resident_id = ?", (bob.id,))
+    assert templates.gallery(store, MODEL, CLOCK.now(), remembered) == [], "hers, moved to him, was compared as his"
+    store.run("UPDATE template SET resident_id = ?", (ada.id,))
     store.keyring.destroy(ada.id, forgotten=True)
     assert templates.gallery(store, MODEL, CLOCK.now(), remembered) == []
 
@@ -241,11 +249,12 @@ def test_a_store_of_before_there_were_data_keys_is_sealed_without_loss_and_witho
     path.chmod(0o600)
     assert all(each[:64] in in_the_clear(path) for each in plain), "the search cannot find what is there"
     with Store.open(path, KEY, CLOCK) as store:
+        transform, _ = renewal.prepare(store)
         found = templates.gallery(store, MODEL, CLOCK.now())
         names = [residents.find(store, each.resident_id).name for each in found]
         assert names == ["Ada", "Bob", "安"]
         for each, vector in zip(found, vectors, strict=True):
-            assert float(each.vector @ vector) / np.linalg.norm(vector) > 0.99999
+            assert np.unpackbits(np.frombuffer(each.code, np.uint8) ^ transform.encode(vector)).sum() < 20
             assert each.pictures == 5
         assert [event.score for event in events.unfinished(store)] == [0.5, 0.6, 0.7]
         assert store.check() == []
@@ -264,6 +273,7 @@ def test_a_sealing_that_was_interrupted_is_done_again(path: Path, monkeypatch: p
             Store.open(path, KEY, CLOCK)
     assert keyring_path(path).exists()
     with Store.open(path, KEY, CLOCK) as store:
+        renewal.prepare(store)
         assert names_in_the_gallery(store) == {"Ada", "Bob", "安"}
 
 

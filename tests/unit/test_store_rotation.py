@@ -12,9 +12,11 @@ import pytest
 
 from edge_gate.clock import SystemClock
 from edge_gate.errors import AlreadyRunning, KeyringDamaged, RotationFailed, WrongKey
-from edge_gate.store import Store, events, files, pending, residents, rotation, templates
+from edge_gate.gate.matching import Candidate, Gallery
+from edge_gate.store import Store, events, files, pending, renewal, residents, rotation, templates
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.lock import sole_use
+from tests.unit.peers import direction
 from tests.unit.test_store_forgetting import enrol
 from tests.unit.test_store_keyring import PowerCut, names_in_the_gallery
 
@@ -71,6 +73,31 @@ def test_everything_is_kept_under_the_new_key_and_the_old_one_opens_nothing(path
     with pytest.raises(KeyringDamaged):
         Keyring.open(keyring_path(path), KEY)
     assert {each.name for each in path.parent.iterdir()} == {path.name, keyring_path(path).name, "store.key"}
+
+
+def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renewed(path: Path) -> None:
+    place = Place(path.parent)
+    with Store.open(path, KEY, CLOCK) as store:
+        transform, _ = renewal.prepare(store)
+        people = [direction(seed) for seed in range(3)]
+        for seed, resident in enumerate(residents.everyone_known(store)):
+            code = transform.encode(people[seed]).tobytes()
+            templates.put(store, templates.Template(resident.id, MODEL, 5, code, 128))
+        before = templates.gallery(store, MODEL, CLOCK.now())
+    rotation.rotate(path, place.fetch, place.put)
+    with Store.open(path, place.fetch(), CLOCK) as store:
+        again, converted = renewal.prepare(store)
+        assert converted == 0
+        assert templates.gallery(store, MODEL, CLOCK.now()) == before
+        assert all((again.encode(each) == transform.encode(each)).all() for each in people)
+        gallery = Gallery.of([each.resident_id for each in before], [each.code for each in before], again)
+        for resident, seen in zip(residents.everyone_known(store), people, strict=False):
+            assert gallery.search(seen, 1)[0] == Candidate(resident.id, 1.0)
+        under_way = renewal.Renewal(store, again)
+        assert under_way.step()
+        renewed = templates.gallery(store, MODEL, CLOCK.now())
+        gallery = Gallery.of([each.resident_id for each in renewed], [each.code for each in renewed], again)
+        assert gallery.search(people[0], 1)[0].comparison_score < 0.5, "the control: other axes are not taken for these"
 
 
 def steps(patch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:

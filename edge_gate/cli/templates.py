@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate templates`: how the templates are protected, and their renewal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_gate import config
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.client import ask
+
+STOPS = """The old codes cannot be compared with the new ones, and the old salt is erased here.
+What this does not do: whoever has the old codes, the old salt, the store's key and its keyring can recover the
+residents' directions nearly whole, for good. Eyes do not change, so no renewal helps against that thief, nor would
+enrolling everybody again."""
+
+
+@click.group("templates")
+def command() -> None:
+    """Look at how templates are protected, or renew them."""
+
+
+@command.command("status")
+@config_option
+@json_option
+def status(path: Path, as_json: bool) -> None:
+    """Show how many templates there are, under which transform, and how often they were renewed."""
+    answer = ask(config.load(path), "templates")
+    if as_json:
+        show_json(answer)
+        return
+    click.echo(f"{answer['templates']} templates, each {answer['bits']} signs along secret axes")
+    click.echo(f"these axes since {answer['since']}; renewed {answer['renewals']} times without the residents")
+
+
+@command.command("renew")
+@click.option("--yes", is_flag=True, help="Do not ask again.")
+@config_option
+@json_option
+def renew(yes: bool, path: Path, as_json: bool) -> None:
+    """Give every template a new transform. The residents need not come.
+
+    A second person has to agree. Do this when opened codes may have got out without the keys, as in a copy of a part
+    of the gate's memory. It is possible because the keys recover a template nearly whole. Each renewal loses a little
+    (docs/templates has how much), so it is for such an occasion, not for every night. The door goes on working
+    meanwhile.
+    """
+    settings = config.load(path)
+    if not yes:
+        click.confirm("Renew all templates?", abort=True)
+    answer = ask(settings, "templates-renew")
+    if as_json:
+        show_json(answer)
+        return
+    click.echo(f"{answer['templates']} templates have new axes; this is renewal {answer['renewals']}.\n{STOPS}")
