@@ -63,6 +63,9 @@ class Gate:
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
         self.transform, self._protected = renewal.prepare(store)
+        # Drawing the axes takes a moment, in which an approach could be lost: now, not in the middle of an enrolment.
+        if shape := self.card.fields["output"].get("shape"):
+            self.transform.axes(int(shape[-1]))
         self.gallery = Gallery.of((), (), self.transform)
         self._opened: dict[bytes, templates.Template] = {}
         self._gallery_read_ns = 0

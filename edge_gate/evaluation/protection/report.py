@@ -75,8 +75,8 @@ One key.
 
 SPEED = """## 6. Size, and search among 100,000
 
-One thread, p50 / p95 of its processor time in milliseconds, on a busy x86 machine with two cores. The same search
-without protection takes {plain50:.1f} / {plain95:.1f} in the same run. The goal is 5 at p95.
+One thread, p50 / p95 of its processor time in milliseconds, on an x86 machine with two cores that does other work
+too. The same search without protection takes {plain50:.1f} / {plain95:.1f} in the same run. The goal is 5 at p95.
 """
 
 OWN = """## 7. A key for each resident
