@@ -51,13 +51,17 @@ def secret_axes(key: bytes, dimensions: int, bits: int) -> Floats:
     """Return ``bits`` axes of length 1, (bits, dimensions) float32, drawn from the key alone.
 
     Each run of ``dimensions`` rows is a rotation drawn evenly from all of them: the orthonormal factor of a Gaussian
-    matrix, with the signs of the other factor's diagonal taken out (Mezzadri 2007).
+    matrix, with the signs of the other factor's diagonal taken out (Mezzadri 2007). One is made after the other: all at
+    once would cost the gate ten megabytes.
     """
-    blocks = -(-bits // dimensions)
-    normal = _gaussians(key, blocks * dimensions * dimensions).reshape(blocks, dimensions, dimensions)
-    rotation, other = np.linalg.qr(normal)
-    rotation *= np.sign(np.diagonal(other, axis1=1, axis2=2))[:, None, :]
-    return np.ascontiguousarray(rotation.reshape(-1, dimensions)[:bits], np.float32)
+    blocks, size = -(-bits // dimensions), dimensions * dimensions
+    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(8 * blocks * size))
+    axes = np.empty((blocks, dimensions, dimensions), np.float32)
+    for block in range(blocks):
+        normal = _gaussians(stream, block * size, (block + 1) * size).reshape(dimensions, dimensions)
+        rotation, other = np.linalg.qr(normal)
+        axes[block] = rotation * np.sign(np.diagonal(other))
+    return np.ascontiguousarray(axes.reshape(-1, dimensions)[:bits])
 
 
 class SiteTransform:
@@ -118,12 +122,16 @@ def _unit(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def _gaussians(key: bytes, count: int) -> NDArray[np.float64]:
-    """Return ``count`` (even) standard normal numbers from the key: ChaCha20's stream through Box and Muller (1958)."""
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(8 * count))
-    uniform = ((np.frombuffer(stream, "<u8") >> 11) + 0.5) * 2.0**-53
-    radius, angle = np.sqrt(-2 * np.log(uniform[: count // 2])), 2 * np.pi * uniform[count // 2 :]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+def _gaussians(stream: bytes, start: int, stop: int) -> NDArray[np.float64]:
+    """Return some of the standard normal numbers that a cipher's stream gives, eight bytes each: Box and Muller (1958).
+
+    The first half of the stream gives radii, the second angles; their cosines come first, then their sines.
+    """
+    drawn = np.frombuffer(stream, "<u8")
+    half, place = len(drawn) // 2, np.arange(start, stop)
+    first, second = (((drawn[place % half + shift] >> 11) + 0.5) * 2.0**-53 for shift in (0, half))
+    angle = 2 * np.pi * second
+    return np.asarray(np.sqrt(-2 * np.log(first)) * np.where(place < half, np.cos(angle), np.sin(angle)))
 
 
 def corrected(points: tuple[OperatingPoint, ...], point: OperatingPoint, bits: int = BITS) -> OperatingPoint:
