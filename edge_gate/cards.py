@@ -9,8 +9,10 @@ well. The card is plain TOML so that a resident's lawyer can read it.
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,17 +203,40 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
     digest = str(fields["sha256"])
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise CardError(path, "the field 'sha256' is not 64 lower-case hexadecimal digits")
-    for number, source in enumerate(fields["training_data"]):
-        for field in REQUIRED_OF_TRAINING_DATA:
-            if not isinstance(source, dict) or source.get(field) in (None, ""):
-                raise CardError(path, f"the field 'training_data[{number}].{field}' is missing or empty")
+    for table in ("input", "output"):
+        if not isinstance(fields[table], dict):
+            raise CardError(path, f"the field {table!r} is no table")
+    for where, source in _tables(path, fields, "training_data"):
+        _check_said(path, where, source, REQUIRED_OF_TRAINING_DATA)
     for other in OTHER_MODELS:
-        if fields.get(other, "none") == "none":
-            continue
-        for field in REQUIRED_OF_OTHER_MODELS:
-            if not isinstance(fields[other], dict) or not fields[other].get(field):
-                raise CardError(path, f"the field '{other}.{field}' is missing or empty")
-    for number, point in enumerate(fields.get("operating_point", [])):
-        missing = set(OperatingPoint.__slots__) - set(point)
-        if missing:
-            raise CardError(path, f"the field 'operating_point[{number}].{min(missing)}' is missing")
+        if fields.get(other, "none") != "none":
+            _check_said(path, other, fields[other], REQUIRED_OF_OTHER_MODELS)
+    for where, point in _tables(path, fields, "operating_point"):
+        _check_point(path, where, point)
+
+
+def _tables(path: Path, fields: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """Yield each of a card's list of tables with what to call it; nothing where there is no such list."""
+    listed = fields.get(key, [])
+    if not isinstance(listed, list):
+        raise CardError(path, f"the field {key!r} is no list of tables")
+    yield from ((f"{key}[{number}]", each) for number, each in enumerate(listed))
+
+
+def _check_said(path: Path, where: str, table: Any, required: tuple[str, ...]) -> None:
+    for field in required:
+        if not isinstance(table, dict) or table.get(field) in (None, ""):
+            raise CardError(path, f"the field '{where}.{field}' is missing or empty")
+    if "count" in required and (not isinstance(table["count"], int) or isinstance(table["count"], bool)):
+        raise CardError(path, f"the field '{where}.count' is no whole number")
+
+
+def _check_point(path: Path, where: str, point: Any) -> None:
+    """Refuse a threshold that is no number: everything would be above it, or nothing."""
+    for field in OperatingPoint.__slots__:
+        if not isinstance(point, dict) or field not in point:
+            raise CardError(path, f"the field '{where}.{field}' is missing")
+        value = point[field]
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not (isinstance(value, str) if field == "kind" else number):
+            raise CardError(path, f"the field '{where}.{field}' is {value!r}")
