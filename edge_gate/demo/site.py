@@ -61,6 +61,7 @@ class DemoSite:
         self.eye = Supervised(eye_command(self.file), environment, self._log_end)
         self._watching = threading.Event()
         self._watching.set()
+        self._hands = threading.Lock()  # who ends a process and who starts it again take turns
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
         self._keeper.start()
@@ -106,7 +107,8 @@ class DemoSite:
 
     def kill(self, which: str) -> None:
         """Kill the eye or the gate as a crash would; it is started again at once."""
-        (self.eye if which == "eye" else self.gate).kill()
+        with self._hands:
+            (self.eye if which == "eye" else self.gate).kill()
 
     def log(self) -> str:
         """Return what both processes have written to stderr so far."""
@@ -115,8 +117,9 @@ class DemoSite:
     def audit(self) -> DiskAudit:
         """Look for pictures in every file of the site, and at what the kernel says all lives of the eye have written:
         this one is ended for it."""
-        self._watching.clear()
-        self.eye.stop()
+        with self._hands:
+            self._watching.clear()
+            self.eye.stop()
         self._watching.set()
         files = [each for each in self.folder.rglob("*") if each.is_file()]
         found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
@@ -125,9 +128,10 @@ class DemoSite:
     def _keep(self) -> None:
         self.gate.tend()
         while not self._ending.wait(0.05):
-            self.gate.tend()
-            if self._watching.is_set():
-                self.eye.tend()
+            with self._hands:
+                self.gate.tend()
+                if self._watching.is_set():
+                    self.eye.tend()
 
     def _start_log(self) -> int:
         """Return a pipe for stderr: were it a file, the log would count as written by the eye."""
