@@ -59,8 +59,6 @@ class DemoSite:
         gate = [sys.executable, "-m", "edge_gate.cli", "run", "--config", str(self.file)]
         self.gate = Supervised(gate, environment, self._log_end)
         self.eye = Supervised(eye_command(self.file), environment, self._log_end)
-        self._watching = threading.Event()
-        self._watching.set()
         self._hands = threading.Lock()  # who ends a process and who starts it again take turns
         self._ending = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="supervisor", daemon=True)
@@ -118,9 +116,7 @@ class DemoSite:
         """Look for pictures in every file of the site, and at what the kernel says all lives of the eye have written:
         this one is ended for it."""
         with self._hands:
-            self._watching.clear()
             self.eye.stop()
-        self._watching.set()
         files = [each for each in self.folder.rglob("*") if each.is_file()]
         found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
         return DiskAudit(self.eye.written_bytes, found, len(files))
@@ -130,8 +126,7 @@ class DemoSite:
         while not self._ending.wait(0.05):
             with self._hands:
                 self.gate.tend()
-                if self._watching.is_set():
-                    self.eye.tend()
+                self.eye.tend()
 
     def _start_log(self) -> int:
         """Return a pipe for stderr: were it a file, the log would count as written by the eye."""
