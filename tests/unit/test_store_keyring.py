@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from edge_gate.store import Store, consent, events, files, renewal, residents, t
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.sealing import CODE, VECTOR, DoesNotOpen, open_row, seal_row
 from edge_gate.store.sweep import Swept, sweep
+from tests.unit.power_cuts import PowerCut, cut_before, stop
 from tests.unit.test_store_forgetting import enrol, in_the_clear
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -280,32 +281,10 @@ def test_a_sealing_that_was_interrupted_is_done_again(path: Path, monkeypatch: p
 # --- interruptions -----------------------------------------------------------------------------------------------
 
 
-class PowerCut(BaseException):
-    """Everything stops here, and nothing tidies up."""
-
-
-def stop(*_: object) -> None:
-    raise PowerCut
-
-
-def cut_before(monkeypatch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
-    """Cut the power before the n-th step that changes the disk; return how many steps were begun."""
-    begun = 0
-
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def step(*arguments: object, **named: object) -> object:
-            nonlocal begun
-            begun += 1
-            if begun > number:
-                raise PowerCut
-            return real(*arguments, **named)
-
-        return step
-
-    for owner, name in ((files, "_create"), (files, "sync"), (files, "_overwrite"), (Path, "write_bytes"),
-                        (Path, "rename"), (Store, "run"), (Store, "empty_log")):  # fmt: skip
-        monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
-    return lambda: begun
+CHANGES = (
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (Path, "write_bytes")),
+    *((Path, "rename"), (Store, "run"), (Store, "empty_log")),
+)
 
 
 def test_a_forgetting_cut_off_at_any_step_is_either_not_begun_or_finished_at_the_next_start(
@@ -320,7 +299,7 @@ def test_a_forgetting_cut_off_at_any_step_is_either_not_begun_or_finished_at_the
         for name, content in whole.items():
             (tmp_path / name).write_bytes(content)
         with pytest.MonkeyPatch.context() as patch, Store.open(path, KEY, CLOCK) as store:
-            begun = cut_before(patch, number)
+            begun = cut_before(patch, number, CHANGES)
             with suppress(PowerCut):
                 residents.forget(store, "Ada")
             finished = begun() <= number

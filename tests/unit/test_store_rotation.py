@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from edge_gate.store import Store, events, files, pending, renewal, residents, r
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.lock import sole_use
 from tests.unit.peers import direction
+from tests.unit.power_cuts import PowerCut, cut_before
 from tests.unit.test_store_forgetting import enrol
-from tests.unit.test_store_keyring import PowerCut, names_in_the_gallery
+from tests.unit.test_store_keyring import names_in_the_gallery
 
 KEY = bytes(range(32))
 CLOCK = SystemClock()
@@ -100,24 +100,10 @@ def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renew
         assert gallery.search(people[0], 1)[0].comparison_score < 0.5, "the control: other axes are not taken for these"
 
 
-def steps(patch: pytest.MonkeyPatch, number: int) -> Callable[[], int]:
-    """Cut the power before the n-th change of the disk; return how many were begun."""
-    begun = 0
-
-    def counted(real: Callable[..., object]) -> Callable[..., object]:
-        def step(*arguments: object, **named: object) -> object:
-            nonlocal begun
-            begun += 1
-            if begun > number:
-                raise PowerCut
-            return real(*arguments, **named)
-
-        return step
-
-    for owner, name in ((files, "_create"), (files, "sync"), (files, "_overwrite"), (rotation, "sync"),
-                        (Path, "rename"), (Path, "unlink")):  # fmt: skip
-        patch.setattr(owner, name, counted(getattr(owner, name)))
-    return lambda: begun
+CHANGES = (
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (rotation, "sync")),
+    *((Path, "rename"), (Path, "unlink")),
+)
 
 
 def test_a_change_cut_off_at_any_step_opens_with_the_key_in_its_place_and_can_be_finished(path: Path) -> None:
@@ -131,7 +117,7 @@ def test_a_change_cut_off_at_any_step_opens_with_the_key_in_its_place_and_can_be
             each.chmod(0o600)
         place = Place(path.parent)
         with pytest.MonkeyPatch.context() as patch:
-            begun = steps(patch, number)
+            begun = cut_before(patch, number, CHANGES)
             with suppress(PowerCut):
                 rotation.rotate(path, place.fetch, place.put)
             finished = begun() <= number
