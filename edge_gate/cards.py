@@ -208,6 +208,8 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
             raise CardError(path, f"the field {table!r} is no table")
     for where, source in _tables(path, fields, "training_data"):
         _check_said(path, where, source, REQUIRED_OF_TRAINING_DATA)
+        if not isinstance(source["count"], int) or isinstance(source["count"], bool):
+            raise CardError(path, f"the field '{where}.count' is no whole number")
     for other in OTHER_MODELS:
         if fields.get(other, "none") != "none":
             _check_said(path, other, fields[other], REQUIRED_OF_OTHER_MODELS)
@@ -227,8 +229,6 @@ def _check_said(path: Path, where: str, table: Any, required: tuple[str, ...]) -
     for field in required:
         if not isinstance(table, dict) or table.get(field) in (None, ""):
             raise CardError(path, f"the field '{where}.{field}' is missing or empty")
-    if "count" in required and (not isinstance(table["count"], int) or isinstance(table["count"], bool)):
-        raise CardError(path, f"the field '{where}.count' is no whole number")
 
 
 def _check_point(path: Path, where: str, point: Any) -> None:
