@@ -23,11 +23,11 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recipe.sface import HEIGHT, WHOLE_MAP, WIDTH, EyeNet, cut_to_strip
+from recipe.sface import HEIGHT, WIDTH, whole_sface
 from recipe.strips import Ints, Pictures, Strips, decode, load_file
 from recipe.train import to_tensor
 from recipe.weather import FIRST_ROW, training_view
-from recipe.whole import SIDE, packaged_sface
+from recipe.whole import SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,6 @@ class Painter(nn.Module):
         return picture
 
 
-def whole_face_teacher() -> EyeNet:
-    """SFace itself, as a judge of pictures."""
-    return cut_to_strip(packaged_sface(), rows=WHOLE_MAP).requires_grad_(False).eval()
-
-
 def load_people(folder: Path) -> tuple[Strips, Pictures]:
     """Strips of people who do not exist, and their whole faces."""
     paths = sorted(folder.glob("people-*.npz"))
@@ -114,7 +109,7 @@ class Training:
     def __init__(self, config: PaintConfig, people: Path, out: Path) -> None:
         self.config, self.out, self.step = config, out, 0
         self.strips, self.faces = load_people(people)
-        self.net, self.judge = Painter(config.channels), torch.compile(whole_face_teacher())
+        self.net, self.judge = Painter(config.channels), torch.compile(whole_sface())
         self.compiled = torch.compile(self.net)
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=config.learning_rate)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(

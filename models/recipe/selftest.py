@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 
 from recipe.export import LiteRt, float_model, int8_model
 from recipe.fold import FoldedNet, MirroredNet
 from recipe.metrics import eer, threshold_at, upper95
 from recipe.operating import disjoint_groups, fused
+from recipe.released import released
 from recipe.sface import cut_to_strip, layers_of, sface_weights
 from recipe.strips import STRIP_H, STRIP_W, Strips, split, unit
 from recipe.weather import FIRST_ROW, INPUT_TO_STRIP, cut, jitter, square, training_view
-from recipe.whole import packaged_sface, runnable_sface
+from recipe.whole import packaged_sface, runnable_sface, session
 
 
 def noise_pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -40,10 +40,9 @@ def the_trunk_is_sface_s() -> None:
     """SFace's graph up to its last norm, on a whole 112 x 112 picture, against ours."""
     model = runnable_sface(packaged_sface())
     model.graph.output.append(onnx.helper.make_tensor_value_info("bn1", onnx.TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     bgr = noise_pictures(3).reshape(1, -1, 112, 3)[:, :112].copy()
     rgb = bgr[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
-    (theirs,) = session.run(["bn1"], {"data": np.ascontiguousarray(rgb)})
+    (theirs,) = session(model).run(["bn1"], {"data": np.ascontiguousarray(rgb)})
     net, slopes = cut_to_strip(packaged_sface()).eval(), sface_weights(packaged_sface())
     with torch.no_grad():
         for layer in layers_of(net):  # three of SFace's slopes are above 1 and cut_to_strip limits them
@@ -71,6 +70,27 @@ def folding_and_export_change_nothing() -> None:
         assert np.array_equal(model(pictures[1]), model(flipped))
         near = [float(unit(model(p)) @ unit(fp32(p))) for p in pictures]
         assert min(near) > 0.9, min(near)
+
+
+def a_released_model_goes_on_from_where_it_was() -> None:
+    net, pictures = cut_to_strip(packaged_sface()).eval(), noise_pictures(24)
+    with tempfile.TemporaryDirectory() as folder:
+        float_path, path = Path(folder, "float.tflite"), Path(folder, "int8.tflite")
+        float_model(net, False, float_path)
+        int8_model(float_path, pictures, path)
+        again, model = released(path, to_net(pictures)), LiteRt(path)
+        with torch.no_grad():
+            ours = again(to_net(pictures)).numpy()
+        near = [float(unit(y) @ unit(model(p))) for y, p in zip(ours, pictures, strict=True)]
+    assert min(near) > 0.95, min(near)
+
+
+def a_narrower_cut_keeps_channels_of_the_whole() -> None:
+    whole, half = cut_to_strip(packaged_sface()), cut_to_strip(packaged_sface(), width=0.5)
+    assert half(to_net(noise_pictures(2))).shape == (2, 128)
+    for ours, theirs in zip(layers_of(half), layers_of(whole), strict=True):
+        assert 2 * len(ours.norm.bias) == len(theirs.norm.bias)
+        assert set(ours.norm.bias.tolist()) <= set(theirs.norm.bias.tolist())
 
 
 def the_input_is_cut_where_the_card_says() -> None:
@@ -124,6 +144,9 @@ def nobody_is_on_both_sides_of_the_split() -> None:
         parts = split(strips, {"a": 12}, 0.2, seed)
         train, people, singles = (set(who[rows].tolist()) for rows in (parts.train, parts.people, parts.singles))
         assert len(people) == 12 and not train & people and not train & singles and not people & singles
+        some = split(strips, {"a": 12}, 0.2, seed, learn_from=["b"])
+        assert set(strips.source[some.train]) == {"b"} and set(some.train) <= set(parts.train)
+        assert np.array_equal(some.people, parts.people) and np.array_equal(some.singles, parts.singles)
 
 
 def a_group_is_of_one_person() -> None:
@@ -140,7 +163,9 @@ CHECKS: tuple[Callable[[], None], ...] = (
     rates_are_counted_right,
     nobody_is_on_both_sides_of_the_split,
     a_group_is_of_one_person,
+    a_narrower_cut_keeps_channels_of_the_whole,
     folding_and_export_change_nothing,
+    a_released_model_goes_on_from_where_it_was,
 )
 
 

@@ -19,6 +19,8 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
+from recipe.whole import packaged_sface
+
 HEIGHT, WIDTH, DIMENSION = 48, 112, 128
 MAP_ROWS, WHOLE_MAP = slice(1, 4), slice(0, 7)
 NORM = ("gamma", "beta", "moving_mean", "moving_var")  # names in SFace's graph
@@ -142,6 +144,11 @@ def cut_to_strip(path: Path, dropout: float = 0.0, width: float = 1.0, rows: sli
     _load_norm(net.out, weights, "fc1", np.arange(DIMENSION))
     limit_slopes(net)
     return net
+
+
+def whole_sface() -> EyeNet:
+    """SFace itself, for faces of (n, 3, 112, 112), BGR less 128; it learns nothing."""
+    return cut_to_strip(packaged_sface(), rows=WHOLE_MAP).requires_grad_(False).eval()
 
 
 @torch.no_grad()

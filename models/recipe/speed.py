@@ -14,21 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import tomli_w
 
 from recipe.export import LiteRt
 from recipe.sface import HEIGHT, WIDTH
-from recipe.whole import packaged_sface, runnable_sface
+from recipe.whole import SIDE, packaged_sface, runnable_sface, session
 
 
 def sface() -> Callable[[], object]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    model = runnable_sface(packaged_sface())
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    data = np.zeros((1, 3, 112, 112), np.float32)
-    return lambda: session.run(["fc1"], {"data": data})
+    peer, data = session(runnable_sface(packaged_sface())), np.zeros((1, 3, SIDE, SIDE), np.float32)
+    return lambda: peer.run(["fc1"], {"data": data})
 
 
 def medians_ms(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from recipe.config import Config, load
 from recipe.released import released
-from recipe.sface import HEIGHT, WHOLE_MAP, EyeNet, cut_to_strip, freeze, limit_slopes
+from recipe.sface import HEIGHT, EyeNet, cut_to_strip, freeze, limit_slopes, whole_sface
 from recipe.strips import Floats, Ints, Pictures, Strips, add_data, centroids, load_folders
 from recipe.validation import Embed, watch
 from recipe.weather import FIRST_ROW, erase, training_view
@@ -182,7 +182,7 @@ class Viewer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sface = cut_to_strip(packaged_sface(), rows=WHOLE_MAP).requires_grad_(False).eval()
+        self.sface = whole_sface()
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.sface(functional.pad(x, (0, 0, FIRST_ROW, SIDE - FIRST_ROW - HEIGHT), value=-1.0))
