@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,81 +15,42 @@ from typing import Any, Final
 import click
 
 import edge_gate
-from edge_gate import cards, config
+from edge_gate import cards
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.findings import Check, Finding, Patient, examine, show
 from edge_gate.cli.status import describe_walls
 from edge_gate.client import ask
-from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.errors import CameraError
 from edge_gate.protection import corrected
+from edge_gate.seal import witness
 
 CAMERA_PATIENCE_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ``state`` is ok, fault, or unknown where it could not be judged; ``mend`` says
-    how."""
-
-    part: str
-    state: str
-    text: str
-    mend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """What there is to examine: the settings, and the running gate's own word where there is a running gate."""
-
-    path: Path
-    settings: config.Config
-    status: dict[str, Any] | None
-
-
-Check = Callable[[Patient], Iterator[Finding]]
-
-
 @click.command("doctor")
+@click.option("--security", is_flag=True, help="Print the state of every wall instead. Complete as root only.")
 @config_option
 @json_option
-def command(path: Path, as_json: bool) -> None:
+def command(security: bool, path: Path, as_json: bool) -> None:
     """Check every part and say how to mend it.
 
     Camera, relay, models, store, clock, permissions and sandbox. Exit status 1 if anything is at fault.
 
     Nothing is changed and no relay is moved. While the gate runs, camera and relay are judged by what the gate says
     of them.
+
+    With --security, each wall that keeps pictures in and thieves and insiders out: around the two processes (asked of
+    the kernel, not of the unit files), store, keys, templates, audit log, people, models and the door's wire.
     """
-    findings = examine(path)
+    from edge_gate.cli import security as walls
+
+    findings = examine(path, walls.CHECKS if security else CHECKS)
     faults = sum(each.state == "fault" for each in findings)
     if as_json:
         show_json({"faults": faults, "findings": [asdict(each) for each in findings]})
     else:
         show(findings)
     sys.exit(1 if faults else 0)
-
-
-def examine(path: Path) -> list[Finding]:
-    """Run every check; one that fails does not keep the others from being made."""
-    try:
-        settings = config.load(path)
-    except EdgeGateError as error:
-        return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
-    patient = Patient(path, settings, _status(settings))
-    findings = [Finding("configuration", "ok", str(path))]
-    for part, check in CHECKS.items():
-        try:
-            findings += check(patient)
-        except EdgeGateError as error:
-            findings.append(Finding(part, "fault", str(error)))
-    return findings
-
-
-def _status(settings: config.Config) -> dict[str, Any] | None:
-    try:
-        answer: dict[str, Any] = ask(settings, "status")
-    except (GateNotRunning, NotAllowed):
-        return None
-    return answer
 
 
 def _gate(patient: Patient) -> Iterator[Finding]:
@@ -211,45 +172,31 @@ def _sandbox(patient: Patient) -> Iterator[Finding]:
         pid = patient.status["processes"][name]
         if pid is None:
             continue
-        yield from _sealed(name, patient.status["sealed"][name])
-        walls = _walls(pid)
-        missing = [wall for wall, stands in walls.items() if not stands]
+        yield from sealed("seal", name, patient.status["sealed"][name])
+        missing = [each.text for each in witness.observe(pid, ()) if each.wall in _SANDBOX and each.stands is False]
         if missing:
             mend = "Run it as the systemd unit that comes with edge-gate. At a desk this is expected."
-            yield Finding("sandbox", "unknown", f"the {name} runs without: {', '.join(missing)}", mend)
+            yield Finding("sandbox", "unknown", f"the {name}: {'; '.join(missing)}", mend)
         else:
-            yield Finding("sandbox", "ok", f"the {name}: {', '.join(walls)}")
+            yield Finding("sandbox", "ok", f"the {name}: no rights to gain, and a filter of system calls")
 
 
-def _sealed(name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
-    """Tell which walls a process built around itself (edge_gate.seal)."""
+def sealed(part: str, name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
+    """Tell which walls a process says that it built around itself (edge_gate.seal)."""
     if walls is None:
-        yield Finding("seal", "unknown", f"the {name} has not said yet")
+        yield Finding(part, "unknown", f"the {name} has not said yet")
         return
-    text = f"the {name}: {describe_walls(walls)}"
+    text = f"the {name} says that it built: {describe_walls(walls)}"
     if walls["missing"]:
-        yield Finding("seal", "unknown", text, "Its log says why; see docs/maintainer.md, Sealed.")
+        yield Finding(part, "unknown", text, "Its log says why; see docs/maintainer.md, Sealed.")
     elif walls["not_here"]:
-        yield Finding(
-            "seal",
-            "unknown",
-            text,
-            "Landlock comes with a newer kernel; the units lift the limit on locked memory.",
-        )
+        mend = "Landlock comes with a newer kernel; the units lift the limit on locked memory."
+        yield Finding(part, "unknown", text, mend)
     else:
-        yield Finding("seal", "ok", text)
+        yield Finding(part, "ok", text)
 
 
-def _walls(pid: int) -> dict[str, bool]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    return {
-        "no new privileges": fields.get("NoNewPrivs") == "1",
-        "system call filter": fields.get("Seccomp") == "2",
-        "no capabilities": int(fields.get("CapEff", "1"), 16) == 0,
-    }
-
-
+_SANDBOX: Final = ("rights", "system calls")
 CHECKS: Final[dict[str, Check]] = {
     "gate": _gate,
     "camera": _camera,
@@ -260,17 +207,3 @@ CHECKS: Final[dict[str, Check]] = {
     "permissions": _permissions,
     "sandbox": _sandbox,
 }
-
-
-def show(findings: list[Finding]) -> None:
-    """Print the findings for people: what is wrong stands out, and under it how to mend it."""
-    from rich.console import Console
-    from rich.text import Text
-
-    colours = {"ok": "green", "fault": "red", "unknown": "yellow"}
-    console = Console()
-    for each in findings:
-        line = Text(f"{each.state:<8}", colours[each.state]) + Text(f"{each.part:<14} {each.text}", "default")
-        console.print(line, soft_wrap=True)
-        if each.mend and each.state != "ok":
-            console.print(Text(f"{'':<8}{'':<14} → {each.mend}", "dim"), soft_wrap=True)

@@ -150,11 +150,35 @@ def start(board: BoardSimulator) -> dict[str, Any]:
         "with eye": connected,
         "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
         "doctor": json.loads(doctor["out"] or "{}"),
+        "security": security(),
         "memory": {who: memory(pid) for who, pid in ((connected or {}).get("processes") or {}).items()},
         "heard at start": [each.hex() for each in board.heard],
         "modes": sh("stat", "-c", "%n %a %U %G", *sorted(Path("/run/edge-gate").rglob("*.sock"))).splitlines(),
         "store": sh("stat", "-c", "%a %U", "/var/lib/edge-gate", "/var/lib/edge-gate/edge-gate.db").splitlines(),
     }
+
+
+def security() -> Any:
+    done = tried(BIN / "edge-gate", "doctor", "--security", "--json", "--config", SETTINGS)
+    return json.loads(done["out"] or "{}")
+
+
+def weakened() -> dict[str, Any]:
+    """Take walls away from the eye by a drop-in, as somebody might who wants it to work at last, and put them back."""
+    drop_in = UNITS / "edge-gate-eye.service.d" / "weaker.conf"
+    drop_in.parent.mkdir()
+    gone = ("ProtectSystem=no", "TemporaryFileSystem=", "LimitCORE=infinity", "DevicePolicy=auto")
+    drop_in.write_text("\n".join(["[Service]", *gone]) + "\n")
+
+    def again() -> bool:
+        sh("systemctl", "daemon-reload")
+        sh("systemctl", "restart", "edge-gate-eye")
+        return bool(wait_for(lambda: status().get("eye", {}).get("connected")))
+
+    connected = again()
+    seen = security()
+    drop_in.unlink()
+    return {"connected": connected, "security": seen, "back": again()}
 
 
 def callers() -> dict[str, Any]:
@@ -266,6 +290,7 @@ def play(shared: Path) -> dict[str, Any]:
         acts["install"] = install(shared, board)
         acts["start"] = start(board)
         acts["callers"] = callers()
+        acts["weakened"] = weakened()
         acts["probe"] = probe(shared)
         acts["gate killed"] = kill_gate_mid_pulse(board)
         acts["eye killed"] = kill_eye()

@@ -8,6 +8,7 @@ import errno
 import json
 import mmap
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,7 @@ FILES = (
     "/etc/edge-gate/edge-gate.toml",
     "/proc/cpuinfo",
 )
+FOLDERS = ("/dev/shm", "/tmp", "/var/lib/edge-gate")
 
 
 def outcome(attempt: Callable[[], object]) -> str:
@@ -49,6 +51,16 @@ def write_and_execute() -> None:
     mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)
 
 
+def run_what_it_wrote(folder: str) -> None:
+    program = Path(folder, "probe-program")
+    try:
+        shutil.copy("/usr/bin/true", program)
+        program.chmod(0o700)
+        os.waitpid(os.posix_spawn(program, [str(program)], {}), 0)
+    finally:
+        program.unlink(missing_ok=True)
+
+
 def ptrace() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.ptrace(0, 0, 0, 0) != 0:
@@ -69,6 +81,7 @@ def main() -> None:
         "call": {name: outcome(partial(call, f"/run/edge-gate/{name}/{name}.sock")) for name in ("eye", "control")},
         "socket": {name: outcome(partial(socket.socket, getattr(socket, name))) for name in FAMILIES},
         "write and execute": outcome(write_and_execute),
+        "run": {folder: outcome(partial(run_what_it_wrote, folder)) for folder in FOLDERS},
         "ptrace": outcome(ptrace),
         "devices": sorted(each.name for each in Path("/dev").iterdir()),
         "status": {name: status[name] for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")},

@@ -99,6 +99,42 @@ def test_doctor_finds_nothing_at_fault_and_every_wall_standing(acts: Any) -> Non
     assert [each["state"] for each in sandbox] == ["ok", "ok"]
 
 
+def walls(security: Any, part: str) -> dict[str, Any]:
+    """Return what `doctor --security` said of a process, by the first word of it."""
+    found = [each for each in security["findings"] if each["part"] == part]
+    return {each["text"].partition(":")[0]: each for each in found}
+
+
+@pytest.mark.parametrize("who", ["gate", "eye"])
+def test_doctor_sees_every_wall_of_the_units_stand(acts: Any, who: str) -> None:
+    seen = walls(acts["start"]["security"], f"the {who}")
+    for wall in ("rights", "system calls", "network", "files", "open files", "core dumps", "swap", "unit"):
+        assert seen[wall]["state"] == "ok", seen[wall]
+
+
+def test_doctor_finds_nothing_open_on_a_device_that_was_set_up_as_the_installers_guide_says(acts: Any) -> None:
+    assert [each for each in acts["start"]["security"]["findings"] if each["state"] == "fault"] == []
+
+
+@pytest.mark.parametrize("wall", ["files", "unit"])
+def test_doctor_sees_that_a_drop_in_took_a_wall_away(acts: Any, wall: str) -> None:
+    assert acts["weakened"]["connected"] and acts["weakened"]["back"]
+    seen = walls(acts["weakened"]["security"], "the eye")
+    assert seen[wall]["state"] == "fault", seen[wall]
+    assert "weaker.conf" in seen["unit"]["text"]
+    assert walls(acts["weakened"]["security"], "the gate")[wall]["state"] == "ok"
+
+
+def test_the_second_wall_stands_where_a_drop_in_took_the_first_away(acts: Any) -> None:
+    """The drop-in allows core dumps; the process does not."""
+    assert walls(acts["weakened"]["security"], "the eye")["core dumps"]["state"] == "ok"
+
+
+def test_doctor_names_the_people_who_may_do_something(acts: Any) -> None:
+    people = {each["text"] for each in acts["start"]["security"]["findings"] if each["part"] == "people"}
+    assert {"maintainer: keeper, second", "installer: nobody", "auditor: reader"} <= people
+
+
 def test_an_operator_is_served_and_the_log_has_their_name(acts: Any) -> None:
     assert acts["callers"]["asked"]["keeper"]["status"] == 0
     assert acts["callers"]["pulse"]["status"] == 0
@@ -189,6 +225,12 @@ def test_the_eye_can_write_nowhere(eye: Any) -> None:
 def test_the_gate_can_write_only_its_own_folders_and_a_private_tmp(gate: Any) -> None:
     own = ("/run/edge-gate/control", "/run/edge-gate/eye", "/var/lib/edge-gate", "/tmp", "/var/tmp", "/run/systemd")
     assert [place for place in stored(gate["writable"]) if not place.startswith(own)] == []
+
+
+def test_what_a_process_wrote_it_cannot_run_and_shared_memory_is_closed(eye: Any, gate: Any) -> None:
+    assert gate["run"]["/tmp"] == gate["run"]["/var/lib/edge-gate"] == "EACCES"
+    assert eye["run"]["/tmp"] == "EROFS"
+    assert {gate["run"]["/dev/shm"], eye["run"]["/dev/shm"], eye["run"]["/var/lib/edge-gate"]} == {"EACCES"}
 
 
 def test_the_eye_can_read_neither_store_nor_key_and_the_gate_not_the_key_at_rest(eye: Any, gate: Any) -> None:

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate doctor --security`: the state of each wall of docs/threat-model.md on the device that it runs on.
+
+What the kernel can tell is asked of the kernel (edge_gate.seal.witness), for the running processes and not for their
+unit files. As root: everybody else is told `unknown` where a wall keeps them from looking.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from edge_gate.audit_chain import examine
+from edge_gate.cli import audit, doctor, keyplace
+from edge_gate.cli.findings import Check, Finding, Patient
+from edge_gate.client import ask
+from edge_gate.gate import roles
+from edge_gate.seal import witness
+from edge_gate.store.keyring import MAGIC, keyring_path
+
+# The exposure that systemd may find, and the unit, of each process (.ci/run holds the shipped units to the same).
+UNITS: Final = MappingProxyType({"eye": ("edge-gate-eye.service", 0.4), "gate": ("edge-gate.service", 0.3)})
+_PLAIN_SQLITE: Final = b"SQLite format 3\0"
+_MEND_UNIT: Final = (
+    "Run it as the unit that comes with edge-gate, without drop-ins that weaken it. At a desk this is expected."
+)
+_TELLS: Final = {True: "ok", False: "fault", None: "unknown"}
+
+
+def _eye(patient: Patient) -> Iterator[Finding]:
+    yield from _process(patient, "eye", ())
+
+
+def _gate(patient: Patient) -> Iterator[Finding]:
+    sockets = patient.settings.sockets
+    folders = {patient.settings.store.path.parent, sockets.eye.parent, sockets.control.parent}
+    yield from _process(patient, "gate", (*sorted(folders), Path("/tmp"), Path("/var/tmp")))  # noqa: S108 - private ones
+
+
+def _process(patient: Patient, name: str, may_write: tuple[Path, ...]) -> Iterator[Finding]:
+    pid = patient.status["processes"][name] if patient.status else None
+    if patient.status is None or pid is None:
+        yield Finding(f"the {name}", "unknown", "judged only while it runs and this user may ask the gate")
+        return
+    for each in witness.observe(pid, may_write):
+        yield Finding(f"the {name}", _TELLS[each.stands], f"{each.wall}: {each.text}", _MEND_UNIT)
+    yield from doctor.sealed(f"the {name}", name, patient.status["sealed"][name])
+    yield from _unit(name, witness.unit(pid))
+
+
+def _unit(name: str, runs_in: str) -> Iterator[Finding]:
+    """Judge the unit as it is loaded here, drop-ins and all, with systemd's own measure."""
+    unit, limit = UNITS[name]
+    if runs_in != unit:
+        where = f"it runs in {runs_in}" if runs_in else "it runs in no unit"
+        yield Finding(f"the {name}", "fault", f"unit: {where}, not in {unit}", _MEND_UNIT)
+        return
+    said = _said("systemd-analyze", "security", "--no-pager", unit)
+    if (found := re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)) is None:
+        yield Finding(f"the {name}", "unknown", f"unit: {unit}; systemd-analyze does not say how exposed it is")
+        return
+    shown = dict(line.split("=", 1) for line in _said("systemctl", "show", unit).splitlines() if "=" in line)
+    devices, drop_ins = shown.get("DevicePolicy", "not known"), shown.get("DropInPaths", "").split()
+    text = f"unit: {unit}, exposure {found[1]} of 10 (at most {limit}), devices: {devices}"
+    text += f", with {', '.join(drop_ins)}" if drop_ins else ""
+    closed = float(found[1]) <= limit and devices in ("closed", "strict")
+    yield Finding(f"the {name}", _TELLS[closed], text, _MEND_UNIT)
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    path = patient.settings.store.path
+    for each, magic in ((path, _PLAIN_SQLITE), (keyring_path(path), MAGIC)):
+        try:
+            with each.open("rb") as file:
+                head = file.read(16)
+        except OSError as error:
+            yield Finding("store", "unknown", f"{each}: {error.strerror}")
+            continue
+        if each == path:
+            plain = head == magic
+            text = f"{each} is not encrypted" if plain else f"{each}: encrypted (SQLCipher)"
+            yield Finding("store", "fault" if plain else "ok", text, "This is no store of edge-gate.")
+        else:
+            sealed = head.startswith(magic[:6])
+            text = f"{each}: sealed, apart from the database" if sealed else f"{each} is no keyring"
+            yield Finding(
+                "store", "ok" if sealed else "fault", text, "Restore a copy: docs/maintainer.md, The keyring."
+            )
+    yield from doctor.CHECKS["permissions"](patient)
+
+
+def _keys(patient: Patient) -> Iterator[Finding]:
+    place = keyplace.find(patient.settings.store)
+    state = {"key file": "fault", "null": "fault", "unknown": "unknown"}.get(place.tier, "ok")
+    yield Finding(
+        "keys",
+        state,
+        f"{place.what}. {place.limits}",
+        "Choose a better place: docs/installer.md, Key, store and configuration.",
+    )
+
+
+def _templates(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
+        return
+    now = ask(patient.settings, "templates")
+    text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
+    since = f"axes of {now['since'][:10]}, renewed {now['renewals']} times"
+    yield Finding("templates", "ok", f"{text} {since}")
+
+
+def _audit(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("audit log", "unknown", "judged only while the gate runs and this user may ask it")
+        return
+    seen = examine(*audit.read(patient.settings), None)
+    for each in seen.findings:
+        mend = "Keep a copy of the store; see docs/maintainer.md, The audit log."
+        yield Finding("audit log", "fault", f"row {each.seq} {each.text}", mend)
+    if not seen.findings:
+        yield Finding(
+            "audit log", "ok", f"{seen.rows} rows, each chained to the one before, signed up to {seen.vouched}"
+        )
+
+
+def _people(patient: Patient) -> Iterator[Finding]:
+    """Judge who may do what: a second person can only agree where there is one."""
+    control = patient.settings.sockets.control
+    if control.exists():
+        mode = stat.S_IMODE(control.stat().st_mode)
+        text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
+        yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
+    members: dict[roles.Role, set[str]] = {}
+    for group, role in roles.groups(patient.settings).items():
+        members.setdefault(role, set()).update(_members(group))
+    for role, known in members.items():
+        yield Finding("people", "ok", f"{role.value}: {', '.join(sorted(known)) or 'nobody'}")
+    maintainers = members[roles.Role.MAINTAINER]
+    if len(maintainers) < 2:
+        mend = "Add a second one: docs/maintainer.md, Roles."
+        yield Finding("people", "unknown", f"{len(maintainers)} maintainers: nobody can be the second person", mend)
+    if patient.status and patient.status["policy"]["waiting"]:
+        names = ", ".join(patient.status["policy"]["waiting"])
+        yield Finding("people", "unknown", f"looser settings wait for a second person: {names}", "edge-gate approvals")
+
+
+def _door(patient: Patient) -> Iterator[Finding]:
+    port = Path(patient.settings.door.port)
+    try:
+        found = port.stat()
+    except OSError as error:
+        yield Finding("door", "unknown", f"{port}: {error.strerror}")
+        return
+    mode = stat.S_IMODE(found.st_mode)
+    open_to_all, by_group = bool(mode & 0o006), bool(mode & 0o060)
+    text = f"{port} has mode {mode:o}: " + ("everybody can move the relay" if open_to_all else "")
+    text += "" if open_to_all else "its group can move the relay too" if by_group else "its owner alone moves the relay"
+    yield Finding("door", "fault" if open_to_all or by_group else "ok", text, "systemd/udev/70-edge-gate.rules")
+    if patient.status is not None:
+        yield _guard(patient.status["processes"]["gate"])
+
+
+def _guard(gate: int) -> Finding:
+    try:
+        lists = Path(f"/proc/{gate}/task").glob("*/children")
+        children = [each for children in lists for each in children.read_text().split()]
+        guards = [each for each in children if b"guard_process" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    except OSError as error:
+        return Finding("door", "unknown", f"pulse guard: {error.strerror}")
+    if guards:
+        return Finding("door", "ok", f"pulse guard: process {guards[0]} switches the relay off if the gate cannot")
+    return Finding("door", "unknown", "pulse guard: none; only a board that times its pulses itself does without")
+
+
+def _not_stopped(_: Patient) -> Iterator[Finding]:
+    text = "a good picture of a resident's eyes, look-alikes, root, two people who agree, whoever reaches the wires"
+    yield Finding("not stopped", "unknown", f"{text}: docs/threat-model.md", "Judge whether this door bears that.")
+
+
+def _members(group: str) -> Iterator[str]:
+    """Yield the people in a group; accounts that nobody can log in to, such as the gate's own, are none."""
+    try:
+        found = grp.getgrnam(group)
+    except KeyError:
+        return
+    yield from found.gr_mem
+    logins = (each for each in pwd.getpwall() if not each.pw_shell.endswith(("/nologin", "/false")))
+    yield from (each.pw_name for each in logins if each.pw_gid == found.gr_gid)
+
+
+def _said(*command: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, fixed words
+            command, capture_output=True, text=True, check=False, timeout=30, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout
+
+
+CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "the eye": _eye,
+        "the gate": _gate,
+        "store": _store,
+        "keys": _keys,
+        "templates": _templates,
+        "audit log": _audit,
+        "people": _people,
+        "models": doctor.CHECKS["models"],
+        "door": _door,
+        "not stopped": _not_stopped,
+    }
+)
