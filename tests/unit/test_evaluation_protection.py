@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from edge_gate.evaluation.protection import attacks, report
-from edge_gate.evaluation.protection.measure import CHOSEN, Notebook
+from edge_gate.evaluation.protection.measure import CHOSEN, STORED, Notebook
 from edge_gate.evaluation.protection.transforms import (
     IndexOfMax,
+    Method,
     MlpHash,
     Plain,
     PolyProtect,
     Rotation,
     Signs,
+    Stored,
     Transform,
     methods,
 )
@@ -57,6 +59,17 @@ def test_no_protection_is_wholly_linkable_and_a_rotation_is_not_linkable_by_scor
     turned = unlinkability(by_name["rotation"], vectors, subject)
     assert turned.pooled < 0.05
     assert turned.noise < 0.05
+
+
+def test_what_lies_on_the_device_links_nobody_neither_by_scores_nor_by_neighbours() -> None:
+    """The control is the same codes unsealed, which the neighbours link."""
+    vectors = people(300)
+    subject = np.arange(300, dtype=np.int32)
+    stored, opened = Method(STORED, Stored.of(512)), Method("opened", Signs.orthogonal(512))
+    assert unlinkability(stored, vectors, subject).pooled < 0.05
+    sealed, _ = linked_by_neighbours(stored, vectors, vectors, 100)
+    bare, unknown = linked_by_neighbours(opened, vectors, vectors, 100)
+    assert sealed <= 0.05 * unknown < 0.5 * unknown < bare
 
 
 def test_neighbours_link_two_stores_of_different_keys_that_d_sys_calls_unlinkable() -> None:
@@ -126,5 +139,6 @@ def test_the_report_is_what_the_results_give_and_the_choice_meets_the_demands() 
     results = json.loads((DOCS / "results.json").read_text())
     assert (DOCS / "README.md").read_text() == report.render(results)
     assert results["unlinkability"][CHOSEN]["pooled"] <= 0.05
+    assert results["unlinkability"][STORED]["pooled"] <= results["unlinkability"][STORED]["pair_worst"] <= 0.05
     assert all(v["worst"] <= 0.005 for k, v in results["accuracy"].items() if k.endswith(f"|{CHOSEN}"))
     assert results["speed"]["ms"]["bits 2048"]["p95"] <= 5

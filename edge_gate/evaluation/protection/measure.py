@@ -19,15 +19,16 @@ from edge_gate.evaluation.protection.inversion import GATE_FMR, invert, targets
 from edge_gate.evaluation.protection.people import LISTED, People
 from edge_gate.evaluation.protection.renewal import renewed, shifts
 from edge_gate.evaluation.protection.speed import measured
-from edge_gate.evaluation.protection.transforms import Plain, methods
+from edge_gate.evaluation.protection.transforms import Method, Plain, Stored, methods
 from edge_gate.evaluation.protection.unlinkability import linked_by_neighbours, unlinkability
-from edge_gate.protection import corrected
+from edge_gate.protection import BITS, corrected
 
 Results = dict[str, Any]
 KNOWN = (8, 32, 128)
 IN_BOTH = 500
 CHOSEN = "signs, rotations, 2048 bits"
-LINKED = ("none (float16)", "rotation", "BioHashing, 128 bits", CHOSEN, "PolyProtect, overlap 4")
+STORED = "as stored: sealed under a key for each enrolment"
+LINKED = ("none (float16)", "rotation", "BioHashing, 128 bits", CHOSEN, "PolyProtect, overlap 4", STORED)
 
 
 class Notebook:
@@ -83,7 +84,8 @@ def _links(people: list[People], notebook: Notebook) -> None:
     first, second = public.pairs.first[public.pairs.same], public.pairs.second[public.pairs.same]
     _, once = np.unique(public.pictures.subject[first], return_index=True)
     here, there = (public.pictures.vectors[side[once[:IN_BOTH]]] for side in (first, second))
-    for method in methods():
+    shown = (*methods(), Method(STORED, Stored.of(BITS)))
+    for method in shown:
         if method.name in LINKED:
             for known in KNOWN:
                 notebook.note(
@@ -94,7 +96,7 @@ def _links(people: list[People], notebook: Notebook) -> None:
     apart = [each for each in people if each.name != LISTED]
     vectors = np.concatenate([each.pictures.vectors for each in apart])
     subject = np.concatenate([each.pictures.subject + 1000 * k for k, each in enumerate(apart)]).astype(np.int32)
-    for method in methods():
+    for method in shown:
         notebook.note("unlinkability", method.name, partial(_plain, unlinkability, method, vectors, subject))
 
 

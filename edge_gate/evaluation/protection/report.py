@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from edge_gate.evaluation.protection.inversion import BLIND, REHEARSAL
-from edge_gate.evaluation.protection.measure import CHOSEN, IN_BOTH, KNOWN, Results
+from edge_gate.evaluation.protection.measure import CHOSEN, IN_BOTH, KNOWN, STORED, Results
 from edge_gate.evaluation.protection.transforms import methods
 
 HEAD = """# Templates that can be replaced: what it costs, and what it stops
@@ -17,15 +17,17 @@ Written by `python -m edge_gate.evaluation.protection DATA docs/templates --cach
 `results.json`. Model: `{model}`, embeddings through the gate's own code, as int8. The choice, and why:
 [methods](#methods). It is **{chosen}** (`edge_gate/protection.py`).
 
-**In one paragraph.** With the key, every transform that keeps the accuracy gives the embedding back nearly whole, the
-chosen one with a cosine of {cosine:.3f}: what it protects is what the key protects. Without the key nothing comes
-back, and scores between two sites hardly link anybody: D_sys {d_sys:.3f} over many pairs of keys (noise alone gives
-up to {noise:.3f}), {pair_worst:.3f} for the worst single pair (noise up to {pair_noise:.3f}), which is above the
-demanded 0.05. And one key for a whole site keeps who resembles whom: from {known} people known in both stores,
-{linked:.0%} of the others are linked without any key. Each template lies in an encrypted store,
-sealed under a key of its resident's; those keys, and the secret that the axes come from, lie in the keyring, sealed
-under the store's key. So the transform is a second wall only where opened codes leave the gate: a copy of its memory,
-a bug. Replaced they can be, by one command and without the residents, because they are reversible.
+**In one paragraph.** What lies on a device is each code sealed under a key that was drawn for that enrolment alone;
+the keys lie in the keyring, sealed under the store's. From two stolen databases nobody is linked: D_sys {stored:.3f},
+{stored_worst:.3f} for the worst single pair of sites (noise alone gives up to {stored_noise:.3f}; demanded 0.05), and
+by people known in both {stored_linked:.0%} of the others, where chance gives {chance:.1%}. The transform below that
+seal is a second wall, for codes that leave the gate opened: a copy of its memory, a bug. Without the site's key such
+codes give nobody's embedding back, and link hardly anybody by their scores: D_sys {d_sys:.3f} over many pairs of keys
+(noise up to {noise:.3f}), but {pair_worst:.3f} for the worst single pair (noise up to {pair_noise:.3f}), and since
+one key is a whole site's, from {known} people known in both sites {linked:.0%} of the others are linked. With the
+key, every transform that keeps the accuracy gives the embedding back nearly whole, the chosen one with a cosine of
+{cosine:.3f}: what it protects is what the key protects. Replaced codes can be, by one command and without the
+residents, because they are reversible.
 """
 
 INVERSION = """## 1. The key is stolen: how much comes back
@@ -43,8 +45,8 @@ NEIGHBOURS = """## 2. Two stores, no key, some people known in both
 A site's key is one for all its residents, so within a store the codes are as alike as their owners. An attacker with
 two stolen stores ({people} people in both, another picture in each) who knows some people in both describes the rest
 by their scores with those. Share of the unknown people who were then linked rightly (by chance: less than 1 %). D_sys
-does not see this. What stops it is that codes lie in an encrypted store. A key for each resident would stop it too;
-[section 7](#7-a-key-for-each-resident) says what that costs.
+does not see this. What stops it is the key for each enrolment that codes are sealed under, last row;
+[section 7](#7-a-key-for-each-enrolment) says why that key is not one of the transform.
 """
 
 LINKS = """## 3. Unlinkability: D_sys
@@ -52,9 +54,10 @@ LINKS = """## 3. Unlinkability: D_sys
 Gomez-Barrero et al. 2018, omega 1, demanded at most 0.05. Mated: the same picture under two keys, the hardest case.
 *Noise* is the resolution: the highest of 20 draws of as many scores among which there is nothing to link; what lies
 below it cannot be told from 0. *One pair of keys* is what an attacker with two whole stores sees: it has few mated
-scores, hence more noise, but the worst of 24 pairs lies above that too, with all methods that keep accuracy. By chance
-two sets of axes can suit each other, and with them the scores of everybody's codes shift a little. The measure's
-authors take keys as different for each comparison, which is the first column. Pictures of gatech and MFR2.
+scores, hence more noise, but the worst of 24 pairs lies above that too, with all methods that keep accuracy. By
+chance two sets of axes can suit each other, and with them the scores of everybody's codes shift a little. The
+measure's authors take keys as different for each comparison, which is the first column. The last row is what a thief
+of two databases has: the same codes, sealed, each under its own enrolment's key. Pictures of gatech and MFR2.
 """
 
 ACCURACY = """## 4. Accuracy: what it costs
@@ -79,14 +82,15 @@ One thread, p50 / p95 of its processor time in milliseconds, on an x86 machine w
 too. The same search without protection takes {plain50:.1f} / {plain95:.1f} in the same run. The goal is 5 at p95.
 """
 
-OWN = """## 7. A key for each resident
+OWN = """## 7. A key for each enrolment
 
-A search with a key for each resident has to transform the probe for each. With the cheapest such transform
-(components swapped and negated by the resident's key, then the site's axes) it takes {own200:.1f} ms for 200
-residents and {own1000:.1f} ms for 1,000 (p95), growing with their number: not possible for 100,000. It would stop
-section 2 and nothing of section 1, and the keys would lie beside the codes. A mask of each resident's own, laid over
-a site's code by XOR, is cheap but is only encryption, which sealing each row does better. So there is one key for a
-site. The product does not do this part of the demand.
+There is one: the data key that a code is sealed under, drawn at the enrolment, kept in the keyring and destroyed when
+somebody withdraws or is forgotten (`edge_gate/store/keyring.py`). It is not part of the transform, for these reasons.
+A search with a transform for each person has to transform the probe for each: with the cheapest (components swapped
+and negated by their key, then the site's axes) it takes {own200:.1f} ms for 200 residents and {own1000:.1f} ms for
+1,000 (p95), growing with their number, not possible for 100,000. A mask of each person's own, laid over the site's
+code by XOR, searches fast, but is only a weaker encryption of the row. And either way the keys would lie beside the
+codes in the gate's memory, the one place where codes lie open: whoever copies that has both.
 """
 
 RENEWAL = """## 8. Renewal without the residents
@@ -97,10 +101,12 @@ little. Fresh probes against templates that were renewed so many times, at the g
 
 TAIL = """## Methods
 
-- **Choice.** Demanded were a cost of at most 0.5 points on every set, D_sys of at most 0.05 and 5 ms at p95. 1024
-  bits miss the cost on one set with one key; 4096 bits cost less and search too slowly. PolyProtect with overlap 4
-  keeps accuracy, but with one key for a site its leading term is the embedding itself, shifted by one of five places:
-  see its D_sys. It was made for a key for each person.
+- **Choice.** Demanded were a cost of at most 0.5 points on every set, D_sys of at most 0.05 and 5 ms at p95. D_sys is
+  met as stored and, opened, over many keys, not by the worst single pair, where no method that keeps the accuracy
+  meets it: two sets of axes always shift everybody's scores a little. 1024 bits miss the cost on one set with one
+  key; 4096 bits cost less and search too slowly. PolyProtect with overlap 4 keeps accuracy, but with one key for a
+  site its leading term is the embedding itself, shifted by one of five places: see its D_sys. It was made for a key
+  for each person.
 - **A rotation is as accurate and as unlinkable**, and with its key stolen the chosen one is hardly better.
   What the signs have over it: they take no exact inverse, and 128 known pairs of embedding and template give a
   rotation away by plain linear algebra. How many known pairs give the signs' axes away was not measured.
@@ -125,7 +131,9 @@ def render(results: Results) -> str:
 def _lines(results: Results) -> Iterator[str]:
     fused = f"gatech, 4 fused|{CHOSEN}"
     links = results["unlinkability"][CHOSEN]
+    stored = results["unlinkability"][STORED]
     right, unknown = results["neighbours"][f"{CHOSEN}|{KNOWN[1]}"]
+    stored_right, _ = results["neighbours"][f"{STORED}|{KNOWN[1]}"]
     yield HEAD.format(
         model=results["about"]["model"]["name"],
         chosen=CHOSEN,
@@ -136,6 +144,11 @@ def _lines(results: Results) -> Iterator[str]:
         pair_noise=links["pair_noise"],
         known=KNOWN[1],
         linked=right / unknown,
+        stored=stored["pooled"],
+        stored_worst=stored["pair_worst"],
+        stored_noise=stored["pair_noise"],
+        stored_linked=stored_right / unknown,
+        chance=1 / unknown,
     )
     yield INVERSION.format(rehearsal=REHEARSAL, blind=BLIND)
     yield from _inversion(results["inversion"])

@@ -7,6 +7,9 @@ product of two features. So one protocol compares them all. Where a paper leaves
 
 from __future__ import annotations
 
+import os
+import struct
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.protection import secret_axes
+from edge_gate.store.sealing import KEY_BYTES, seal_row
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -263,6 +267,41 @@ class MlpHash:
     def score(self, product: Floats) -> Floats:
         """Return 1 minus twice the share of differing bits; it is no cosine of the embeddings."""
         return product / np.float32(len(self.layers[-1]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """What lies on a device: the codes of `Signs`, each sealed by the store's own code under a data key that was drawn
+    for this enrolment alone (edge_gate.store.sealing). Features are the bits of what is stored."""
+
+    signs: Signs
+
+    @classmethod
+    def of(cls, bits: int) -> Callable[[int, int], Stored]:
+        """Return what draws the site's axes."""
+        return lambda key, dimensions: cls(Signs.orthogonal(bits)(key, dimensions))
+
+    @property
+    def size(self) -> int:
+        """The code with its length, version, nonce and tag."""
+        return len(self._rows(np.ones((1, self.signs.axes.shape[1]), np.float32))[0])
+
+    def features(self, vectors: Floats) -> Floats:
+        """Return the bits of the rows, -1 or 1."""
+        rows = np.frombuffer(b"".join(self._rows(vectors)), np.uint8).reshape(len(vectors), -1)
+        return np.where(np.unpackbits(rows, axis=1), np.float32(1), np.float32(-1))
+
+    def score(self, product: Floats) -> Floats:
+        """Return the inner product: the share of equal bits, on another scale."""
+        return product
+
+    def _rows(self, vectors: Floats) -> list[bytes]:
+        codes = np.packbits(self.signs.features(vectors) > 0, axis=1)
+        length = struct.pack("<H", vectors.shape[1])
+        return [
+            seal_row(os.urandom(KEY_BYTES), "template", str(uuid.uuid4()), bytes(8), length + code.tobytes())
+            for code in codes
+        ]
 
 
 def methods() -> tuple[Method, ...]:
