@@ -19,7 +19,7 @@ from edge_gate import cards, config
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.status import describe_walls
 from edge_gate.client import ask
-from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.errors import CameraError, EdgeGateError, GateNotRunning, KeyLocked, NotAllowed
 from edge_gate.protection import corrected
 
 CAMERA_PATIENCE_S: Final = 5.0
@@ -165,11 +165,15 @@ def _store(patient: Patient) -> Iterator[Finding]:
     if patient.status is not None:
         problems = ask(patient.settings, "check")["store"]
     else:
+        from edge_gate.cli.unlock import unlocked
         from edge_gate.clock import SystemClock
         from edge_gate.store.database import Store
-        from edge_gate.store.keys import load_key
 
-        key = load_key(patient.settings.store, os.environ)
+        try:
+            key = unlocked(patient.settings.store, may_ask=False)
+        except KeyLocked as error:
+            yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
+            return
         with Store.open(patient.settings.store.path, key, SystemClock()) as store:
             problems = store.check()
     for problem in problems:
