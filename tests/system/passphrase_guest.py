@@ -118,25 +118,30 @@ def set_up(shared: Path) -> dict[str, Any]:
     acts: dict[str, Any] = {"card before": robbed(), "too early": keys("lock")}
     shutil.copytree(shared / "systemd/passphrase", "/etc/systemd/system", dirs_exist_ok=True)
     sh("systemctl", "daemon-reload")
-    units = ("edge-gate.service", "edge-gate-unlock.service", "run-edge_gate_key.mount")
-    acts["verify"] = tried("systemd-analyze", "verify", "--man=no", *units)
+    units = [each.name for each in (shared / "systemd/passphrase").iterdir() if each.is_file()]
+    acts["verify"] = tried("systemd-analyze", "verify", "--man=no", "edge-gate.service", *units)
     acts["security"] = {
         unit: tried("systemd-analyze", "security", "--offline=true", f"--threshold={limit}", f"{unit}.service")
-        for unit, limit in (("edge-gate", 3), ("edge-gate-unlock", 7))
+        for unit, limit in (("edge-gate", 3), ("edge-gate-unlock", 7), ("edge-gate-secure", 5))
     }
     acts["started"] = tried("systemctl", "start", "edge-gate")
     acts["not locked yet"] = now()
-    sh("systemctl", "stop", "edge-gate-unlock")
+    sh("systemctl", "stop", "edge-gate-unlock", "edge-gate-secure")
     acts["lock"] = keys("lock", answers=((CHOSEN, PASSPHRASE), (AGAIN, PASSPHRASE)))
     acts["card locked"] = robbed()
     return acts
 
 
-def start() -> dict[str, Any]:
-    """Two wrong ones in the protocol of the agents, then the right one at systemd's own agent."""
+def start(board: BoardSimulator) -> dict[str, Any]:
+    """Two wrong ones in the protocol of the agents, then the right one at systemd's own agent. A pulse that a crash of
+    the machine cut off has left the relay on."""
     acts: dict[str, Any] = {}
+    with Path(board.path).open("wb", buffering=0) as port:
+        port.write(bytes.fromhex("a00101a2"))
+    acts["relay before"] = board.wait_for(1, True)
     sh("systemctl", "start", "--no-block", "edge-gate")
     wait_for(question)
+    acts["relay off while waiting"] = board.wait_for(1, False)
     acts["waiting"] = now()
     acts["status while locked"] = tried(BIN / "edge-gate", "keys", "status", "--config", SETTINGS)
     acts["verify while locked"] = tried(BIN / "edge-gate", "forget", "--verify", "Nobody", "--config", SETTINGS)
@@ -211,7 +216,7 @@ def main() -> None:
         with BoardSimulator("lcus1") as board:
             install(shared, board)
             acts |= {"set up": set_up(shared)}
-            acts |= {"start": start()}
+            acts |= {"start": start(board)}
             acts |= {"use": use()}
             acts |= {"change": change()}
             tried("systemctl", "stop", *UNITS)

@@ -90,6 +90,11 @@ def test_the_gate_does_not_start_before_the_passphrase_nor_with_wrong_ones(acts:
     assert unit["StatusText"] == "Waiting for the passphrase; 2 did not open the key"
 
 
+def test_a_relay_that_a_crash_left_on_is_off_before_anybody_types(acts: Any) -> None:
+    assert acts["start"]["relay before"], "the control: it was on"
+    assert acts["start"]["relay off while waiting"]
+
+
 def test_it_starts_with_the_right_one_from_systemds_own_agent(acts: Any) -> None:
     status, screen = acts["start"]["agent"]
     assert status == 0 and "the last one was wrong" in screen

@@ -16,9 +16,10 @@ from edge_gate import config
 from edge_gate.cli import keyplace
 from edge_gate.cli.passphrase import SHORTEST, judge, suggestion
 from edge_gate.clock import SystemClock
-from edge_gate.errors import KeyLocked, PassphraseUnfit
+from edge_gate.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import Store, files, load_key, pending, rotation
+from edge_gate.store.lock import sole_use
 from edge_gate.store.locked import is_locked, unlock
 from edge_gate.trial import make_site
 from tests.unit.power_cuts import PowerCut, cut_before
@@ -247,6 +248,20 @@ def test_at_a_desk_the_gate_asks_at_the_terminal(tmp_path: Path) -> None:
         assert "door secure" in screen
         status, screen = typed(site, "run", answers=[(PRESENT, "wrong")] * 3)
         assert status == 107 and "serving" not in screen, screen
+
+
+def test_relays_can_be_switched_off_before_the_gate_starts_and_not_while_it_runs(tmp_path: Path) -> None:
+    with BoardSimulator("lcus1") as board:
+        site = config.load(make_site(tmp_path / "site", {"door": {"relay": "lcus1", "port": str(board.path)}}))
+        with Path(board.path).open("wb", buffering=0) as port:
+            port.write(bytes.fromhex("a00101a2"))
+        assert board.wait_for(1, True)
+        with sole_use(site.store.path):
+            assert alone(site, "relay", "off").returncode == AlreadyRunning.exit_code
+        assert board.is_on(1)
+        locked(site)
+        assert alone(site, "relay", "off").returncode == 0
+        assert board.wait_for(1, False)
 
 
 GROWTH = """

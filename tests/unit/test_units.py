@@ -14,6 +14,7 @@ import pytest
 from edge_gate.cli.keylock import UNLOCK_UNIT
 from edge_gate.cli.unlock import OPENED, SEALED_CREDENTIAL
 from edge_gate.config import DEFAULT_PATH, Config
+from edge_gate.errors import RelayMissing
 from edge_gate.store.keys import CREDENTIAL
 
 CHECKOUT = Path(__file__).parents[2]
@@ -142,6 +143,9 @@ def test_the_opened_key_is_laid_where_the_gates_unit_takes_it_from_and_in_ramfs(
         f"LoadCredential={CREDENTIAL}:{OPENED}",
     ]
     assert {f"Requires={UNLOCK_UNIT}", f"After={UNLOCK_UNIT}"} <= set(drop_in)
+    assert {"Wants=edge-gate-secure.service", "After=edge-gate-secure.service"} <= set(drop_in)
+    secure = (folder / "edge-gate-secure.service").read_text().splitlines()
+    assert f"SuccessExitStatus={RelayMissing.exit_code}" in secure
     unit = (folder / UNLOCK_UNIT).read_text().splitlines()
     assert f"LoadCredentialEncrypted={CREDENTIAL}:{SEALED_CREDENTIAL}" in unit
     assert f"RequiresMountsFor={OPENED.parent}" in unit and "RemainAfterExit=yes" in unit
