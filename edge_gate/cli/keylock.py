@@ -45,8 +45,8 @@ def lock(path: Path) -> None:
     key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, locked=True, passphrase=chosen()), key)
     click.echo("The key is locked. From its next start the gate waits for the passphrase.")
-    click.echo("The old file was overwritten, but a worn card may keep it, and older backups of it are not locked:")
-    click.echo("`edge-gate keys rotate` gives the store a key that never lay on the card without the passphrase.")
+    click.echo("What lay there was overwritten, but a worn card may keep it, and copies of it are not locked.")
+    click.echo("Has it been in use? Then give the store another key: `edge-gate keys rotate`, with the gate stopped.")
 
 
 @click.command()

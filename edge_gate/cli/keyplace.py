@@ -40,13 +40,16 @@ LIMITS: Final = MappingProxyType(
         "key file": "Stops who has a copy of the store. Does not stop who can read the file, or holds the memory card.",
         "host": "Stops who has copies of the store and the credential. Does not stop who holds the whole memory card:"
         " the host's key is on it.",
-        "tpm2": "Stops who holds the memory card in another machine. Does not stop root on this one.",
+        "tpm2": "Stops who holds the memory card in another machine. Does not stop root on this one, nor who changes"
+        " the software on the card and puts it back.",
         "null": "Stops nothing: the credential is sealed with a key that everybody knows.",
         "unknown": "What it stops cannot be told from here.",
         "passphrase": "Stops who holds the memory card, or the device without power, for as long as the passphrase is"
-        " not guessed or told. Does not stop root, nor who holds the device while the gate runs.",
+        " not guessed or told. Does not stop root, nor who holds the device while the gate runs, nor who changes the"
+        " software on the card and has the passphrase typed into that.",
         "tpm2+passphrase": "Stops who holds the memory card in another machine, even with the passphrase, and who holds"
-        " the device without power but not the passphrase. Does not stop root, nor who holds it while the gate runs.",
+        " the device without power but not the passphrase. Does not stop root, nor who holds it while the gate runs,"
+        " nor who changes the software on the card and has the passphrase typed into that.",
     }
 )
 
@@ -108,7 +111,7 @@ class KeyPlace:
             replace(self.settings.key_file, content)
             return
         sealed = self._sealed(content)
-        if self.locked and OPENED.exists():
+        if OPENED.exists():
             replace(OPENED, key.hex().encode() + b"\n")
         replace(self.credential, sealed)
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import unicodedata
 from dataclasses import astuple, dataclass
 from typing import Final
 
@@ -92,6 +91,8 @@ def _check(body: bytes) -> bytes:
 
 def _derived(head: bytes, passphrase: str, cost: Cost) -> bytes:
     # Not at the top: the gate reads MAGIC from here and never derives (docs/why.md).
+    import unicodedata
+
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
     try:

@@ -30,7 +30,7 @@ from systemd_guest import (  # type: ignore[import-not-found]
     status,
     tried,
     wait_for,
-)  # fmt: skip
+)
 from terminal import at_a_terminal  # type: ignore[import-not-found]
 
 from edge_gate.cli.unlock import OPENED, SEALED_CREDENTIAL, opened_credential
@@ -126,6 +126,10 @@ def set_up(shared: Path) -> dict[str, Any]:
     }
     acts["started"] = tried("systemctl", "start", "edge-gate")
     acts["not locked yet"] = now()
+    sh("systemctl", "stop", "edge-gate")
+    acts["rotate"] = keys("rotate")
+    acts["start with another key"] = tried("systemctl", "start", "edge-gate")
+    acts["another key"] = now()
     sh("systemctl", "stop", "edge-gate-unlock", "edge-gate-secure")
     acts["lock"] = keys("lock", answers=((CHOSEN, PASSPHRASE), (AGAIN, PASSPHRASE)))
     acts["card locked"] = robbed()

@@ -80,6 +80,8 @@ def test_the_key_is_not_locked_before_something_would_ask_for_the_passphrase(act
 def test_with_the_units_but_without_a_passphrase_nobody_is_asked(acts: Any) -> None:
     assert acts["set up"]["started"]["status"] == 0
     assert runs(acts["set up"]["not locked yet"])
+    assert acts["set up"]["rotate"]["status"] == 0
+    assert acts["set up"]["start with another key"]["status"] == 0 and runs(acts["set up"]["another key"])
 
 
 def test_the_gate_does_not_start_before_the_passphrase_nor_with_wrong_ones(acts: Any) -> None:

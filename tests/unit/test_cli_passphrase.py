@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from edge_gate.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import Store, files, load_key, pending, rotation
 from edge_gate.store.lock import sole_use
-from edge_gate.store.locked import is_locked, unlock
+from edge_gate.store.locked import LEAST, is_locked, lock, unlock
 from edge_gate.trial import make_site
 from tests.unit.power_cuts import PowerCut, cut_before
 from tests.unit.terminal import at_a_terminal
@@ -188,6 +189,13 @@ CHANGES = (
 )
 
 
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lock at little cost, where a test does it a hundred times."""
+    monkeypatch.setattr(keyplace, "lock", partial(lock, cost=LEAST))
+
+
+@pytest.mark.usefixtures("cheap")
 def test_a_power_cut_while_the_passphrase_is_changed_leaves_the_old_or_the_new(site: config.Config) -> None:
     key, states = locked(site), set()
     for number in range(50):
@@ -211,11 +219,12 @@ def opens(site: config.Config, passphrase: str, key: bytes) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("cheap")
 def test_a_power_cut_while_a_locked_key_is_changed_opens_with_the_passphrase(site: config.Config) -> None:
     locked(site)
     whole = {each: each.read_bytes() for each in site.store.path.parent.iterdir() if each.is_file()}
     between = 0
-    for number in range(0, 100, 4):
+    for number in range(0, 100, 3):
         for each in site.store.path.parent.iterdir():
             if each.is_file():
                 each.unlink()
@@ -264,14 +273,34 @@ def test_relays_can_be_switched_off_before_the_gate_starts_and_not_while_it_runs
         assert board.wait_for(1, False)
 
 
+KEPT = """
+from pathlib import Path
+from edge_gate.seal.apply import _locking_lacks, keep_in_memory
+keep_in_memory()
+bytearray(10_000_000)
+locked = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmLck" in line)
+print("may" if not _locking_lacks() else "may not", locked)
+"""
+
+
+def test_what_asks_for_the_passphrase_locks_its_memory_where_it_may() -> None:
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, timeout=60, check=True)
+    may, _, locked_kib = done.stdout.strip().rpartition(" ")
+    assert (int(locked_kib) > 1000) == (may == "may")
+    assert ("memory may be locked up to a limit only" in done.stderr) == (may == "may not")
+
+
 GROWTH = """
-import resource, sys
+import sys
 from pathlib import Path
 from edge_gate.cli import passphrase
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 file = Path(sys.argv[2])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 getattr(passphrase, sys.argv[1])(file.read_bytes(), file)
-print("grown by", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, "MiB")
+print("grown by", (peak() - before) // 1024, "MiB")
 """
 
 
