@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_gate import config
-from edge_gate.cli import keyplace
+from edge_gate.cli import keyplace, passphrase
 from edge_gate.cli.passphrase import SHORTEST, judge, suggestion
 from edge_gate.clock import SystemClock
 from edge_gate.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
@@ -273,6 +274,33 @@ def test_relays_can_be_switched_off_before_the_gate_starts_and_not_while_it_runs
         assert board.wait_for(1, False)
 
 
+AGENT = """#!/bin/sh
+read -r answer < "{0}" || exit 1
+sed -i 1d "{0}"
+test "$answer" != cancel && echo "$answer"
+"""
+
+
+def test_it_asks_for_ever_and_waits_after_every_third_wrong_answer_and_a_refusal(
+    site: config.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the program that asks is another: tests/system/test_passphrase.py has systemd's own."""
+    key = locked(site)
+    answers, program = tmp_path / "answers", tmp_path / "bin" / "systemd-ask-password"
+    answers.write_text("\n".join(["no", "not", "never", "no", "cancel", "neither", PASSPHRASE]) + "\n")
+    program.parent.mkdir()
+    program.write_text(AGENT.format(answers))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    told: list[str] = []
+    content = site.store.key_file.read_bytes()
+    assert passphrase.asked_of_agents(content, site.store.key_file, told.append) == key
+    assert waits == [1, 1, 30, 1, 30, 1]
+    assert told[0] == "Waiting for the passphrase" and told[-1].endswith("; 5 did not open the key")
+
+
 KEPT = """
 from pathlib import Path
 from edge_gate.seal.apply import _locking_lacks, keep_in_memory
@@ -292,6 +320,7 @@ def test_what_asks_for_the_passphrase_locks_its_memory_where_it_may() -> None:
 
 GROWTH = """
 import sys
+import time
 from pathlib import Path
 from edge_gate.cli import passphrase
 def peak():
