@@ -352,7 +352,7 @@ class BadCheckpoint(EdgeGateError, ValueError):
     exit_code = 94
 
 
-# --- keys and forgetting: 100-109 -----------------------------------------------------------------------------------
+# --- keys and forgetting: 100-119 -----------------------------------------------------------------------------------
 class KeyringMissing(EdgeGateError, FileNotFoundError):
     """The keyring {0} is not there, so no template in the store can be opened. Nothing was changed. Put it back; or,
     where it is lost, begin a new one with `edge-gate keys new-keyring`: then everybody has to be enrolled again."""
@@ -368,8 +368,8 @@ class KeyringDamaged(EdgeGateError, PermissionError):
 
 
 class CipherMissing(EdgeGateError, RuntimeError):
-    """AES-256-GCM-SIV is not in this installation: its OpenSSL is older than 3.2. Install `cryptography` from its
-    wheel (pip install --force-reinstall cryptography)."""
+    """AES-256-GCM-SIV or Argon2id is not in this installation: its OpenSSL is older than 3.2. Install `cryptography`
+    from its wheel (pip install --force-reinstall cryptography)."""
 
     exit_code = 102
 
@@ -390,3 +390,36 @@ class SharesUnfit(EdgeGateError, ValueError):
     """These shares do not give a key: {0}. Nothing was written."""
 
     exit_code = 105
+
+
+class KeyLocked(EdgeGateError, PermissionError):
+    """The store's key in {0} is locked with a passphrase. Where systemd runs the gate, `systemctl start edge-gate`
+    asks for it if the site was set up so (docs/installer.md, "A passphrase at the start"); other commands ask at a
+    terminal."""
+
+    exit_code = 106
+
+
+class PassphraseWrong(EdgeGateError, PermissionError):
+    """This passphrase does not open the store's key."""
+
+    exit_code = 107
+
+
+class LockDamaged(EdgeGateError, ValueError):
+    """The locked key in {0} is damaged: {1}. No passphrase opens it. Put the key back from paper or shares; see
+    docs/maintainer.md, "The store's key"."""
+
+    exit_code = 108
+
+
+class PassphraseUnfit(EdgeGateError, ValueError):
+    """This passphrase is not taken: {0}."""
+
+    exit_code = 109
+
+
+class KeyNotPlaced(EdgeGateError):
+    """The key in its place was left as it is: {0}."""
+
+    exit_code = 110

@@ -20,7 +20,7 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.findings import Check, Finding, Patient, examine, show
 from edge_gate.cli.status import describe_walls
 from edge_gate.client import ask
-from edge_gate.errors import CameraError
+from edge_gate.errors import CameraError, KeyLocked
 from edge_gate.protection import corrected
 from edge_gate.seal import witness
 
@@ -126,11 +126,15 @@ def _store(patient: Patient) -> Iterator[Finding]:
     if patient.status is not None:
         problems = ask(patient.settings, "check")["store"]
     else:
+        from edge_gate.cli.unlock import unlocked
         from edge_gate.clock import SystemClock
         from edge_gate.store.database import Store
-        from edge_gate.store.keys import load_key
 
-        key = load_key(patient.settings.store, os.environ)
+        try:
+            key = unlocked(patient.settings.store, may_ask=False)
+        except KeyLocked as error:
+            yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
+            return
         with Store.open(patient.settings.store.path, key, SystemClock()) as store:
             problems = store.check()
     for problem in problems:

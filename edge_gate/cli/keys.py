@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`edge-gate keys`: the store's key and the residents' keys, on the device itself, as root.
 
-`status`, `escrow` and `recover` read only and may be used at any time. `rotate` and `new-keyring` take the store for
-themselves, so the gate has to be stopped: a running gate has the old key in its memory.
+`status`, `escrow` and `recover` read only and may be used at any time, as may the commands of keylock.py. `rotate` and
+`new-keyring` take the store for themselves, so the gate has to be stopped: a running gate has the old key in its
+memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 
 from edge_gate import config
+from edge_gate.cli import keylock
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.errors import AlreadyInitialised, EdgeGateError, SharesUnfit
 
@@ -22,7 +24,11 @@ _WORDS_A_LINE = 6
 
 @click.group("keys")
 def command() -> None:
-    """Look after the store's key: where it is, another one, shares of it for the owners."""
+    """Look after the store's key: where it is, a passphrase for it, another one, shares of it for the owners."""
+
+
+for each in (keylock.lock, keylock.passphrase, keylock.unlock, keylock.open_key):
+    command.add_command(each)
 
 
 @command.command()
@@ -41,7 +47,7 @@ def status(path: Path, as_json: bool) -> None:
     if pending_path(settings.store.path).exists():
         said["key change"] = "cut off; finish it with `edge-gate keys rotate`"
     try:
-        _, ring_key = keys_in_use(settings.store.path, place.fetch())
+        _, ring_key = keys_in_use(settings.store.path, place.fetch(may_ask=False))
         keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
         said["residents' keys"], said["tombstones"] = keyring.counts()
         said["receipts are signed by"] = public_key_text(keyring.signer().public_key())
@@ -59,13 +65,14 @@ def status(path: Path, as_json: bool) -> None:
 def rotate(path: Path) -> None:
     """Give the store another key, or finish a change that was cut off. The gate has to be stopped.
 
-    Afterwards the old key opens neither store nor keyring; shares and paper of it are good for old backups only.
+    Afterwards the old key opens neither store nor keyring; shares and paper of it are good for old backups only. A key
+    that is locked stays so, with the same passphrase, which is asked for.
     """
     from edge_gate.cli import keyplace
     from edge_gate.store.rotation import rotate as change
 
     settings = config.load(path)
-    place = keyplace.find(settings.store)
+    place = keyplace.find(settings.store).with_passphrase()
     with _at_rest(settings.store.path, place.fetch):
         resumed = change(settings.store.path, place.fetch, place.put)
     click.echo("The change that had been cut off is finished." if resumed else "The store has a new key.")

@@ -31,6 +31,27 @@ def test(path: Path, as_json: bool) -> None:
         click.echo(f"A pulse of {answer['pulse_ms']} ms was sent. This board cannot answer: did you hear it click?")
 
 
+@relay.command()
+@config_option
+def off(path: Path) -> None:
+    """Switch every relay off, while no gate runs, and end.
+
+    The gate does this by itself at its start. Where it waits for a passphrase, edge-gate-secure.service does it before.
+    """
+    from edge_gate.clock import SystemClock
+    from edge_gate.relays.board import open_board
+    from edge_gate.store.lock import sole_use
+
+    settings = config.load(path)
+    with sole_use(settings.store.path):
+        board = open_board(settings.door, SystemClock())
+        try:
+            board.all_off()
+        finally:
+            board.close()
+    click.echo(f"Every relay on {settings.door.port} was switched off.")
+
+
 @relay.command("list")
 def protocols() -> None:
     """List the installed relay protocols."""

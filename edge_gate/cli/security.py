@@ -99,7 +99,8 @@ def _store(patient: Patient) -> Iterator[Finding]:
 
 def _keys(patient: Patient) -> Iterator[Finding]:
     place = keyplace.find(patient.settings.store)
-    state = {"key file": "fault", "null": "fault", "unknown": "unknown"}.get(place.tier, "ok")
+    open_to_all = place.tier in ("key file", "null") and not place.locked
+    state = "fault" if open_to_all else "unknown" if place.tier == "unknown" else "ok"
     yield Finding(
         "keys",
         state,

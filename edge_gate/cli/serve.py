@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,8 @@ _TEND_S: Final = 0.1
 def run(path: Path, with_eye: bool) -> None:
     """Run the gate: store, decision and door. Serves until stopped.
 
-    Under systemd this is edge-gate.service. At a desk, --with-eye starts the eye as well.
+    Under systemd this is edge-gate.service. At a desk, --with-eye starts the eye as well, and the terminal is asked for
+    the passphrase of a locked key.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = config.load(path)
@@ -35,9 +37,23 @@ def run(path: Path, with_eye: bool) -> None:
     if not with_eye:
         from edge_gate.gate.main import serve
 
-        serve(settings, written_by=written_by)
+        serve(settings, written_by=written_by, load=_key)
         return
     sys.exit(_serve_both(path))
+
+
+def _key(settings: config.StoreSettings, environ: Mapping[str, str]) -> bytes:
+    """Return the key; where it is locked, ask for the passphrase at the terminal, in a process of its own: deriving
+    from it takes more memory than the gate has."""
+    from edge_gate.store.keys import as_it_lies, plain_key
+    from edge_gate.store.locked import is_locked
+
+    content, place = as_it_lies(settings, environ)
+    if not is_locked(content):
+        return plain_key(content, place)
+    from edge_gate.cli.passphrase import asked_apart
+
+    return asked_apart(content, place)
 
 
 def _serve_both(path: Path) -> int:

@@ -4,31 +4,53 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from pathlib import Path
 from typing import Final
 
 from edge_gate.config import StoreSettings
-from edge_gate.errors import KeyMalformed, KeyMissing
-from edge_gate.store.keys import CREDENTIAL, load_key
+from edge_gate.errors import KeyLocked, KeyMissing
+from edge_gate.store.keys import CREDENTIAL, as_it_lies, plain_key, read_private
+from edge_gate.store.locked import is_locked
 
 SEALED_CREDENTIAL: Final = Path("/etc/edge-gate") / f"{CREDENTIAL}.cred"
+# Where edge-gate-unlock.service lays the opened key for systemd, which passes it to the gate: memory that is never
+# swapped, and root's alone.
+OPENED: Final = Path("/run/edge_gate_key") / CREDENTIAL
 
 
-def unlocked(settings: StoreSettings) -> bytes:
+def unlocked(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
     """Return the key as the gate gets it; as root also out of the sealed credential that the unit names.
 
-    Raises KeyMissing, KeyUnsafe or KeyMalformed.
+    A key that is locked with a passphrase is taken from where it was opened at the gate's start; else the terminal is
+    asked, if the caller ``may_ask``. Raises KeyMissing, KeyUnsafe, KeyMalformed, KeyLocked, PassphraseWrong,
+    LockDamaged.
     """
-    if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not SEALED_CREDENTIAL.exists():
-        return load_key(settings, os.environ)
-    command = ["systemd-creds", "decrypt", f"--name={CREDENTIAL}", str(SEALED_CREDENTIAL), "-"]
+    content, place = content_of_place(settings)
+    if not is_locked(content):
+        return plain_key(content, place)
+    if settings.key_file == Path() and os.access(OPENED, os.R_OK):
+        return plain_key(read_private(OPENED, shared_with_root=False), OPENED)
+    if not may_ask:
+        raise KeyLocked(place)
+    from edge_gate.cli.passphrase import asked
+
+    return asked(content, place)[0]
+
+
+def content_of_place(settings: StoreSettings, credential: Path = SEALED_CREDENTIAL) -> tuple[bytes, Path]:
+    """Return what is in the key's place, digits or a locked key, and where that is. Raises KeyMissing or KeyUnsafe."""
+    if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not credential.exists():
+        return as_it_lies(settings, os.environ)
     try:
-        opened = subprocess.run(command, capture_output=True, check=True, timeout=60)  # noqa: S603 - no shell, fixed words
+        return opened_credential(credential.read_bytes()), credential
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", b"") or str(error).encode()
-        raise KeyMissing(f"systemd-creds does not open {SEALED_CREDENTIAL} ({reason.decode().strip()})") from error
-    if not re.fullmatch(rb"[0-9a-fA-F]{64}\n?", opened.stdout):
-        raise KeyMalformed(SEALED_CREDENTIAL)
-    return bytes.fromhex(opened.stdout.decode("ascii"))
+        raise KeyMissing(f"systemd-creds does not open {credential} ({reason.decode().strip()})") from error
+
+
+def opened_credential(sealed: bytes) -> bytes:
+    """Return what was sealed in a credential. Raises OSError or SubprocessError."""
+    command = ["systemd-creds", "decrypt", f"--name={CREDENTIAL}", "-", "-"]
+    done = subprocess.run(command, input=sealed, capture_output=True, check=True, timeout=60)  # noqa: S603 - no shell
+    return done.stdout

@@ -6,11 +6,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from edge_gate.clock import SystemClock
-from edge_gate.config import Config
+from edge_gate.config import Config, StoreSettings
 from edge_gate.gate.door import Door
 from edge_gate.gate.service import Gate
 from edge_gate.notify import ServiceNotifier
@@ -23,13 +23,14 @@ from edge_gate.store.keys import load_key
 from edge_gate.store.lock import sole_use
 
 _log = logging.getLogger(__name__)
+Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
 @contextmanager
-def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
+def opened(config: Config, written_by: int = 0, load: Loader = load_key) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
-    ``written_by`` is the user who owns the configuration file; a second person is anybody else.
+    ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
 
     The relay comes first: its pulse guard has to be started while this process is small and holds no key.
     """
@@ -39,7 +40,7 @@ def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
         stack.callback(door.close)
         door.secure()
         stack.enter_context(sole_use(config.store.path))
-        key = load_key(config.store, os.environ)
+        key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         gate = Gate(config, store, AuditLog(store, signing_key(key)), door, clock, written_by)
         stack.callback(gate.close)
@@ -47,10 +48,10 @@ def opened(config: Config, written_by: int = 0) -> Iterator[Gate]:
         yield gate
 
 
-def serve(config: Config, *, written_by: int = 0) -> None:
-    """Run the gate until SIGTERM or SIGINT. ``written_by`` is as in `opened`. Raises EdgeGateError."""
+def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> None:
+    """Run the gate until SIGTERM or SIGINT. The arguments are as in `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
-    with opened(config, written_by) as gate:
+    with opened(config, written_by, load) as gate:
         gate.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())

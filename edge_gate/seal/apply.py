@@ -70,6 +70,18 @@ def enforce(policy: Policy, required: bool) -> Sealed:
     return done
 
 
+def keep_in_memory() -> None:
+    """Keep what this process knows out of core dumps and, where it may, out of swap, for a program that has a secret
+    for a moment. What cannot be had is told to the log."""
+    for lacks, build in (({}, _no_dump), (_locking_lacks(), _no_swap)):
+        try:
+            if lacks:
+                raise OSError(next(iter(lacks.values())))
+            build()
+        except OSError as error:
+            _log.warning("%s", error)
+
+
 def _no_new_privileges() -> None:
     _called("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 

@@ -4,7 +4,8 @@
 mmdebstrap makes the root once and pip fills /opt/edge-gate with what edge-gate needs (both kept in ``cache``). Each run
 puts an overlay on it, installs this checkout, and boots it with systemd-nspawn: no network, nothing kept.
 
-By hand: python tests/system/systemd_root.py FOLDER    boots it, plays systemd_guest.py, and leaves FOLDER/acts.json
+By hand: python tests/system/systemd_root.py FOLDER [GUEST]    boots it, plays systemd_guest.py or another guest, and
+leaves FOLDER/acts.json
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ HERE: Final = Path(__file__).resolve().parent
 CHECKOUT: Final = HERE.parents[1]
 SUITE: Final = "trixie"
 PYTHON: Final = "3.13"
-PACKAGES: Final = ("systemd", "systemd-sysv", "udev", "dbus", "python3", "python3-venv")
+# What systemd loads when it seals to a TPM (tests/system/tpm_vm.py).
+TPM: Final = ("libtss2-esys-3.0.2-0t64", "libtss2-mu-4.0.1-0t64", "libtss2-rc0t64", "libtss2-tcti-device0t64")
+PACKAGES: Final = ("systemd", "systemd-sysv", "udev", "dbus", "python3", "python3-venv", *TPM)
 BOOT_S: Final = 240
 
 # systemd-nspawn wants a cgroup tree and a /run of its own where the machine's first process is not systemd. Old ones
@@ -55,7 +58,7 @@ PLAY: Final = """[Unit]
 After=multi-user.target
 [Service]
 Type=oneshot
-ExecStart=/opt/edge-gate/bin/python /mnt/systemd_guest.py /mnt
+ExecStart=/opt/edge-gate/bin/python /mnt/@GUEST@ /mnt
 ExecStopPost=/usr/bin/systemctl --no-block poweroff
 StandardOutput=append:/mnt/play.log
 StandardError=append:/mnt/play.log
@@ -72,16 +75,12 @@ class Machine:
 
     base: Path
 
-    def play(self, shared: Path) -> str:
-        """Install the checkout, boot, play systemd_guest.py and power off. Return the console's text.
+    def play(self, shared: Path, guest: str = "systemd_guest.py") -> str:
+        """Install the checkout, boot, play a guest and power off. Return the console's text.
 
         ``shared`` is an empty folder, which the guest sees as /mnt; afterwards it holds what the guest wrote.
         """
-        _wheel(CHECKOUT, shared)
-        shutil.copytree(CHECKOUT / "systemd", shared / "systemd")
-        for name in ("systemd_guest.py", "systemd_probe.py"):
-            shutil.copy(HERE / name, shared / name)
-        (shared / "play.service").write_text(PLAY)
+        furnish(shared, guest)
         with tempfile.TemporaryDirectory(prefix="edge-gate-root-") as folder:
             places = {name: Path(folder, name.lower()) for name in ("UPPER", "WORK", "ROOT")}
             for place in places.values():
@@ -125,6 +124,15 @@ def prepare(cache: Path = CACHE) -> Machine:
     return Machine(base)
 
 
+def furnish(shared: Path, guest: str) -> None:
+    """Put into the folder that the guest will see all that it needs."""
+    _wheel(CHECKOUT, shared)
+    shutil.copytree(CHECKOUT / "systemd", shared / "systemd")
+    for name in {guest, "systemd_guest.py", "systemd_probe.py", "../unit/terminal.py"}:
+        shutil.copy(HERE / name, shared)
+    (shared / "play.service").write_text(PLAY.replace("@GUEST@", guest))
+
+
 def _requirements() -> list[str]:
     settings = configparser.ConfigParser()
     settings.read(CHECKOUT / "setup.cfg")
@@ -161,4 +169,4 @@ def _run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    print(prepare().play(Path(sys.argv[1])))
+    print(prepare().play(Path(sys.argv[1]), *sys.argv[2:]))

@@ -11,6 +11,7 @@ By hand: python tests/system/vivid_vm.py COMMAND...    runs a command in the gue
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -98,17 +99,25 @@ class Guest:
 
 
 def prepare(cache: Path = CACHE) -> Guest:
-    """Return a guest, from the cache where possible. Raises Unprepared naming what to install."""
+    """Return a guest with a camera, from the cache where possible. Raises Unprepared naming what to install."""
+    return Guest(*bootable(MODULES, INIT.replace("@VIVID@", VIVID), cache))
+
+
+def bootable(modules: tuple[str, ...], init: str, cache: Path = CACHE) -> tuple[Path, Path]:
+    """Return Debian's kernel and an initial RAM disk with these modules and this first program. Raises Unprepared."""
     absent = sorted(package for program, package in NEEDED.items() if shutil.which(program) is None)
     if absent:
         raise Unprepared(f"this needs: apt-get install --no-install-recommends {' '.join(absent)}")
     package = _kernel_package()
-    guest = Guest(cache / f"{package}.vmlinuz", cache / f"{package}.initrd")
-    if not (guest.kernel.exists() and guest.initrd.exists()):
+    kind = hashlib.sha256(repr((modules, init)).encode()).hexdigest()[:12]
+    kernel, initrd = cache / f"{package}-{kind}.vmlinuz", cache / f"{package}-{kind}.initrd"
+    if not (kernel.exists() and initrd.exists()):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
-            _build(package, Path(folder), guest)
-    return guest
+            _build(package, Path(folder), modules, init)
+            shutil.move(Path(folder, "initrd"), initrd)
+            shutil.move(Path(folder, "vmlinuz"), kernel)
+    return kernel, initrd
 
 
 def _kernel_package() -> str:
@@ -119,7 +128,8 @@ def _kernel_package() -> str:
     return found[1]
 
 
-def _build(package: str, folder: Path, guest: Guest) -> None:
+def _build(package: str, folder: Path, modules: tuple[str, ...], init: str) -> None:
+    """Leave ``vmlinuz`` and ``initrd`` in the folder."""
     _output(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package], folder)
     (archive,) = folder.glob("*.deb")
     unpacked, disk = folder / "package", folder / "disk"
@@ -129,21 +139,19 @@ def _build(package: str, folder: Path, guest: Guest) -> None:
     busybox = shutil.which("busybox")
     assert busybox is not None
     shutil.copy(busybox, disk / "bin" / "busybox")
-    modules = _in_order_of_need(unpacked)
-    for module in modules:
-        shutil.copy(module, disk / module.name)
-    (disk / "modules").write_text("".join(f"/{module.name}\n" for module in modules))
-    init = disk / "init"
-    init.write_text(INIT.replace("@VIVID@", VIVID))
-    init.chmod(0o755)
+    files = _in_order_of_need(unpacked, modules)
+    for file in files:
+        shutil.copy(file, disk / file.name)
+    (disk / "modules").write_text("".join(f"/{file.name}\n" for file in files))
+    (disk / "init").write_text(init)
+    (disk / "init").chmod(0o755)
     _output(["sh", "-c", "find . | cpio --quiet -o -H newc > ../initrd"], disk)
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
-    shutil.move(folder / "initrd", guest.initrd)
-    shutil.move(kernel, guest.kernel)
+    shutil.move(kernel, folder / "vmlinuz")
 
 
-def _in_order_of_need(package: Path) -> list[Path]:
-    """Return the files of MODULES and all that they need, each after those it needs, as their `depends` say."""
+def _in_order_of_need(package: Path, modules: tuple[str, ...]) -> list[Path]:
+    """Return the files of these modules and all that they need, each after those it needs, as their `depends` say."""
     files = {file.stem.replace("-", "_"): file for file in package.rglob("*.ko")}
     ordered: list[Path] = []
 
@@ -157,7 +165,7 @@ def _in_order_of_need(package: Path) -> list[Path]:
         if files[name] not in ordered:
             ordered.append(files[name])
 
-    for name in MODULES:
+    for name in modules:
         add(name)
     return ordered
 

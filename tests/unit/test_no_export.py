@@ -48,8 +48,11 @@ CALLED: dict[str, list[str]] = {
     "pause": [],
     "resume": [],
     "keys status": ["--json"],
+    "keys passphrase": [],
+    "keys unlock": [],
     "relay test": ["--json"],
     "relay list": [],
+    "relay off": [],
     "doctor": ["--json"],
     "models list": [],
     "models show": ["test-eyes"],
@@ -61,6 +64,8 @@ CALLED: dict[str, list[str]] = {
 NOT_CALLED = {"init", "run", "eye", "evaluate", "bench", "demo"}
 # They work on the store's key while the gate is stopped; escrow is what gives it away, to the owners, in shares.
 NOT_CALLED |= {"keys rotate", "keys escrow", "keys recover", "keys new-keyring"}
+# They ask for a passphrase and write a file.
+NOT_CALLED |= {"keys lock", "keys open"}
 WINDOW = 8
 SHORTEST = 16
 

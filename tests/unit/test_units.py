@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_gate.cli.keylock import UNLOCK_UNIT
+from edge_gate.cli.unlock import OPENED, SEALED_CREDENTIAL
 from edge_gate.config import DEFAULT_PATH, Config
+from edge_gate.errors import RelayMissing
 from edge_gate.store.keys import CREDENTIAL
 
 CHECKOUT = Path(__file__).parents[2]
@@ -127,6 +130,26 @@ def test_the_gates_own_root_is_made_at_each_boot() -> None:
     made = [fields[1] for fields in table("tmpfiles.d/edge-gate.conf")]
     (root,) = values("edge-gate", "RootDirectory")
     assert {root, f"{root}/lib", f"{root}/lib64", f"{root}/bin"} <= set(made)
+
+
+def test_the_opened_key_is_laid_where_the_gates_unit_takes_it_from_and_in_ramfs() -> None:
+    folder = SYSTEMD / "passphrase"
+    (mount,) = folder.glob("*.mount")
+    assert mount.name == "-".join(OPENED.parent.parts[1:]) + ".mount"
+    assert {"What=ramfs", "Type=ramfs", f"Where={OPENED.parent}"} <= set(mount.read_text().splitlines())
+    drop_in = (folder / "edge-gate.service.d/passphrase.conf").read_text().splitlines()
+    assert [each for each in drop_in if "Credential" in each] == [
+        "LoadCredentialEncrypted=",
+        f"LoadCredential={CREDENTIAL}:{OPENED}",
+    ]
+    assert {f"Requires={UNLOCK_UNIT}", f"After={UNLOCK_UNIT}"} <= set(drop_in)
+    assert {"Wants=edge-gate-secure.service", "After=edge-gate-secure.service"} <= set(drop_in)
+    secure = (folder / "edge-gate-secure.service").read_text().splitlines()
+    assert f"SuccessExitStatus={RelayMissing.exit_code}" in secure
+    unit = (folder / UNLOCK_UNIT).read_text().splitlines()
+    assert f"LoadCredentialEncrypted={CREDENTIAL}:{SEALED_CREDENTIAL}" in unit
+    assert f"RequiresMountsFor={OPENED.parent}" in unit and "RemainAfterExit=yes" in unit
+    assert f"ExecStart=/opt/edge-gate/bin/edge-gate keys open --config {DEFAULT_PATH}" in unit
 
 
 def test_udev_gives_camera_and_relay_the_names_that_the_configuration_expects() -> None:
