@@ -44,7 +44,7 @@ def status(path: Path, as_json: bool) -> None:
         _, ring_key = keys_in_use(settings.store.path, place.fetch())
         keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
         said["residents' keys"], said["tombstones"] = keyring.counts()
-        said["receipts are signed by"] = public_key_text(keyring.signer().public_key())
+        said["receipts, log signed by"] = public_key_text(keyring.signer().public_key())
     except EdgeGateError as error:
         said["keyring"] = str(error)
     if as_json:

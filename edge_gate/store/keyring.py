@@ -150,7 +150,10 @@ class Keyring:
         self._change(reseal)
 
     def signer(self) -> Ed25519PrivateKey:
-        """Return the key with which this device signs receipts. It stays when the store's key changes."""
+        """Return the key with which this device signs receipts and the audit log.
+
+        It stays when the store's key changes; a new keyring has another.
+        """
         return Ed25519PrivateKey.from_private_bytes(self._seed)
 
     def template_secret(self) -> bytes:
