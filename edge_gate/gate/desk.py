@@ -24,7 +24,7 @@ from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.gate.oversight_desk import OversightDesk
 from edge_gate.gate.renewals import Renewals
-from edge_gate.receipt import Receipt, written
+from edge_gate.receipt import Kind, Receipt, written
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -224,9 +224,18 @@ class Desk:
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
-        receipt = Receipt(gate.config.site.name, at=gate.clock.now(), **asdict(removed))
-        page = written(receipt, gate.store.keyring.signer(), gate.config.site.language)
-        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": page}})
+        receipt = self._receipt(resident.id, removed)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
+
+    def _receipt(self, resident_id: str, removed: residents.Forgotten | consent.Withdrawn) -> str:
+        """Return the signed page for the resident."""
+        gate = self._gate
+        kind, events = Kind.WITHDRAWAL, 0
+        if isinstance(removed, residents.Forgotten):
+            kind, events = Kind.FORGETTING, removed.events
+        figures = (removed.consents, removed.templates, events, removed.traces_left)
+        receipt = Receipt(gate.config.site.name, resident_id, gate.clock.now(), *figures, kind)
+        return written(receipt, gate.store.keyring.signer(), gate.config.site.language)
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
@@ -243,7 +252,8 @@ class Desk:
         finally:
             gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
-        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+        receipt = self._receipt(resident.id, removed)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
 
     def _relay_test(self, caller: Caller, _: dict[str, Any]) -> None:
         """Pulse the lock once, as an opening would, with its event before and its outcome after."""
