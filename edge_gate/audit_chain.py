@@ -28,6 +28,10 @@ GENESIS: Final = bytes(32)
 # A checkpoint is due at each multiple of this, and at each start and stop of the gate.
 CHECKPOINT_ROWS: Final = 64
 STARTED: Final = "started"
+KEY_CHANGED: Final = "device key changed"
+NEW_KEYRING: Final = "new-keyring"
+# Rows with these verbs say with which key the log is signed from there on.
+ANNOUNCING: Final = (STARTED, KEY_CHANGED, NEW_KEYRING)
 _ROW: Final = b"edge-gate audit row 1\n"
 _CHECKPOINT: Final = "edge-gate-checkpoint-1"
 
@@ -138,8 +142,8 @@ class Finding:
 class Examined:
     """What an examination saw.
 
-    ``vouched`` is the last row that a good checkpoint of the log itself covers. ``keys`` has each public key that the
-    gate announced, with the row of the start that did.
+    ``vouched`` is the last row that a good checkpoint of the log itself covers. ``keys`` has each public key that was
+    announced, with the row that did.
     """
 
     rows: int = 0
@@ -204,10 +208,10 @@ def _chained(rows: Iterable[Row], seen: Examined) -> Iterator[Row]:
 
 
 def _with_announced_key(rows: Iterable[Row], seen: Examined) -> Iterator[tuple[Row, str]]:
-    """Yield each row with the device's public key as the last start announced it, noting where that is another one."""
+    """Yield each row with the device's public key as it was announced last, noting where that is another one."""
     key = ""
     for row in rows:
-        if row.verb == STARTED:
+        if row.verb in ANNOUNCING:
             try:
                 key = bytes.fromhex(json.loads(row.detail)["device_key"]).hex()
             except (ValueError, KeyError, TypeError):

@@ -200,7 +200,8 @@ class Desk:
     def _residents(self, caller: Caller, _: dict[str, Any]) -> None:
         gate = self._gate
         standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
-        caller.answer({"ok": [_standing(each) for each in standings]})
+        compared = set(gate.gallery.ids)
+        caller.answer({"ok": [_standing(each, each.resident.id in compared) for each in standings]})
 
     def _events(self, caller: Caller, request: dict[str, Any]) -> None:
         limit = request.get("limit", 20)
@@ -301,14 +302,14 @@ def _consent(request: dict[str, Any]) -> StatedConsent | None:
     return StatedConsent(_text(stated, "purpose", 200), _text(stated, "given_by", 200), until)
 
 
-def _standing(each: residents.Standing) -> dict[str, Any]:
+def _standing(each: residents.Standing, compared: bool) -> dict[str, Any]:
     return {
         "id": each.resident.id,
         "name": each.resident.name,
         "created_at": iso(each.resident.created_at),
         "consent": each.consent.value,
         "consent_until": iso(each.until) if each.until else None,
-        "recognised": each.has_template and each.consent is consent.State.VALID,
+        "recognised": compared and each.consent is consent.State.VALID,
     }
 
 

@@ -171,7 +171,8 @@ def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
         assert [row["name"] for row in ask(settings, "residents")] == ["D"]
         assert anne.refused("forget", name="D") == "ApprovalNeeded"
         (approved,) = [row for row in log(settings, "forget") if "approval" in row.detail]
-        assert json.loads(approved.detail) == {"approval": request, "approver": f"uid {BERT}"}
+        said = {"approval": request, "approver": f"uid {BERT}", "keyring": gate.store.keyring.generation}
+        assert json.loads(approved.detail) == said
 
 
 def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
