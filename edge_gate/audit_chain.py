@@ -56,6 +56,15 @@ class Row:
         told = [self.seq, self.at, self.actor, self.role, self.verb, subject, self.detail, self.previous.hex()]
         return hashlib.sha256(_ROW + json.dumps(told, separators=(",", ":")).encode("ascii")).digest()
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """The detail as an object; empty where it is none, for then it was tampered with, which `examine` finds."""
+        try:
+            found = json.loads(self.detail)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def shown(self) -> dict[str, Any]:
         """Return the row in the form in which the control socket carries it."""
         return {
@@ -213,7 +222,7 @@ def _with_announced_key(rows: Iterable[Row], seen: Examined) -> Iterator[tuple[R
     for row in rows:
         if row.verb in ANNOUNCING:
             try:
-                key = bytes.fromhex(json.loads(row.detail)["device_key"]).hex()
+                key = bytes.fromhex(row.said["device_key"]).hex()
             except (ValueError, KeyError, TypeError):
                 key = ""
             if not seen.keys or seen.keys[-1][1] != key:

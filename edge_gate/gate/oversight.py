@@ -19,6 +19,7 @@ from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, 
 from edge_gate.gate import roles
 from edge_gate.gate.approvals import Approvals, Request
 from edge_gate.gate.lockout import Lockouts, Note
+from edge_gate.gate.origins import Origins
 from edge_gate.gate.roles import SECOND, VERBS, Role
 from edge_gate.gate.standing import POLICY, TRUST, Standing
 from edge_gate.store import audit, generation
@@ -60,6 +61,7 @@ class Oversight:
         self._written_by = written_by
         self._on_fault = on_fault
         self._lockouts = Lockouts()
+        self.origins = Origins(config, store, self.note)
         self.approvals = Approvals(clock)
         self.wanted = Standing.of(config)
         row = audit.latest(store, POLICY)
@@ -74,7 +76,8 @@ class Oversight:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.seen(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
-        self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known})
+        self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
+        self.origins.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
         if self.standing != self._agreed:

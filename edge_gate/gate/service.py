@@ -245,6 +245,7 @@ class Gate:
         if self.link.accept() and self.link.connection is not None:
             self._selector.register(self.link.connection, selectors.EVENT_READ, self._hear)
             self.record("eye joined")
+            self.oversight.origins.look()
             self.desk.greet_eye()
 
     def _eye_gone(self, connection: socket.socket) -> None:

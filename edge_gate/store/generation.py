@@ -13,9 +13,8 @@ Where both were put back together, both are of one time: only a checkpoint that 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from edge_gate.audit_chain import ANNOUNCING
 from edge_gate.store import audit
@@ -44,14 +43,5 @@ def seen(store: Store) -> Seen | None:
         return None
     last = max(announced, key=lambda row: row.seq)
     later = [row for verb in CHANGING if (row := audit.latest(store, verb)) and row.seq > last.seq]
-    counted = [number for row in (last, *later) if isinstance(number := _detail(row.detail).get(FIELD), int)]
-    return Seen(str(_detail(last.detail).get("device_key", "")), max(counted, default=None))
-
-
-def _detail(text: str) -> dict[str, Any]:
-    """Return a row's detail; a log that was tampered with is for `audit verify` to judge."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    counted = [number for row in (last, *later) if isinstance(number := row.said.get(FIELD), int)]
+    return Seen(str(last.said.get("device_key", "")), max(counted, default=None))
