@@ -19,6 +19,7 @@ from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, 
 from edge_gate.gate import roles
 from edge_gate.gate.approvals import Approvals, Request
 from edge_gate.gate.lockout import Lockouts, Note
+from edge_gate.gate.membership import Membership
 from edge_gate.gate.origins import Origins
 from edge_gate.gate.roles import SECOND, VERBS, Role
 from edge_gate.gate.standing import POLICY, TRUST, Standing
@@ -62,6 +63,7 @@ class Oversight:
         self._on_fault = on_fault
         self._lockouts = Lockouts()
         self.origins = Origins(config, store, self.note)
+        self._membership = Membership(config, store, self.note)
         self.approvals = Approvals(clock)
         self.wanted = Standing.of(config)
         row = audit.latest(store, POLICY)
@@ -87,6 +89,7 @@ class Oversight:
             request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
+        self._membership.look()
 
     def stop(self) -> None:
         """Write down the end and sign it."""
@@ -97,6 +100,7 @@ class Oversight:
         """Write down what time alone makes due."""
         for request in self.approvals.expired():
             self.note("approval expired", detail={"approval": request.id, "for": request.verb})
+        self._membership.tick(now_ns)
         if untold := self._lockouts.untold(now_ns):
             self.note("refusals not written down", detail={"count": untold})
 
@@ -107,6 +111,7 @@ class Oversight:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
             raise NotAllowed(roles.user_name(uid), hint)
+        self._membership.look()
 
     def authorise(self, caller: Known, verb: str) -> None:
         """Let somebody use a verb, or not. Raises LockedOut or NotAllowed."""

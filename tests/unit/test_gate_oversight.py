@@ -134,7 +134,7 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         assert "Ann-Enrolled-Here" not in whole and enrolled["ok"]["id"] not in whole
     with running_gate(tmp_path, board.path) as (_, settings):
         verbs = [row.verb for row in log(settings)]
-        assert verbs[:3] == ["started", "policy", "enrol"] and verbs[-2:] == ["stopped", "started"]
+        assert verbs[:4] == ["started", "policy", "roles changed", "enrol"] and verbs[-2:] == ["stopped", "started"]
 
 
 def stand(eye: RawEye, person: int, stop: threading.Event) -> None:
@@ -305,7 +305,7 @@ def test_the_command_line_shows_signs_and_judges_the_log_and_names_the_row_that_
         assert "maintainer  withdraw" in own and str(ANNE) not in own and " A" not in own
         within(gate, lambda: gate.store.run("UPDATE audit SET actor = 'uid 7' WHERE verb = 'withdraw'"))
         changed = run("audit", "verify")
-        assert changed.exit_code == 1 and "row 3 was changed" in changed.output
+        assert changed.exit_code == 1 and "row 4 was changed" in changed.output
         bad = run("audit", "verify", "--since", kept[:-1])
         assert isinstance(bad.exception, BadCheckpoint)
 
