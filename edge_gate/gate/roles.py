@@ -70,6 +70,7 @@ SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         "forget": frozenset({Role.MAINTAINER}),
         "withdraw": frozenset({Role.MAINTAINER}),
         "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "relay-test": frozenset({Role.INSTALLER, Role.MAINTAINER}),
         "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
     }
 )
