@@ -152,7 +152,11 @@ def new_keyring(yes: bool, path: Path) -> None:
     key = keyplace.find(settings.store).fetch()
     with sole_use(settings.store.path):
         Keyring.create(keyring_path(settings.store.path), key)
-        _write_down(NEW_KEYRING, settings.store.path, key)
+        try:
+            _write_down(NEW_KEYRING, settings.store.path, key)
+        except EdgeGateError:  # a keyring that the log does not know of keeps the gate from starting
+            keyring_path(settings.store.path).unlink()
+            raise
         with Store.open(settings.store.path, key, SystemClock()) as store:
             removed = sweep(store)
     click.echo(f"A new keyring; {removed.templates} templates that nothing opens are removed.")

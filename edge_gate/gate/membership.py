@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is in which role's group, written down when it changes: whoever can change groups can make an installer.
 
-A user's number stands in the log, and no name (edge_gate/store/audit.py). Looked at when the gate starts, when somebody
-calls, and each minute. Not seen: root, the gate's own user, who may use sudo, and a role that somebody has for one
-session without being a member (newgrp with a group's password); the row of what they do has the role.
+A user's number stands in the log, and no name (edge_gate/store/audit.py). Looked at when the gate starts, each minute,
+and when somebody calls in a role that is not known of them, so that nobody uses one unseen. Not seen: root, the gate's
+own user, who may use sudo, and a role that somebody has for one session without being a member (newgrp with a group's
+password); the row of what they do has the role.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from edge_gate.config import Config
 from edge_gate.gate import roles
+from edge_gate.gate.roles import Role
 from edge_gate.store import audit
 from edge_gate.store.database import Store
 
@@ -40,6 +42,12 @@ class Membership:
         """Look again where the last look was a minute ago."""
         if now_ns - self._looked_ns >= LOOK_NS:
             self._looked_ns = now_ns
+            self.look()
+
+    def meet(self, uid: int, held: frozenset[Role]) -> None:
+        """Look again where a caller has a role that is not known of them."""
+        known = self._members or {}
+        if any(uid not in _of(known, role.value) for role in held - {Role.ROOT, Role.GATE}):
             self.look()
 
     def look(self) -> None:

@@ -107,11 +107,12 @@ class Oversight:
     def judge(self, uid: int, gid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
         self._listen(uid)
-        if not roles.roles_of(uid, gid, self._config):
+        held = roles.roles_of(uid, gid, self._config)
+        if not held:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
             raise NotAllowed(roles.user_name(uid), hint)
-        self._membership.look()
+        self._membership.meet(uid, held)
 
     def authorise(self, caller: Known, verb: str) -> None:
         """Let somebody use a verb, or not. Raises LockedOut or NotAllowed."""

@@ -156,7 +156,7 @@ with BoardSimulator("lcus1") as board:
         become("bin,games", "")
         time.sleep(1)  # nobody calls
         become("games", "bin")
-        read(settings)
+        time.sleep(1)
     become("", "bin")
     with run() as (_, settings):
         rows = [row.said for row in read(settings)[0] if row.verb == "roles changed"]

@@ -19,6 +19,7 @@ from edge_gate.cli.audit import read
 from edge_gate.clock import SystemClock
 from edge_gate.gate import roles
 from edge_gate.gate.membership import CHANGED, LOOK_NS, MOST_SHOWN, Membership
+from edge_gate.gate.roles import Role
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import Store, audit
 from edge_gate.store.audit import AuditLog
@@ -118,6 +119,18 @@ def test_it_is_looked_at_each_minute_and_not_more_often(store: Store, system: Sy
     assert rows(store) == []
     membership.tick(2 * LOOK_NS)
     assert len(rows(store)) == 1
+
+
+def test_who_calls_in_a_role_that_is_not_known_of_them_is_seen_at_once(store: Store, system: System) -> None:
+    system.members = {"none": [], "edge-gate-maintainer": ["u1001"]}
+    membership = watch(store)
+    membership.look()
+    system.members["edge-gate-maintainer"] = ["u1001", "u1002"]
+    for uid, role in ((1001, Role.MAINTAINER), (0, Role.ROOT), (5, Role.GATE)):
+        membership.meet(uid, frozenset({role}))
+        assert len(rows(store)) == 1, "nobody looks for their sake"
+    membership.meet(1002, frozenset({Role.MAINTAINER}))
+    assert rows(store)[1]["added"] == {"maintainer": [1002]}
 
 
 def test_of_a_large_group_the_number_is_written_down_and_a_row_has_room_for_it(store: Store, system: System) -> None:
