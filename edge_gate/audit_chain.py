@@ -28,6 +28,10 @@ GENESIS: Final = bytes(32)
 # A checkpoint is due at each multiple of this, and at each start and stop of the gate.
 CHECKPOINT_ROWS: Final = 64
 STARTED: Final = "started"
+KEY_CHANGED: Final = "device key changed"
+NEW_KEYRING: Final = "new-keyring"
+# Rows with these verbs say with which key the log is signed from there on.
+ANNOUNCING: Final = (STARTED, KEY_CHANGED, NEW_KEYRING)
 _ROW: Final = b"edge-gate audit row 1\n"
 _CHECKPOINT: Final = "edge-gate-checkpoint-1"
 
@@ -51,6 +55,15 @@ class Row:
         subject = None if self.subject is None else self.subject.hex()
         told = [self.seq, self.at, self.actor, self.role, self.verb, subject, self.detail, self.previous.hex()]
         return hashlib.sha256(_ROW + json.dumps(told, separators=(",", ":")).encode("ascii")).digest()
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The detail as an object; empty where it is none, for then it was tampered with, which `examine` finds."""
+        try:
+            found = json.loads(self.detail)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def shown(self) -> dict[str, Any]:
         """Return the row in the form in which the control socket carries it."""
@@ -136,11 +149,16 @@ class Finding:
 
 @dataclass(slots=True)
 class Examined:
-    """What an examination saw. ``vouched`` is the last row that a good checkpoint of the log itself covers."""
+    """What an examination saw.
+
+    ``vouched`` is the last row that a good checkpoint of the log itself covers. ``keys`` has each public key that was
+    announced, with the row that did.
+    """
 
     rows: int = 0
     last: int = 0
     vouched: int = 0
+    keys: list[tuple[int, str]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, seq: int, text: str) -> None:
@@ -149,25 +167,32 @@ class Examined:
             self.findings.append(Finding(seq, text))
 
 
-def examine(rows: Iterable[Row], checkpoints: Sequence[Checkpoint], since: Checkpoint | None = None) -> Examined:
-    """Judge a whole log, from row 1, oldest first; ``since`` is a checkpoint that was kept elsewhere.
+def examine(
+    rows: Iterable[Row], checkpoints: Sequence[Checkpoint], since: Checkpoint | None = None, key: bytes | None = None
+) -> Examined:
+    """Judge a whole log, from row 1, oldest first; ``since`` is a checkpoint that was kept elsewhere, ``key`` the
+    public key that this device is known to have now.
 
-    Without ``since`` a log that was rewritten, or cut, by somebody who has the store's key looks well: they can sign
-    anew. With it nothing up to its row can differ.
+    Without ``since`` a log that was rewritten, or cut, by somebody who has the store's key and its keyring looks well:
+    they can sign anew. With it nothing up to its row can differ. Without ``key`` so does one that was rewritten by
+    somebody who has the store's key alone, and announces a key of their own.
     """
     seen = Examined()
     signed = {each.seq: each for each in checkpoints}
-    for row, key in _with_announced_key(_chained(rows, seen)):
+    for row, announced in _with_announced_key(_chained(rows, seen), seen):
         if since is not None and row.seq == since.seq and row.hash != since.hash:
             seen.add(row.seq, "is not the row that the kept checkpoint was signed for: the log was rewritten")
         checkpoint = signed.get(row.seq)
         if checkpoint is None:
             if row.seq % CHECKPOINT_ROWS == 0:
                 seen.add(row.seq, "has lost its signed checkpoint")
-        elif reason := _refusal(checkpoint, row, key):
+        elif reason := _refusal(checkpoint, row, announced):
             seen.add(row.seq, reason)
         else:
             seen.vouched = row.seq
+    last_start, last_key = seen.keys[-1] if seen.keys else (1, "")
+    if key is not None and last_key != key.hex():
+        seen.add(last_start, "is where the log has another key than the one that was given")
     for name, promised in (("a signed", max(signed, default=0)), ("the kept", since.seq if since else 0)):
         if promised > seen.last:
             seen.add(seen.last + 1, f"and what followed it is gone: {name} checkpoint is for row {promised}")
@@ -191,15 +216,17 @@ def _chained(rows: Iterable[Row], seen: Examined) -> Iterator[Row]:
         yield row
 
 
-def _with_announced_key(rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
-    """Yield each row with the device's public key as the last start announced it."""
+def _with_announced_key(rows: Iterable[Row], seen: Examined) -> Iterator[tuple[Row, str]]:
+    """Yield each row with the device's public key as it was announced last, noting where that is another one."""
     key = ""
     for row in rows:
-        if row.verb == STARTED:
+        if row.verb in ANNOUNCING:
             try:
-                key = str(json.loads(row.detail)["device_key"])
+                key = bytes.fromhex(row.said["device_key"]).hex()
             except (ValueError, KeyError, TypeError):
                 key = ""
+            if not seen.keys or seen.keys[-1][1] != key:
+                seen.keys.append((row.seq, key))
         yield row, key
 
 

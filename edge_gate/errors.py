@@ -352,6 +352,13 @@ class BadCheckpoint(EdgeGateError, ValueError):
     exit_code = 94
 
 
+class KeyringDoubtful(EdgeGateError, PermissionError):
+    """The keyring {0} is not the newest one of this store: {1}. Nothing was changed. Put the right one back, or see
+    docs/maintainer.md, "The keyring"."""
+
+    exit_code = 95
+
+
 # --- keys and forgetting: 100-119 -----------------------------------------------------------------------------------
 class KeyringMissing(EdgeGateError, FileNotFoundError):
     """The keyring {0} is not there, so no template in the store can be opened. Nothing was changed. Put it back; or,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The receipt that a resident gets for having been forgotten: a page of plain text, signed by the gate (Ed25519).
+"""The receipt of a forgetting, or of a withdrawn consent: a page of plain text, signed by the gate (Ed25519).
 
 The last line is the signature, over all lines before it with a line feed after each and no blanks at their ends, so a
 receipt survives a terminal, a printer's retyping and a mail. The lines with a label are the same in every language.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import enum
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,11 +24,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from edge_gate.clock import iso
 from edge_gate.errors import ReceiptInvalid
 
-TITLE: Final = "EDGE-GATE RECEIPT OF A FORGETTING 1"
+
+class Kind(enum.StrEnum):
+    """What a receipt is of; its first line."""
+
+    FORGETTING = "EDGE-GATE RECEIPT OF A FORGETTING 1"
+    WITHDRAWAL = "EDGE-GATE RECEIPT OF A WITHDRAWAL 1"
+
+
 _RESIDENT, _WHEN, _KEY, _SIGNATURE = "resident: ", "when: ", "public-key: ", "signature: "
 
 _WORDS: Final = {
-    "en": (
+    (Kind.FORGETTING, "en"): (
         "You have been forgotten at: {gate}",
         "First your data key was destroyed. Without it no copy of your template opens.",
         "Then this was removed: your name, consents: {consents}, templates: {templates}.",
@@ -37,7 +45,7 @@ _WORDS: Final = {
         "whole memory card, before this moment still has your template. An older backup of",
         "the store still has your name and your consent: ask for it to be destroyed.",
     ),
-    "zh": (
+    (Kind.FORGETTING, "zh"): (
         "以下设备已经忘记您：{gate}",
         "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
         "随后删除了：您的姓名，同意记录 {consents} 条，模板 {templates} 个。",
@@ -45,6 +53,28 @@ _WORDS: Final = {
         "这张凭证只写您的随机编号，不写姓名。",
         "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
         "那里仍有您的模板。更早的数据库备份里仍有您的姓名和同意记录：请要求销毁。",
+    ),
+    (Kind.WITHDRAWAL, "en"): (
+        "Your consent was withdrawn at: {gate}",
+        "First your data key was destroyed. Without it no copy of your template opens.",
+        "Then this was removed: templates: {templates}. You are no longer recognised.",
+        "This remains: your name; the record of your consents, of which {consents} were marked as",
+        "withdrawn now; and the records of the past that have you. To be taken out of all of",
+        "these, ask to be forgotten (edge-gate forget).",
+        "This receipt has your random number and not your name.",
+        "It does not speak of copies. Who copied both the store and its keyring, or the",
+        "whole memory card, before this moment still has your template. An older backup of",
+        "the store has your consent as one that holds, and a template that does not open.",
+    ),
+    (Kind.WITHDRAWAL, "zh"): (
+        "您的同意已在以下设备撤回：{gate}",
+        "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
+        "随后删除了：模板 {templates} 个。您不再被识别。",
+        "仍然保留：您的姓名；您的同意记录，其中 {consents} 条现已注明撤回；过去与您有关的记录。",
+        "如果不想再留在这些记录里，请要求被遗忘（edge-gate forget）。",
+        "这张凭证只写您的随机编号，不写姓名。",
+        "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
+        "那里仍有您的模板。更早的数据库备份里，您的同意仍显示为有效，模板在那里但打不开。",
     ),
 }
 _LEFT: Final = {
@@ -64,12 +94,14 @@ class Receipt:
     templates: int
     events: int
     traces_left: bool
+    kind: Kind = Kind.FORGETTING
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a receipt with a good signature says."""
 
+    kind: Kind
     resident_id: str
     when: str
     public_key: str
@@ -78,9 +110,9 @@ class Checked:
 def written(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
     """Return the signed page in the site's language ("zh" or "en")."""
     figures = {name: getattr(receipt, name) for name in ("consents", "templates", "events")}
-    prose = [line.format(gate=receipt.gate, **figures) for line in _WORDS[language]]
+    prose = [line.format(gate=receipt.gate, **figures) for line in _WORDS[receipt.kind, language]]
     lines = [
-        TITLE,
+        receipt.kind.value,
         *prose,
         *([_LEFT[language]] if receipt.traces_left else []),
         _RESIDENT + receipt.resident_id,
@@ -94,7 +126,7 @@ def written(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
 def checked(text: str) -> Checked:
     """Return what a receipt says whose signature fits. Raises ReceiptInvalid."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
-    if not lines or lines[0] != TITLE or not lines[-1].startswith(_SIGNATURE):
+    if not lines or lines[0] not in set(Kind) or not lines[-1].startswith(_SIGNATURE):
         raise ReceiptInvalid("it does not begin and end as one")
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(_field(lines, _KEY), validate=True))
@@ -104,7 +136,7 @@ def checked(text: str) -> Checked:
         raise ReceiptInvalid("its signature does not fit its text: one of them was changed") from error
     except (ValueError, binascii.Error) as error:
         raise ReceiptInvalid(f"a line cannot be read: {error}") from error
-    return Checked(resident_id, _field(lines, _WHEN), public_key_text(key))
+    return Checked(Kind(lines[0]), resident_id, _field(lines, _WHEN), public_key_text(key))
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import pwd
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,20 +65,24 @@ def checkpoint(path: Path, as_json: bool) -> None:
 
 @audit.command()
 @click.option("--since", metavar="CHECKPOINT", help="A line of `audit checkpoint` that was kept elsewhere.")
+@click.option("--key", "known", metavar="KEY", help="The device's public key, as receipts and `keys status` have it.")
 @config_option
 @json_option
-def verify(since: str | None, path: Path, as_json: bool) -> None:
+def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> None:
     """Read the whole log and judge it here. Exit status 1, and the row, where something was changed or is missing.
 
-    Without --since it finds what was changed by somebody who has not the store's key. Root can get that key, rewrite
-    the log and sign it anew: only a checkpoint that was kept elsewhere shows that.
+    Without --since it finds what was changed by somebody who has not the store's key. Root can get that key and the
+    keyring, rewrite the log and sign it anew: only a checkpoint that was kept elsewhere shows that.
     """
     kept = Checkpoint.parse(since) if since is not None else None
+    key = _public_key(known) if known is not None else None
     rows, checkpoints = read(config.load(path))
-    seen = examine(rows, checkpoints, kept)
+    seen = examine(rows, checkpoints, kept, key)
     if as_json:
         findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
-        show_json({"rows": seen.rows, "vouched": seen.vouched, "kept": kept and kept.seq, "findings": findings})
+        keys = [{"row": seq, "key": _key_text(each)} for seq, each in seen.keys]
+        said = {"rows": seen.rows, "vouched": seen.vouched, "keys": keys, "kept": kept and kept.seq}
+        show_json({**said, "findings": findings})
     else:
         for line in told(seen, kept):
             click.echo(line)
@@ -92,8 +97,12 @@ def told(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
         return
     yield f"{seen.rows} rows, each chained to the one before."
     yield f"Signed by this device up to row {seen.vouched}; rows that were cut off after it would not be missed."
+    if seen.keys:
+        yield f"Its key, from row {seen.keys[-1][0]} on, is {_key_text(seen.keys[-1][1])}. Compare it with a receipt's."
+    for seq, key in seen.keys[:-1]:
+        yield f"Before, from row {seq} on, it was {_key_text(key)}. Somebody should know why."
     if kept is None:
-        yield "Who has the store's key could have rewritten all of it: only a kept checkpoint (--since) shows that."
+        yield "Who has store's key and keyring could have rewritten it: only a kept checkpoint (--since) shows that."
     else:
         yield f"Up to row {kept.seq} it is what the kept checkpoint was signed for; nobody rewrote or cut that part."
 
@@ -109,6 +118,18 @@ def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint]]:
         checkpoints += map(Checkpoint.read, page["checkpoints"])
         more = page["more"]
     return rows, checkpoints
+
+
+def _public_key(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError as error:
+        raise click.BadParameter(f"it is no key as receipts have it: {error}", param_hint="--key") from error
+
+
+def _key_text(announced: str) -> str:
+    """Return a key as receipts write it."""
+    return b64encode(bytes.fromhex(announced)).decode() if announced else "none"
 
 
 def _shown(row: Row) -> dict[str, Any]:

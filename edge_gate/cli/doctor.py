@@ -34,7 +34,7 @@ CAMERA_PATIENCE_S: Final = 5.0
 def command(security: bool, path: Path, as_json: bool) -> None:
     """Check every part and say how to mend it.
 
-    Camera, relay, models, store, clock, permissions and sandbox. Exit status 1 if anything is at fault.
+    Camera, relay, models, store, keyring, clock, permissions and sandbox. Exit status 1 if anything is at fault.
 
     Nothing is changed and no relay is moved. While the gate runs, camera and relay are judged by what the gate says
     of them.
@@ -143,6 +143,18 @@ def _store(patient: Patient) -> Iterator[Finding]:
         yield Finding("store", "ok", f"{patient.settings.store.path}: key fits, every page intact")
 
 
+def _keyring(patient: Patient) -> Iterator[Finding]:
+    """Tell whether the keyring is the newest one of this store: the gate compares it with its audit log."""
+    fault = patient.status and patient.status["keyring"]["fault"]
+    if patient.status is None:
+        yield Finding("keyring", "unknown", "judged only while the gate runs")
+    elif fault:
+        mend = "Stop the gate, put the newest copy back, start. Without one: docs/maintainer.md, The keyring."
+        yield Finding("keyring", "fault", fault, mend)
+    else:
+        yield Finding("keyring", "ok", "not older than the audit log says")
+
+
 def _clock(patient: Patient) -> Iterator[Finding]:
     now = datetime.now(UTC)
     built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
@@ -207,6 +219,7 @@ CHECKS: Final[dict[str, Check]] = {
     "relay": _relay,
     "models": _models,
     "store": _store,
+    "keyring": _keyring,
     "clock": _clock,
     "permissions": _permissions,
     "sandbox": _sandbox,

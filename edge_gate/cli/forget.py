@@ -44,7 +44,8 @@ def command(
     """Erase NAME: data key, template, consent and name. Past events stay, without a name. This cannot be undone.
 
     Prints a signed receipt for the person, in the site's language. With --verify, which needs the store's key and so
-    root, every page of the store, used or free, its log and the copies that you name are searched.
+    root, every page of the store, used or free, its log and the copies that you name are searched. Of a receipt of a
+    withdrawal, which leaves name and consent, it is judged whether key and template are gone.
     """
     settings = config.load(path)
     if wanted:
@@ -73,32 +74,48 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
     key, ring_key = keys_in_use(settings.store.path, unlocked(settings.store))
     keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
     own_key = public_key_text(keyring.signer().public_key())
-    words = {word: forms for what in wanted for word, forms in words_for(_meant(what, own_key)).items()}
-    found = [search(each, key, words) for each in (settings.store.path, *backups)]
-    keys = _keys_of(keyring, words)
-    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values())
+    meant = [_meant(what, own_key) for what in wanted]
+    erased, withdrawn = ([text for text, kept in meant if kept is which] for which in (False, True))
+    words = {word: forms for text in erased for word, forms in words_for(text).items()}
+    found = [search(each, key, words) for each in (settings.store.path, *backups) if words]
+    keys = _keys_of(keyring, [*words, *withdrawn])
+    rows = _templates_of(settings.store.path, key, withdrawn)
+    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values()) and not any(rows.values())
     if as_json:
         shown = [
             {"file": str(each.path), "pages": each.pages, "unread": each.unread, "found": each.hits} for each in found
         ]
-        show_json({"clean": clean, "files": shown, "keys": {word: has for word, (has, _) in keys.items()}})
+        has_key = {word: has for word, (has, _) in keys.items()}
+        show_json({"clean": clean, "files": shown, "keys": has_key, "templates": rows})
     else:
-        _show(found, keys)
+        _show(found, keys, rows)
         click.echo("Clean." if clean else "Not clean.")
     if not clean:
         raise SystemExit(1)
 
 
-def _meant(what: str, own_key: str) -> str:
-    """Return the identifier in a receipt, else the text itself."""
-    from edge_gate.receipt import checked
+def _meant(what: str, own_key: str) -> tuple[str, bool]:
+    """Return the identifier in a receipt, else the text itself; and whether name and consent stay, as withdrawn."""
+    from edge_gate.receipt import Kind, checked
 
     if not Path(what).is_file():
-        return what
+        return what, False
     receipt = checked(Path(what).read_text(encoding="utf-8"))
     whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
     click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
-    return receipt.resident_id
+    return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
+
+
+def _templates_of(store: Path, key: bytes, resident_ids: Iterable[str]) -> dict[str, int]:
+    """Return how many templates the store has of each."""
+    from contextlib import closing
+
+    from edge_gate.store.connection import look
+    from edge_gate.store.faults import faults
+
+    counted = "SELECT count(*) FROM template WHERE resident_id = ?"
+    with closing(look(store, key)) as database, faults(store):
+        return {each: database.execute(counted, (each,)).fetchone()[0] for each in resident_ids}
 
 
 def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bool]]:
@@ -113,7 +130,7 @@ def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bo
     return found
 
 
-def _show(found: list[Found], keys: dict[str, tuple[bool, bool]]) -> None:
+def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, int]) -> None:
     for each in found:
         click.echo(f"{each.path}: {each.pages} pages searched")
         if each.unread:
@@ -123,3 +140,5 @@ def _show(found: list[Found], keys: dict[str, tuple[bool, bool]]) -> None:
     for word, (has_key, buried) in keys.items():
         state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
         click.echo(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
+    for word, count in rows.items():
+        click.echo(f"store: {word}: {f'{count} TEMPLATES ARE THERE' if count else 'no template'}")

@@ -8,6 +8,7 @@ memory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,8 @@ def status(path: Path, as_json: bool) -> None:
         _, ring_key = keys_in_use(settings.store.path, place.fetch(may_ask=False))
         keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
         said["residents' keys"], said["tombstones"] = keyring.counts()
-        said["receipts are signed by"] = public_key_text(keyring.signer().public_key())
+        said["keyring's generation"] = keyring.generation
+        said["receipts, log signed by"] = public_key_text(keyring.signer().public_key())
     except EdgeGateError as error:
         said["keyring"] = str(error)
     if as_json:
@@ -74,6 +76,7 @@ def rotate(path: Path) -> None:
     settings = config.load(path)
     place = keyplace.find(settings.store).with_passphrase()
     with _at_rest(settings.store.path, place.fetch):
+        _write_down("keys-rotate", settings.store.path, place.fetch())
         resumed = change(settings.store.path, place.fetch, place.put)
     click.echo("The change that had been cut off is finished." if resumed else "The store has a new key.")
     click.echo("Write it down again, or make new shares: `edge-gate keys escrow`. Old backups still need the old key.")
@@ -140,6 +143,7 @@ def new_keyring(yes: bool, path: Path) -> None:
 
     No template opens any more, so all are removed and everybody has to be enrolled again. Tombstones are lost too.
     """
+    from edge_gate.audit_chain import NEW_KEYRING
     from edge_gate.cli import keyplace
     from edge_gate.clock import SystemClock
     from edge_gate.store import Store
@@ -155,6 +159,11 @@ def new_keyring(yes: bool, path: Path) -> None:
     key = keyplace.find(settings.store).fetch()
     with sole_use(settings.store.path):
         Keyring.create(keyring_path(settings.store.path), key)
+        try:
+            _write_down(NEW_KEYRING, settings.store.path, key)
+        except EdgeGateError:  # a keyring that the log does not know of keeps the gate from starting
+            keyring_path(settings.store.path).unlink()
+            raise
         with Store.open(settings.store.path, key, SystemClock()) as store:
             removed = sweep(store)
     click.echo(f"A new keyring; {removed.templates} templates that nothing opens are removed.")
@@ -170,6 +179,29 @@ def _at_rest(store_path: Path, fetch: Callable[[], bytes]) -> Iterator[None]:
     with sole_use(store_path):
         Store.open(store_path, fetch(), SystemClock()).close()
         yield
+
+
+def _write_down(verb: str, store_path: Path, key: bytes) -> None:
+    """Append a row to the audit log of a store that no gate uses, by this user.
+
+    Where the log was signed by a key that was derived from the store's, the change is announced first.
+    """
+    from edge_gate.audit_chain import KEY_CHANGED, NEW_KEYRING
+    from edge_gate.clock import SystemClock
+    from edge_gate.gate.roles import Role
+    from edge_gate.store import Store
+    from edge_gate.store.audit import AuditLog
+    from edge_gate.store.generation import FIELD, seen
+
+    with Store.open(store_path, key, SystemClock()) as store:
+        log = AuditLog(store, store.keyring.signer())
+        detail = {"device_key": log.public_key.hex(), FIELD: store.keyring.generation}
+        role = Role.ROOT if os.getuid() == 0 else Role.GATE
+        before = seen(store)
+        with store.transaction():
+            if verb != NEW_KEYRING and before is not None and before.generation is None:
+                log.append(KEY_CHANGED, actor="gate", role="gate", detail=detail)
+            log.append(verb, actor=f"uid {os.getuid()}", role=role, detail=detail)
 
 
 def _combined() -> bytes:

@@ -44,11 +44,16 @@ def consent() -> None:
 @consent.command()
 @click.argument("name")
 @config_option
-def withdraw(name: str, path: Path) -> None:
+@json_option
+def withdraw(name: str, path: Path, as_json: bool) -> None:
     """Record that NAME has withdrawn consent.
 
-    The person is no longer recognised from that moment, and their template is erased. Name and consent stay on record
-    until `edge-gate forget`.
+    The person is no longer recognised from that moment, and their data key and template are erased. Name and consent
+    stay on record until `edge-gate forget`. Prints a signed receipt for the person, in the site's language.
     """
-    ask(config.load(path), "withdraw", name=name)
+    answer = ask(config.load(path), "withdraw", name=name)
+    if as_json:
+        show_json(answer)
+        return
     click.echo(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
+    click.echo(f"Give them this receipt:\n\n{answer['receipt']}", nl=False)

@@ -7,7 +7,6 @@ unit files. As root: everybody else is told `unknown` where a wall keeps them fr
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import re
@@ -94,6 +93,7 @@ def _store(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 "store", "ok" if sealed else "fault", text, "Restore a copy: docs/maintainer.md, The keyring."
             )
+    yield from doctor.CHECKS["keyring"](patient)
     yield from doctor.CHECKS["permissions"](patient)
 
 
@@ -140,18 +140,17 @@ def _people(patient: Patient) -> Iterator[Finding]:
         mode = stat.S_IMODE(control.stat().st_mode)
         text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
-    members: dict[roles.Role, set[str]] = {}
-    for group, role in roles.groups(patient.settings).items():
-        members.setdefault(role, set()).update(_members(group))
-    for role, known in members.items():
-        yield Finding("people", "ok", f"{role.value}: {', '.join(sorted(known)) or 'nobody'}")
-    maintainers = members[roles.Role.MAINTAINER]
+    members = roles.members(patient.settings)
+    for role, users in members.items():
+        names = sorted(filter(None, map(_person, users)))
+        yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
+    maintainers = [user for user in members.get(roles.Role.MAINTAINER, ()) if _person(user)]
     if len(maintainers) < 2:
         mend = "Add a second one: docs/maintainer.md, Roles."
-        yield Finding("people", "unknown", f"{len(maintainers)} maintainers: nobody can be the second person", mend)
+        yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)
     if patient.status and patient.status["policy"]["waiting"]:
-        names = ", ".join(patient.status["policy"]["waiting"])
-        yield Finding("people", "unknown", f"looser settings wait for a second person: {names}", "edge-gate approvals")
+        looser = ", ".join(patient.status["policy"]["waiting"])
+        yield Finding("people", "unknown", f"looser settings wait for a second person: {looser}", "edge-gate approvals")
 
 
 def _door(patient: Patient) -> Iterator[Finding]:
@@ -187,15 +186,10 @@ def _not_stopped(_: Patient) -> Iterator[Finding]:
     yield Finding("not stopped", "unknown", f"{text}: docs/threat-model.md", "Judge whether this door bears that.")
 
 
-def _members(group: str) -> Iterator[str]:
-    """Yield the people in a group; accounts that nobody can log in to, such as the gate's own, are none."""
-    try:
-        found = grp.getgrnam(group)
-    except KeyError:
-        return
-    yield from found.gr_mem
-    logins = (each for each in pwd.getpwall() if not each.pw_shell.endswith(("/nologin", "/false")))
-    yield from (each.pw_name for each in logins if each.pw_gid == found.gr_gid)
+def _person(user: int) -> str | None:
+    """Return the login name of a user who can log in; accounts such as the gate's own are no people."""
+    found = pwd.getpwuid(user)
+    return None if found.pw_shell.endswith(("/nologin", "/false")) else found.pw_name
 
 
 def _said(*command: str) -> str:

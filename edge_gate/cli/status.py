@@ -58,6 +58,10 @@ def find_faults(state: dict[str, Any]) -> list[str]:
         faults.append(f"camera: {state['eye']['camera']}")
     if state["store"]["fault"]:
         faults.append(f"store: {state['store']['fault']}")
+    if state["keyring"]["fault"]:
+        faults.append(
+            f"keyring: {state['keyring']['fault']}; some may not be recognised (docs/maintainer.md, The keyring)"
+        )
     if state["policy"]["held"]:
         faults.append(f"policy: nothing is opened until a second person agrees: {state['policy']['held']}")
     return faults

@@ -24,7 +24,7 @@ from edge_gate.gate.door import DoorState
 from edge_gate.gate.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.gate.oversight_desk import OversightDesk
 from edge_gate.gate.renewals import Renewals
-from edge_gate.receipt import Receipt, written
+from edge_gate.receipt import Kind, Receipt, written
 from edge_gate.store import consent, events, residents, templates
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire import Sighting, Verb
@@ -200,7 +200,8 @@ class Desk:
     def _residents(self, caller: Caller, _: dict[str, Any]) -> None:
         gate = self._gate
         standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
-        caller.answer({"ok": [_standing(each) for each in standings]})
+        compared = set(gate.gallery.ids)
+        caller.answer({"ok": [_standing(each, each.resident.id in compared) for each in standings]})
 
     def _events(self, caller: Caller, request: dict[str, Any]) -> None:
         limit = request.get("limit", 20)
@@ -224,9 +225,18 @@ class Desk:
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
-        receipt = Receipt(gate.config.site.name, at=gate.clock.now(), **asdict(removed))
-        page = written(receipt, gate.store.keyring.signer(), gate.config.site.language)
-        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": page}})
+        receipt = self._receipt(resident.id, removed)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
+
+    def _receipt(self, resident_id: str, removed: residents.Forgotten | consent.Withdrawn) -> str:
+        """Return the signed page for the resident."""
+        gate = self._gate
+        kind, events = Kind.WITHDRAWAL, 0
+        if isinstance(removed, residents.Forgotten):
+            kind, events = Kind.FORGETTING, removed.events
+        figures = (removed.consents, removed.templates, events, removed.traces_left)
+        receipt = Receipt(gate.config.site.name, resident_id, gate.clock.now(), *figures, kind)
+        return written(receipt, gate.store.keyring.signer(), gate.config.site.language)
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
@@ -243,16 +253,24 @@ class Desk:
         finally:
             gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
-        caller.answer({"ok": {"name": resident.name, **asdict(removed)}})
+        receipt = self._receipt(resident.id, removed)
+        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
 
     def _relay_test(self, caller: Caller, _: dict[str, Any]) -> None:
-        """Pulse the lock once, as an opening would, with its event before and its outcome after."""
+        """Pulse the lock once, as an opening would, with its event before and its outcome after.
+
+        While nothing may be opened, wider trust in models being unapproved, that takes a second person too.
+        """
         gate = self._gate
         if gate.door.state is DoorState.RELEASED:
             raise Busy("An opening")
+        approved = {}
+        if gate.oversight.held:
+            shown = "releasing the lock by hand while nothing may be opened"
+            approved = gate.oversight.second(caller, "relay-test", "relay-test", shown, always=True)
         with gate.store.transaction():
             event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
-            gate.oversight.acted(caller, "relay-test")
+            gate.oversight.acted(caller, "relay-test", detail=approved)
         try:
             outcome = gate.door.release().value
         except EdgeGateError as error:
@@ -291,14 +309,14 @@ def _consent(request: dict[str, Any]) -> StatedConsent | None:
     return StatedConsent(_text(stated, "purpose", 200), _text(stated, "given_by", 200), until)
 
 
-def _standing(each: residents.Standing) -> dict[str, Any]:
+def _standing(each: residents.Standing, compared: bool) -> dict[str, Any]:
     return {
         "id": each.resident.id,
         "name": each.resident.name,
         "created_at": iso(each.resident.created_at),
         "consent": each.consent.value,
         "consent_until": iso(each.until) if each.until else None,
-        "recognised": each.has_template and each.consent is consent.State.VALID,
+        "recognised": compared and each.consent is consent.State.VALID,
     }
 
 

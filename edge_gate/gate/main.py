@@ -18,7 +18,6 @@ from edge_gate.relays.board import open_board
 from edge_gate.seal import enforce, policy
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
-from edge_gate.store.device_key import signing_key
 from edge_gate.store.keys import load_key
 from edge_gate.store.lock import sole_use
 
@@ -42,7 +41,7 @@ def opened(config: Config, written_by: int = 0, load: Loader = load_key) -> Iter
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
-        gate = Gate(config, store, AuditLog(store, signing_key(key)), door, clock, written_by)
+        gate = Gate(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
         stack.callback(gate.close)
         gate.start()
         yield gate

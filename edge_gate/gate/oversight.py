@@ -12,21 +12,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from edge_gate.audit_chain import STARTED, Checkpoint
+from edge_gate.audit_chain import KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.clock import Clock
 from edge_gate.config import Config
 from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError
 from edge_gate.gate import roles
 from edge_gate.gate.approvals import Approvals, Request
 from edge_gate.gate.lockout import Lockouts, Note
+from edge_gate.gate.membership import Membership
+from edge_gate.gate.origins import Origins
 from edge_gate.gate.roles import SECOND, VERBS, Role
 from edge_gate.gate.standing import POLICY, TRUST, Standing
-from edge_gate.store import audit
+from edge_gate.store import audit, generation
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
 
 # What counts as an enrolment or a deletion (roles.people_per_hour).
-PEOPLE: Final = ("enrol", "forget", "withdraw")
+PEOPLE: Final = generation.CHANGING
 POLICY_WAITS_S: Final = 24 * 3600
 
 
@@ -60,6 +62,8 @@ class Oversight:
         self._written_by = written_by
         self._on_fault = on_fault
         self._lockouts = Lockouts()
+        self.origins = Origins(config, store, self.note)
+        self._membership = Membership(config, store, self.note)
         self.approvals = Approvals(clock)
         self.wanted = Standing.of(config)
         row = audit.latest(store, POLICY)
@@ -72,38 +76,43 @@ class Oversight:
 
     def start(self) -> None:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
-        before, key = audit.latest(self._store, STARTED), self.log.public_key.hex()
-        self._note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr})
-        if before is not None and key not in before.detail:
-            self._note("device key changed", detail={"device_key": key})
+        before, key = generation.seen(self._store), self.log.public_key.hex()
+        known = {generation.FIELD: self._store.keyring.known}
+        self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
+        self.origins.start()
+        if before is not None and before.key != key:
+            self.note(KEY_CHANGED, detail={"device_key": key, **known})
         if self.standing != self._agreed:
-            self._note(POLICY, detail=self.standing.written())
+            self.note(POLICY, detail=self.standing.written())
         if self._agreed and self.looser:
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
             request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
-            self._note("approval asked", self._written_by, "configuration file", detail=detail)
-        self._sign()
+            self.note("approval asked", self._written_by, "configuration file", detail=detail)
+        self._membership.look()
 
     def stop(self) -> None:
         """Write down the end and sign it."""
-        self._note("stopped")
-        self._sign()
+        self.note("stopped")
+        self.sign()
 
     def tick(self, now_ns: int) -> None:
         """Write down what time alone makes due."""
         for request in self.approvals.expired():
-            self._note("approval expired", detail={"approval": request.id, "for": request.verb})
+            self.note("approval expired", detail={"approval": request.id, "for": request.verb})
+        self._membership.tick(now_ns)
         if untold := self._lockouts.untold(now_ns):
-            self._note("refusals not written down", detail={"count": untold})
+            self.note("refusals not written down", detail={"count": untold})
 
     def judge(self, uid: int, gid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
         self._listen(uid)
-        if not roles.roles_of(uid, gid, self._config):
+        held = roles.roles_of(uid, gid, self._config)
+        if not held:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
             raise NotAllowed(roles.user_name(uid), hint)
+        self._membership.meet(uid, held)
 
     def authorise(self, caller: Known, verb: str) -> None:
         """Let somebody use a verb, or not. Raises LockedOut or NotAllowed."""
@@ -115,6 +124,8 @@ class Oversight:
     ) -> None:
         """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""
         role = self._role(caller, VERBS[verb].roles, verb)
+        if verb in PEOPLE:  # which changes the keyring, before this
+            detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
         self.log.append(verb, actor=f"uid {caller.uid}", role=role.value, resident_id=resident_id, detail=detail)
 
     def second(
@@ -193,18 +204,20 @@ class Oversight:
     def _refuse(self, uid: int, verb: str) -> None:
         note = self._lockouts.refused(uid, self._clock.monotonic_ns())
         if note is not Note.NOTHING:
-            self._note("refused" if note is Note.REFUSED else "locked out", uid, "", detail={"verb": verb})
+            self.note("refused" if note is Note.REFUSED else "locked out", uid, "", detail={"verb": verb})
 
-    def _note(
+    def note(
         self, verb: str, uid: int | None = None, role: str = "gate", *, detail: dict[str, Any] | None = None
     ) -> None:
+        """Write down what is merely to be known, if the store allows."""
         actor = "gate" if uid is None else f"uid {uid}"
         try:
             self.log.append(verb, actor=actor, role=role, detail=detail)
         except StoreError as error:
             self._on_fault(error)
 
-    def _sign(self) -> None:
+    def sign(self) -> None:
+        """Sign the log as it stands, if the store allows."""
         try:
             self.log.checkpoint()
         except StoreError as error:

@@ -32,6 +32,7 @@ class Renewals:
         """
         if self._current is not None:
             raise Busy("A renewal of the templates")
+        self._gate.keyring_watch.refuse()
         oversight, verb = self._gate.oversight, "templates-renew"
         approved = oversight.second(caller, verb, verb, "giving all templates new axes", always=True)
 

@@ -70,6 +70,7 @@ SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         "forget": frozenset({Role.MAINTAINER}),
         "withdraw": frozenset({Role.MAINTAINER}),
         "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "relay-test": frozenset({Role.INSTALLER, Role.MAINTAINER}),
         "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
     }
 )
@@ -96,6 +97,21 @@ def roles_of(uid: int, gid: int, config: Config) -> frozenset[Role]:
     return frozenset(role for group, role in groups(config).items() if _member(name, gid, group))
 
 
+def members(config: Config) -> dict[Role, frozenset[int]]:
+    """Return the users, by number, who have each role from a group: as members of it, or as their own group."""
+    found: dict[Role, frozenset[int]] = {}
+    users = pwd.getpwall()
+    for name, role in groups(config).items():
+        try:
+            group = grp.getgrnam(name)
+        except KeyError:
+            continue
+        own = {user.pw_uid for user in users if user.pw_gid == group.gr_gid}
+        named = {uid for each in group.gr_mem if (uid := _uid(each)) is not None}
+        found[role] = found.get(role, frozenset()) | own | named
+    return found
+
+
 def acting(roles: frozenset[Role], allowed: frozenset[Role]) -> Role | None:
     """Return the role in which somebody may do what those ``allowed`` may, or None where they may not."""
     fitting = [role for role in Role if role in roles and (role in allowed or role in (Role.ROOT, Role.GATE))]
@@ -108,6 +124,13 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+def _uid(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 def _member(name: str, gid: int, group: str) -> bool:

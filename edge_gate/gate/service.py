@@ -23,6 +23,7 @@ from edge_gate.gate.control import ControlServer
 from edge_gate.gate.desk import Desk
 from edge_gate.gate.door import Door
 from edge_gate.gate.fusion import Approach, ApproachTracker
+from edge_gate.gate.keyring_watch import KeyringWatch
 from edge_gate.gate.link import EyeLink
 from edge_gate.gate.matching import Gallery
 from edge_gate.gate.oversight import Oversight
@@ -62,6 +63,7 @@ class Gate:
         self.adopt_policy()
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
+        self.keyring_watch = KeyringWatch(self)
         self.transform, self._protected = renewal.prepare(store)
         # Drawing the axes takes a moment, in which an approach could be lost: now, not in the middle of an enrolment.
         if shape := self.card.fields["output"].get("shape"):
@@ -88,6 +90,8 @@ class Gate:
         """Account for what a crash may have left open in the log and in forgetting, and read who may come in."""
         self._started = True
         self.oversight.start()
+        self.keyring_watch.start()
+        self.oversight.sign()
         for event in events.unfinished(self.store):
             events.finish(self.store, event.id, "interrupted")
         self._sweep()
@@ -134,6 +138,7 @@ class Gate:
             self._consider(self.tracker.current)
         self.desk.tick(now)
         self.oversight.tick(now)
+        self.keyring_watch.tick()
         self.control.tend()
         if now - self._gallery_read_ns > GALLERY_REFRESH_NS:
             self.reload_gallery()
@@ -191,6 +196,7 @@ class Gate:
                 "messages_refused": self.link.refused,
             },
             "store": {"fault": self._store_fault},
+            "keyring": {"fault": self.store.keyring.suspect or None},
             "approach": None if approach is None else guidance.text(approach.last.refusal, self.config.site.language),
             "enrolling": self.desk.enrolling,
             "paused": self.desk.paused,
@@ -239,6 +245,7 @@ class Gate:
         if self.link.accept() and self.link.connection is not None:
             self._selector.register(self.link.connection, selectors.EVENT_READ, self._hear)
             self.record("eye joined")
+            self.oversight.origins.look()
             self.desk.greet_eye()
 
     def _eye_gone(self, connection: socket.socket) -> None:

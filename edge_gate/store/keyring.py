@@ -2,10 +2,11 @@
 """The keyring: each resident's data key, in a file of its own beside the store that no backup contains.
 
     +-----------+----------+-------------------------------------------------------------+----------+
-    | "EGRING1" | nonce    | ciphertext                                                  | tag      |
+    | "EGRING2" | nonce    | ciphertext                                                  | tag      |
     | 00        | 12 bytes |                                                             | 16 bytes |
     +-----------+----------+-------------------------------------------------------------+----------+
                             signing seed, 32 bytes; the templates' secret is derived from it
+                            generation, 8 bytes
                             number of keys, 4 bytes | (resident's id, 16 bytes; data key, 32 bytes) ...
                             number of tombstones, 4 bytes | (resident's id, 16 bytes) ...
 
@@ -20,6 +21,13 @@ that.
 **How a key is destroyed.** The file is written anew without it, and with a tombstone, in one step (files.replace):
 there is no moment in which one holds without the other. Then the old file's bytes are overwritten. Worn flash cells
 may keep them all the same, sealed under the store's key.
+
+**How an older one is noticed that was put back.** Each change of what it holds counts the generation up. The file is
+written first and the database then, whose audit log has the generation in the rows of these changes and of starts
+(generation.py). So a keyring that is ahead of the database is one of a power cut or of a restored backup; one that is
+behind was put back. Nothing is then removed for want of a key, so that the right one can be put back; the next change
+counts on from the generation that was known, so that from then on the newer one is the one behind. A file of before,
+"EGRING1", has no generation and reads as 0; the next change writes it in the present form.
 
 A tombstone is a random identifier that says nothing but that its rows must not be. It is kept for good, because a
 backup may come back after years.
@@ -42,11 +50,13 @@ from edge_gate.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing,
 from edge_gate.store.files import appearing, clear_drafts, explained, own_like, replace
 from edge_gate.store.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
-MAGIC: Final = b"EGRING1\0"
+MAGIC: Final = b"EGRING2\0"
+_MAGIC_BEFORE: Final = b"EGRING1\0"
 _PURPOSE: Final = "keyring 1"
 _TEMPLATES: Final = "template protection 1"
 _ID_BYTES: Final = 16
 _COUNT: Final = struct.Struct("<I")
+_GENERATION: Final = struct.Struct("<Q")
 
 
 def keyring_path(store_path: Path) -> Path:
@@ -55,9 +65,13 @@ def keyring_path(store_path: Path) -> Path:
 
 
 class Keyring:
-    """An open keyring. What it says was on the disk when it was opened or last changed it itself."""
+    """An open keyring. What it says was on the disk when it was opened or last changed it itself.
 
-    __slots__ = ("_keys", "_sealing_key", "_seed", "_tombstones", "path")
+    ``generation`` counts its changes; ``known`` is the highest that it is known to have had. ``suspect`` says why it is
+    not the newest one of this store, or nothing; it stays as long as the keyring is open.
+    """
+
+    __slots__ = ("_keys", "_sealing_key", "_seed", "_tombstones", "generation", "known", "path", "suspect")
 
     def __init__(self, path: Path, store_key: bytes) -> None:
         self.path = path
@@ -65,6 +79,8 @@ class Keyring:
         self._seed = os.urandom(KEY_BYTES)
         self._keys: dict[bytes, bytes] = {}
         self._tombstones: set[bytes] = set()
+        self.generation = self.known = 1
+        self.suspect = ""
 
     @classmethod
     def create(cls, path: Path, store_key: bytes) -> Self:
@@ -91,8 +107,15 @@ class Keyring:
     def open(cls, path: Path, store_key: bytes) -> Self:
         """Open a keyring. Raises KeyringMissing, KeyringDamaged (also for another key) or StoreError."""
         opened = cls(path, store_key)
+        opened.known = 0
         opened.reload()
         return opened
+
+    def expect(self, generation: int) -> None:
+        """Say which generation this keyring is known to have had; where it has not reached it, it is `suspect`."""
+        self.known = max(self.known, generation)
+        if self.generation < self.known:
+            self.suspect = f"an older one was put back: generation {self.generation}, but {self.known} was known"
 
     def data_key(self, resident_id: str) -> bytes | None:
         """Return a resident's key, or None where there is none (any more)."""
@@ -147,10 +170,13 @@ class Keyring:
         def reseal() -> None:
             self._sealing_key = derive(store_key, _PURPOSE)
 
-        self._change(reseal)
+        self._change(reseal, counts=False)
 
     def signer(self) -> Ed25519PrivateKey:
-        """Return the key with which this device signs receipts. It stays when the store's key changes."""
+        """Return the key with which this device signs receipts and the audit log.
+
+        It stays when the store's key changes; a new keyring has another.
+        """
         return Ed25519PrivateKey.from_private_bytes(self._seed)
 
     def template_secret(self) -> bytes:
@@ -166,25 +192,35 @@ class Keyring:
             raise KeyringMissing(self.path) from error
         except OSError as error:
             raise explained(self.path, error) from error
-        if content[: len(MAGIC)] != MAGIC:
+        magic = content[: len(MAGIC)]
+        if magic not in (MAGIC, _MAGIC_BEFORE):
             raise KeyringDamaged(self.path)
         try:
-            plain = decrypt(self._sealing_key, content[len(MAGIC) :], MAGIC)
+            plain = decrypt(self._sealing_key, content[len(MAGIC) :], magic)
         except DoesNotOpen as error:
             raise KeyringDamaged(self.path) from error
-        self._seed, self._keys, self._tombstones = _parsed(plain)
+        self._seed, plain = plain[:KEY_BYTES], plain[KEY_BYTES:]
+        self.generation = 0
+        if magic == MAGIC:
+            (self.generation,) = _GENERATION.unpack_from(plain)
+            plain = plain[_GENERATION.size :]
+        self._keys, self._tombstones = _parsed(plain)
+        self.expect(self.generation)
 
-    def _change(self, what: Callable[[], None]) -> None:
+    def _change(self, what: Callable[[], None], *, counts: bool = True) -> None:
         """Do ``what`` to the file's present state, so that two processes never undo each other's changes."""
         with self._alone():
             self.reload()
-            before = (dict(self._keys), set(self._tombstones), self._sealing_key)
+            before = (dict(self._keys), set(self._tombstones), self._sealing_key, self.generation)
             try:
                 what()
+                if counts:
+                    self.generation = self.known + 1
                 replace(self.path, self._sealed())
             except BaseException:
-                self._keys, self._tombstones, self._sealing_key = before
+                self._keys, self._tombstones, self._sealing_key, self.generation = before
                 raise
+            self.known = max(self.known, self.generation)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -205,16 +241,17 @@ class Keyring:
     def _sealed(self) -> bytes:
         pairs = b"".join(name + key for name, key in self._keys.items())
         stones = b"".join(sorted(self._tombstones))
-        plain = self._seed + _COUNT.pack(len(self._keys)) + pairs + _COUNT.pack(len(self._tombstones)) + stones
+        counted = _COUNT.pack(len(self._keys)) + pairs + _COUNT.pack(len(self._tombstones)) + stones
+        plain = self._seed + _GENERATION.pack(self.generation) + counted
         return MAGIC + encrypt(self._sealing_key, plain, MAGIC)
 
 
-def _parsed(plain: bytes) -> tuple[bytes, dict[bytes, bytes], set[bytes]]:
-    """Take apart what only this module can have sealed."""
+def _parsed(plain: bytes) -> tuple[dict[bytes, bytes], set[bytes]]:
+    """Take apart what only this module can have sealed: keys and tombstones."""
     record = _ID_BYTES + KEY_BYTES
-    start = KEY_BYTES + _COUNT.size
-    (count,) = _COUNT.unpack_from(plain, KEY_BYTES)
+    start = _COUNT.size
+    (count,) = _COUNT.unpack_from(plain)
     end = start + count * record
     keys = {plain[at : at + _ID_BYTES]: plain[at + _ID_BYTES : at + record] for at in range(start, end, record)}
     stones = {plain[at : at + _ID_BYTES] for at in range(end + _COUNT.size, len(plain), _ID_BYTES)}
-    return plain[:KEY_BYTES], keys, stones
+    return keys, stones

@@ -2,7 +2,8 @@
 """Finishes at a start what forgetting began: after a power cut, and after an old backup was put back.
 
 Both look alike: rows of somebody whose data key is gone. Where there is a tombstone the whole person goes; where there
-is none (a consent was withdrawn, or the keyring is older than the database) only the template, which nobody can open.
+is none (a consent was withdrawn) only the template, which nobody can open. While the keyring is an older one that was
+put back, that is no reason to remove anything: the right one may still come.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def sweep(store: Store) -> Swept:
     back = [each for each in residents.everyone_known(store) if store.keyring.buried(each.id)]
     for each in back:
         residents.remove_rows(store, each)
-    closed = templates.unreadable(store)
+    closed = [] if store.keyring.suspect else templates.unreadable(store)
     if closed:
         with store.transaction():
             for place in closed:

@@ -201,7 +201,11 @@ def insiders() -> dict[str, Any]:
     sh("systemctl", "restart", "edge-gate")
     waiting = json.loads(as_user("second", "approvals", "--json")["out"] or "[]")
     request = waiting[0]["id"] if waiting else "none"
+    sh("gpasswd", "--add", "second", "edge-gate-installer")
+    as_user("second", "status")
+    sh("gpasswd", "--delete", "second", "edge-gate-installer")
     return {
+        "uid of second": pwd.getpwnam("second").pw_uid,
         "before": status().get("policy"),
         "reader": as_user("reader", "approve", request)["status"],
         "root": tried(BIN / "edge-gate", "approve", request, "--config", SETTINGS)["status"],

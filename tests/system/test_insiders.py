@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real processes of other users call on a real gate: the kernel names them, and its access lists let them in or not.
 
-Needs root, to become somebody else, and the groups bin, daemon and sys, which every Debian has.
+Needs root, to become somebody else and to have other groups for a while, and the users bin and games and the groups
+bin, daemon and sys, which every Debian has.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -123,3 +125,60 @@ def test_a_user_who_is_refused_again_and_again_is_not_listened_to(site: Any) -> 
     answers = called(settings, CARL, "auditor", *[pause] * 7)
     assert [kind(each) for each in answers] == ["NotAllowed"] * 5 + ["LockedOut"] * 2
     assert kind(called(settings, BERT, "auditor", {"verb": "status"})[0]) == "ok"
+
+
+# A gate in a mount namespace of its own, in which the system's list of groups is another one. Its clock
+# for looking is a tenth of a second instead of a minute.
+WITH_OTHER_GROUPS = """
+import json, subprocess, sys, time
+from pathlib import Path
+from edge_gate.cli.audit import read
+from edge_gate.gate import membership
+from edge_gate.relays.simulator import BoardSimulator
+from tests.unit.peers import running_gate
+
+membership.LOOK_NS = 10**8
+folder, groups = Path(sys.argv[1]), Path("/etc/group")
+before = groups.read_text()
+
+def become(maintainers, auditors):  # at once, as gpasswd does it
+    copy = folder / f"group-{time.monotonic_ns()}"
+    copy.write_text(before + f"eg-maintainers:x:64997:{maintainers}\\neg-auditors:x:64998:{auditors}\\n")
+    subprocess.run(["mount", "--bind", copy, groups], check=True)
+
+def run():
+    roles = {"maintainer": "eg-maintainers", "auditor": "eg-auditors"}
+    return running_gate(folder, board.path, roles=roles)
+
+with BoardSimulator("lcus1") as board:
+    become("bin", "")
+    with run() as (_, settings):
+        become("bin,games", "")
+        time.sleep(1)  # nobody calls
+        become("games", "bin")
+        time.sleep(1)
+    become("", "bin")
+    with run() as (_, settings):
+        rows = [row.said for row in read(settings)[0] if row.verb == "roles changed"]
+print(json.dumps(rows))
+"""
+
+
+def test_a_change_of_the_systems_groups_is_in_the_log_with_who_came_and_who_went(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    command = ["unshare", "--mount", sys.executable, "-c", WITH_OTHER_GROUPS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    games, own = pwd.getpwnam("games").pw_uid, pwd.getpwnam("bin").pw_uid
+    assert json.loads(done.stdout) == [
+        {"added": {"maintainer": [own]}, "removed": {}, "now": {"maintainer": [own]}},
+        {"added": {"maintainer": [games]}, "removed": {}, "now": {"maintainer": sorted([own, games])}},
+        {
+            "added": {"auditor": [own]},
+            "removed": {"maintainer": [own]},
+            "now": {"maintainer": [games], "auditor": [own]},
+        },
+        {"added": {}, "removed": {"maintainer": [games]}, "now": {"auditor": [own]}},
+    ]
+    assert "eg-maintainers" not in Path("/etc/group").read_text(), "the real list was left as it was"

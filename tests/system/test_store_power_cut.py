@@ -16,10 +16,23 @@ from pathlib import Path
 
 import pytest
 
+from edge_gate.audit_chain import examine
 from edge_gate.clock import SystemClock
 from edge_gate.config import StoreSettings
 from edge_gate.errors import ResidentUnknown
-from edge_gate.store import Store, consent, events, files, load_key, pending, residents, rotation, templates
+from edge_gate.store import (
+    Store,
+    audit,
+    consent,
+    events,
+    files,
+    generation,
+    load_key,
+    pending,
+    residents,
+    rotation,
+    templates,
+)
 from edge_gate.store.sweep import sweep
 
 pytestmark = pytest.mark.system
@@ -57,14 +70,23 @@ Store.open(path, key, clock).close()
 LIVE = (
     COMMON
     + """
+from edge_gate.store.audit import AuditLog
+from edge_gate.store.generation import FIELD
+
 def enrol(store, name):
     with store.transaction():
         person = residents.add(store, name)
         year = clock.now() + timedelta(days=365)
         consent.record(store, person.id, purpose="entry", given_by=name, until=year, operator="op")
         templates.put(store, templates.Template(person.id, model, 5, bytes(range(256)), 128))
+        write_down(store, "enrol")
     acknowledge("enrolled", name)
     return person
+
+def write_down(store, verb):
+    log = AuditLog(store, store.keyring.signer())
+    detail = {"device_key": log.public_key.hex(), FIELD: store.keyring.generation}
+    log.append(verb, actor="uid 1", role="maintainer", detail=detail)
 
 def let_in(store, person):
     event = events.append(store, "open", resident_id=person.id, score=0.7, detail={"track": 1}, awaited=True)
@@ -75,12 +97,13 @@ def let_in(store, person):
 for session in range(2):
     with Store.create(path, key, clock) if session == 0 else Store.open(path, key, clock) as store:
         acknowledge("created")
+        write_down(store, "started")
         guest, owner = enrol(store, f"Guest {session}"), enrol(store, f"Owner {session}")
         for _ in range(3):
             let_in(store, guest)
             let_in(store, owner)
         acknowledge("forgetting", guest.name)
-        residents.forget(store, guest.name)
+        residents.forget(store, guest.name, record=lambda: write_down(store, "forget"))
         acknowledge("forgotten", guest.name)
         acknowledge("nobody", guest.id)
         let_in(store, owner)
@@ -201,6 +224,23 @@ def test_no_acknowledged_row_is_lost_and_nobody_is_half_forgotten_at_any_cut(
             assert all(store.keyring.buried(each) and not store.keyring.data_key(each) for each in told.nobody), cut
             holds_every_event(store, told)
             holds_whole_people(store, told)
+
+
+def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_each(
+    lives: list[tuple[Path, Acknowledged]],
+) -> None:
+    ahead = set()
+    for cut, _ in lives:
+        if not (cut / "edge-gate.db").exists():
+            continue
+        with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            assert examine(audit.rows(store), audit.checkpoints(store)).findings == [], cut
+            known = generation.seen(store)
+            if known is not None and known.generation is not None:
+                store.keyring.expect(known.generation)
+                assert not store.keyring.suspect, cut
+                ahead.add(store.keyring.generation - known.generation)
+    assert ahead == {0, 1}, "no cut came between keyring and database"
 
 
 def holds_every_event(store: Store, told: Acknowledged) -> None:

@@ -153,6 +153,18 @@ def test_an_auditor_sees_the_log_whole_and_moves_no_door(acts: Any) -> None:
     assert any(row["verb"] == "relay-test" and row["actor"].startswith("keeper") for row in acts["insiders"]["log"])
 
 
+def test_a_user_who_was_put_into_a_group_for_a_moment_is_in_the_log(acts: Any) -> None:
+    changes = [row["detail"] for row in acts["insiders"]["log"] if row["verb"] == "roles changed"]
+    assert {"installer": [acts["insiders"]["uid of second"]]} in [each["added"] for each in changes]
+    assert all("second" not in json.dumps(each) for each in changes)
+
+
+def test_each_start_has_its_models_in_the_log(acts: Any) -> None:
+    starts = [row["detail"] for row in acts["insiders"]["log"] if row["verb"] == "started"]
+    assert starts and all(len(each["models"]) == 4 for each in starts)
+    assert not any("Error" in each for each in starts[0]["models"].values())
+
+
 def test_looser_settings_wait_for_somebody_other_than_root_who_wrote_them(acts: Any) -> None:
     seen = acts["insiders"]
     assert seen["before"] == {"waiting": ["min_sightings"], "held": ""}

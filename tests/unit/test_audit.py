@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,19 +12,30 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_gate import receipt as receipts
 from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, STARTED, Checkpoint, Examined, Row, examine
 from edge_gate.clock import SystemClock
 from edge_gate.errors import BadCheckpoint, StoreError
+from edge_gate.receipt import checked
 from edge_gate.store import Store, audit, consent, residents
 from edge_gate.store.audit import AuditLog
-from edge_gate.store.device_key import signing_key
 from edge_gate.store.keyring import keyring_path
+from edge_gate.store.rotation import rotate
+from tests.unit.test_receipts import RECEIPT
 from tests.unit.test_store_forgetting import in_the_clear
 
 KEY = bytes(range(32))
 CLOCK = SystemClock()
+# A real gate of the version that derived the log's key from the store's wrote it: two runs, 80 rows, Ada enrolled, Bob
+# enrolled and forgotten; and the checkpoint that was taken away from it at row 78.
+BEFORE = Path(__file__).parent / "stores" / "steps_0004.db"
+KEPT_BEFORE = (
+    "edge-gate-checkpoint-1,78,2026-11-25T01:38:03.971Z,8840778abae45fe3e1b37ff1f8a3b5443f71d780c10a56bab688a24d4d8096e1,"
+    "9d5997982de56554762ad70d5a9addf56241e756c831f90896101d44d71deaab,"
+    "c72c844dbc412b95f72b7da9be100c5840158f7db2c5ecde79fbd1bcba36d17f956fc02f405a87688288e97fac34b0938f5608792043d39e754ffe7a7d3ad907"
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +43,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a log of 100 rows: signed at row 64, which is due, and at row 90, as a stop would."""
     path = tmp_path_factory.mktemp("written") / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store:
-        made = AuditLog(store, signing_key(KEY))
+        made = AuditLog(store, store.keyring.signer())
         with store.transaction():
             made.append(STARTED, actor="gate", role="gate", detail={"device_key": made.public_key.hex()})
             for number in range(2, 91):
@@ -53,7 +66,7 @@ def store(tmp_path: Path, written: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def log(store: Store) -> AuditLog:
-    return AuditLog(store, signing_key(KEY))
+    return AuditLog(store, store.keyring.signer())
 
 
 def examined(store: Store, since: Checkpoint | None = None) -> Examined:
@@ -90,11 +103,11 @@ def rewrite_from(store: Store, changed: Row) -> None:
 
 
 def sign_again(store: Store, log: AuditLog) -> None:
-    """What root can do who has the store's key: sign every checkpoint for the rows as they are now."""
+    """What root can do who has store's key and keyring: sign every checkpoint for the rows as they are now."""
     for old in audit.checkpoints(store, limit=10_000):
         store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (old.seq,))
         if rows := audit.rows(store, first=old.seq, limit=1):
-            fresh = replace(old, hash=rows[0].hash).signed(signing_key(KEY))
+            fresh = replace(old, hash=rows[0].hash).signed(store.keyring.signer())
             store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
 
 
@@ -296,25 +309,29 @@ def test_withdrawing_keeps_the_rows_of_a_resident_findable(store: Store, log: Au
     assert [row.verb for row in audit.about(store, ada.id)] == ["withdraw"]
 
 
-def test_the_devices_key_follows_from_the_stores_and_from_nothing_else() -> None:
-    """The value was computed with HKDF by hand: HMAC-SHA256 twice (RFC 5869)."""
-    import hashlib
-    import hmac
-
-    extracted = hmac.digest(bytes(32), KEY, hashlib.sha256)
-    seed = hmac.digest(extracted, b"edge-gate device signing key v1\x01", hashlib.sha256)
-    assert signing_key(KEY).private_bytes_raw() == seed
-    assert signing_key(KEY).public_key() == signing_key(KEY).public_key()
-    assert signing_key(bytes(32)).public_key() != signing_key(KEY).public_key()
-    signature = signing_key(KEY).sign(b"x")
-    Ed25519PublicKey.from_public_bytes(signing_key(KEY).public_key().public_bytes_raw()).verify(signature, b"x")
+def test_receipts_and_checkpoints_are_signed_by_one_key_that_outlives_the_stores(tmp_path: Path, written: Path) -> None:
+    path = tmp_path / "edge-gate.db"
+    shutil.copy(written, path)
+    shutil.copy(keyring_path(written), keyring_path(path))
+    place = [KEY]
+    rotate(path, lambda: place[-1], place.append)
+    assert place[-1] != KEY
+    with Store.open(path, place[-1], CLOCK) as store:
+        log = AuditLog(store, store.keyring.signer())
+        assert log.public_key == audit.checkpoints(store)[0].key
+        log.append("pause", actor="uid 1000", role="maintainer")
+        log.checkpoint()
+        assert found(store) == []
+        receipt = checked(receipts.written(RECEIPT, store.keyring.signer(), "en"))
+        assert base64.b64decode(receipt.public_key) == log.public_key
 
 
 def test_another_signing_key_counts_from_the_start_at_which_the_gate_announced_it(store: Store, log: AuditLog) -> None:
-    other = AuditLog(store, signing_key(bytes(32)))
+    other = AuditLog(store, Ed25519PrivateKey.generate())
     other.append(STARTED, actor="gate", role="gate", detail={"device_key": other.public_key.hex()})
     other.checkpoint()
     assert found(store) == []
+    assert examined(store).keys == [(1, log.public_key.hex()), (101, other.public_key.hex())]
     log.append("pause", actor="uid 1000", role="maintainer")
     log.checkpoint()  # by the key of before, which is not announced any more
     assert found(store) == [102]
@@ -322,3 +339,64 @@ def test_another_signing_key_counts_from_the_start_at_which_the_gate_announced_i
 
 def test_the_first_row_is_chained_to_nothing(store: Store, log: AuditLog) -> None:
     assert row_of(store, 1).previous == GENESIS
+
+
+# --- a log that was begun when its key was derived from the store's ------------------------------------------------
+
+
+def derived(store_key: bytes) -> Ed25519PrivateKey:
+    """The key of logs before: HKDF with nothing but HMAC-SHA256 (RFC 5869)."""
+    extracted = hmac.digest(bytes(32), store_key, "sha256")
+    return Ed25519PrivateKey.from_private_bytes(
+        hmac.digest(extracted, b"edge-gate device signing key v1\x01", "sha256")
+    )
+
+
+@pytest.fixture
+def continued(tmp_path: Path) -> Iterator[Store]:
+    """That log, and after it a start, two acts and a checkpoint of today."""
+    path = tmp_path / "edge-gate.db"
+    for source, copy in ((BEFORE, path), (keyring_path(BEFORE), keyring_path(path))):
+        shutil.copyfile(source, copy)
+        copy.chmod(0o600)
+    with Store.open(path, KEY, CLOCK) as store:
+        log = AuditLog(store, store.keyring.signer())
+        log.append(STARTED, actor="gate", role="gate", detail={"device_key": log.public_key.hex()})
+        for verb in ("pause", "resume"):
+            log.append(verb, actor="uid 1000", role="maintainer")
+        log.checkpoint()
+        yield store
+
+
+def test_a_log_is_whole_over_the_change_of_its_key(continued: Store) -> None:
+    seen = examined(continued)
+    assert (seen.last, seen.vouched, seen.findings) == (83, 83, [])
+    old, new = derived(KEY).public_key().public_bytes_raw(), continued.keyring.signer().public_key().public_bytes_raw()
+    assert seen.keys == [(1, old.hex()), (81, new.hex())]
+    assert {each.key for each in audit.checkpoints(continued)} == {old, new}
+    assert found(continued, Checkpoint.parse(KEPT_BEFORE)) == []
+
+
+@pytest.mark.parametrize("row", [1, 40, 63, 70, 78, 80, 81, 83])
+def test_an_edit_before_or_after_the_change_of_key_is_found(continued: Store, row: int) -> None:
+    rewrite_from(continued, replace(row_of(continued, row), actor="uid 7"))
+    assert found(continued)[0] == min(each.seq for each in audit.checkpoints(continued) if each.seq >= row)
+    assert found(continued, Checkpoint.parse(KEPT_BEFORE)) == found(continued)
+
+
+def test_neither_key_vouches_for_rows_of_the_others_time(continued: Store) -> None:
+    for seq, key in ((64, continued.keyring.signer()), (83, derived(KEY))):
+        (old,) = audit.checkpoints(continued, first=seq, limit=1)
+        fresh = replace(old, key=key.public_key().public_bytes_raw()).signed(key)
+        continued.run("DELETE FROM audit_checkpoint WHERE seq = ?", (seq,))
+        continued.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
+    assert found(continued) == [64, 83]
+
+
+def test_a_log_whose_key_is_not_the_one_that_receipts_have_is_found(continued: Store) -> None:
+    rows, signed = audit.rows(continued, limit=1000), audit.checkpoints(continued, limit=1000)
+    known = continued.keyring.signer().public_key().public_bytes_raw()
+    assert examine(rows, signed, key=known).findings == []
+    other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    assert [each.seq for each in examine(rows, signed, key=other).findings] == [81]
+    assert [each.seq for each in examine([], [], key=known).findings] == [1]

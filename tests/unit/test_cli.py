@@ -117,7 +117,12 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert json.loads(run("status", "--json").stdout)["paused"] is True
         assert run("resume").returncode == 0
 
-        assert run("consent", "withdraw", "Ann").returncode == 0
+        withdrawn = run("consent", "withdraw", "Ann")
+        assert withdrawn.returncode == 0 and "RECEIPT OF A WITHDRAWAL" in withdrawn.stdout
+        page = tmp_path / "receipt.txt"
+        page.write_text(withdrawn.stdout[withdrawn.stdout.index("EDGE-GATE") :], encoding="utf-8")
+        held = run("forget", "--verify", str(page))
+        assert held.returncode == 0 and held.stdout.endswith("Clean.\n") and "is this gate's" in held.stderr
         assert json.loads(run("residents", "--json").stdout)[0]["recognised"] is False
         assert run("forget", "Ann").returncode == 1  # nobody answered the question
         forgotten = run("forget", "Ann", "--yes")

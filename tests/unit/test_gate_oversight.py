@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +24,12 @@ from edge_gate.gate.roles import SECOND, VERBS, Role
 from edge_gate.gate.service import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.store import residents
+from edge_gate.store.keyring import keyring_path
+from edge_gate.trial import make_site
 from tests.unit.clerk import ANNE, BERT, CARL, ROLES, Clerk
-from tests.unit.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until
+from tests.unit.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until, write_model
+from tests.unit.signing import own_key
+from tests.unit.test_audit import BEFORE, KEPT_BEFORE
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         assert "Ann-Enrolled-Here" not in whole and enrolled["ok"]["id"] not in whole
     with running_gate(tmp_path, board.path) as (_, settings):
         verbs = [row.verb for row in log(settings)]
-        assert verbs[:3] == ["started", "policy", "enrol"] and verbs[-2:] == ["stopped", "started"]
+        assert verbs[:4] == ["started", "policy", "roles changed", "enrol"] and verbs[-2:] == ["stopped", "started"]
 
 
 def stand(eye: RawEye, person: int, stop: threading.Event) -> None:
@@ -165,7 +171,8 @@ def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
         assert [row["name"] for row in ask(settings, "residents")] == ["D"]
         assert anne.refused("forget", name="D") == "ApprovalNeeded"
         (approved,) = [row for row in log(settings, "forget") if "approval" in row.detail]
-        assert json.loads(approved.detail) == {"approval": request, "approver": f"uid {BERT}"}
+        said = {"approval": request, "approver": f"uid {BERT}", "keyring": gate.store.keyring.generation}
+        assert json.loads(approved.detail) == said
 
 
 def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
@@ -298,9 +305,49 @@ def test_the_command_line_shows_signs_and_judges_the_log_and_names_the_row_that_
         assert "maintainer  withdraw" in own and str(ANNE) not in own and " A" not in own
         within(gate, lambda: gate.store.run("UPDATE audit SET actor = 'uid 7' WHERE verb = 'withdraw'"))
         changed = run("audit", "verify")
-        assert changed.exit_code == 1 and "row 3 was changed" in changed.output
+        assert changed.exit_code == 1 and "row 4 was changed" in changed.output
         bad = run("audit", "verify", "--since", kept[:-1])
         assert isinstance(bad.exception, BadCheckpoint)
+
+
+def put_old_store(folder: Path, port: str) -> Path:
+    """Lay the store of the version before where `running_gate` makes its own; return the configuration."""
+    site = folder / "site"
+    site.mkdir(mode=0o700)
+    write_model(folder / "models")
+    file = make_site(
+        site,
+        {
+            "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
+            "door": {"relay": "lcus1", "port": port, "pulse_ms": 150},
+            "roles": ROLES,
+        },
+    )
+    settings = config.load(file)
+    settings.store.key_file.write_text(bytes(range(32)).hex())
+    for source, place in ((BEFORE, settings.store.path), (keyring_path(BEFORE), keyring_path(settings.store.path))):
+        shutil.copyfile(source, place)
+    return file
+
+
+def test_a_gate_goes_on_with_a_store_and_a_log_of_the_version_before(tmp_path: Path, board: BoardSimulator) -> None:
+    file = put_old_store(tmp_path, board.path)
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert [row["name"] for row in ask(settings, "residents") if row["recognised"]] == ["Ada"]
+        (request,) = ask(settings, "approvals")  # these tests' own key signs the model, and is another in each run
+        assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye.walk_up(1, track=1)
+        assert pulsed(board)
+        assert [row.seq for row in log(settings, "device key changed")] == [82]
+        told = CliRunner().invoke(cli.group, ["audit", "verify", "--since", KEPT_BEFORE, "--config", str(file)])
+        assert told.exit_code == 0 and "Before, from row 1 on" in told.output, told.output
+        key = base64.b64encode(gate.oversight.log.public_key).decode()
+        for known, code in ((key, 0), (base64.b64encode(bytes(32)).decode(), 1), ("no key", 2)):
+            told = CliRunner().invoke(cli.group, ["audit", "verify", "--key", known, "--config", str(file)])
+            assert told.exit_code == code and (code or key in told.output), told.output
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert [row.seq for row in log(settings, "device key changed")] == [82], "it changed once"
 
 
 def test_where_the_log_cannot_be_written_nothing_is_changed(tmp_path: Path, board: BoardSimulator) -> None:

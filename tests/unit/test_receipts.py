@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_gate import config
 from edge_gate.clock import SystemClock
 from edge_gate.errors import ReceiptInvalid, WrongKey
-from edge_gate.receipt import Receipt, checked, public_key_text, written
-from edge_gate.store import Store, events, load_key, residents
+from edge_gate.receipt import Kind, Receipt, checked, public_key_text, written
+from edge_gate.store import Store, consent, events, load_key, residents
 from edge_gate.store.keyring import Keyring
 from edge_gate.store.traces import search, words_for
 from edge_gate.trial import make_site
@@ -28,10 +30,12 @@ RECEIPT = Receipt(
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
+@pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_receipt_says_what_was_removed_and_is_signed(language: str) -> None:
-    page = written(RECEIPT, SIGNER, language)
+def test_a_receipt_says_what_was_removed_and_is_signed(language: str, kind: Kind) -> None:
+    page = written(replace(RECEIPT, kind=kind, consents=31), SIGNER, language)
     said = checked(page)
+    assert said.kind is kind and page.startswith(f"{kind.value}\n")
     assert said.resident_id == RECEIPT.resident_id
     assert said.when == "2026-03-01T00:00:00.000Z"
     assert said.public_key == public_key_text(SIGNER.public_key())
@@ -39,8 +43,17 @@ def test_a_receipt_says_what_was_removed_and_is_signed(language: str) -> None:
     assert all(len(line) <= 99 for line in page.splitlines()), "too wide for a terminal or a printer"
 
 
-def test_a_receipt_survives_a_mail_but_no_change() -> None:
-    page = written(RECEIPT, SIGNER, "en")
+def test_a_receipt_of_one_kind_is_not_taken_for_the_other() -> None:
+    page = written(replace(RECEIPT, kind=Kind.WITHDRAWAL), SIGNER, "en")
+    with pytest.raises(ReceiptInvalid, match="does not fit"):
+        checked(page.replace(Kind.WITHDRAWAL, Kind.FORGETTING))
+    with pytest.raises(ReceiptInvalid):
+        checked(page.replace(Kind.WITHDRAWAL, "EDGE-GATE RECEIPT OF A PAYMENT 1"))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_receipt_survives_a_mail_but_no_change(kind: Kind) -> None:
+    page = written(replace(RECEIPT, kind=kind), SIGNER, "en")
     assert checked("\n\n" + page.replace("\n", "  \r\n") + "\n").resident_id == RECEIPT.resident_id
     lines = page.splitlines()
     for number, line in enumerate(lines):
@@ -136,3 +149,44 @@ def test_a_receipt_that_was_changed_is_refused_by_the_search(site: config.Config
     assert refused.returncode == 103 and "was changed" in refused.stderr
     page.write_text(written(RECEIPT, SIGNER, "en"), encoding="utf-8")
     assert "NOT this gate's" in verify(site, "--verify", page).stderr
+
+
+def withdrawal(store: Store, resident_id: str, page: Path) -> Path:
+    """End a consent as the gate does, and write the receipt."""
+    removed = consent.withdraw(store, resident_id)
+    figures = (removed.consents, removed.templates, 0, removed.traces_left)
+    receipt = Receipt("gate", resident_id, store.now(), *figures, Kind.WITHDRAWAL)
+    page.write_text(written(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
+    return page
+
+
+def test_the_receipt_of_a_withdrawal_holds_while_name_and_consent_are_there(
+    site: config.Config, tmp_path: Path
+) -> None:
+    with opened(site) as store:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        page = withdrawal(store, ada.id, tmp_path / "receipt.txt")
+        held = verify(site, "--verify", page)
+        assert [row["name"] for row in store.rows("SELECT name FROM resident")] == ["Ada-Lovelace"]
+    assert held.returncode == 0, held.stdout + held.stderr
+    assert f"store: {ada.id}: no template" in held.stdout and "Clean." in held.stdout
+    shown = json.loads(verify(site, "--verify", page, "--json").stdout)
+    assert shown == {"clean": True, "files": [], "keys": {ada.id: False}, "templates": {ada.id: 0}}
+    with_name = verify(site, "--verify", page, "--verify", "Ada-Lovelace")
+    assert with_name.returncode == 1 and "Ada-Lovelace: FOUND" in with_name.stdout, "what a withdrawal leaves is there"
+
+
+def test_a_withdrawal_that_left_the_key_or_the_template_is_found(site: config.Config, tmp_path: Path) -> None:
+    with opened(site) as store, pytest.MonkeyPatch.context() as patch:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        template = store.rows("SELECT * FROM template")[0]
+        patch.setattr(Keyring, "destroy", lambda *_, **__: True)
+        page = withdrawal(store, ada.id, tmp_path / "receipt.txt")
+        found = verify(site, "--verify", page)
+        assert found.returncode == 1 and "A KEY IS THERE" in found.stdout
+    with opened(site) as store:
+        store.keyring.destroy(ada.id, forgotten=False)
+        assert verify(site, "--verify", page).returncode == 0
+        store.insert("template", template)
+        found = verify(site, "--verify", page)
+        assert found.returncode == 1 and "1 TEMPLATES ARE THERE" in found.stdout

@@ -15,7 +15,6 @@ import numpy as np
 from edge_gate.clock import SystemClock
 from edge_gate.store import Store, audit, consent, events, renewal, residents, templates
 from edge_gate.store.audit import AuditLog
-from edge_gate.store.device_key import signing_key
 
 KEY = bytes(range(32))
 OLD = Path(__file__).parent / "data" / "store-0001.db"
@@ -39,7 +38,7 @@ def test_a_store_from_before_the_audit_log_is_opened_without_loss_and_can_be_log
             given = np.random.default_rng(number).normal(size=128).astype(np.float32)
             assert np.unpackbits(np.frombuffer(each.code, np.uint8) ^ transform.encode(given)).sum() < 20
         assert [event.outcome for event in events.recent(store)] == ["confirmed"] * 2
-        AuditLog(store, signing_key(KEY)).append(
+        AuditLog(store, store.keyring.signer()).append(
             "pause", actor="gate", role="gate", resident_id=standings[0].resident.id
         )
         assert len(audit.about(store, standings[0].resident.id)) == 1

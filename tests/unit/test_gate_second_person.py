@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that takes two people, on a real gate: nothing happens before, and what waits or was agreed to expires.
+
+tests/unit/test_gate_oversight.py has who may agree, and to what exactly; test_gate_approvals.py the times.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_gate import config
+from edge_gate.cli.audit import read
+from edge_gate.client import ask
+from edge_gate.clock import Clock
+from edge_gate.gate.oversight import POLICY_WAITS_S
+from edge_gate.gate.roles import SECOND
+from edge_gate.gate.service import Gate
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import renewal
+from tests.unit.clerk import ANNE, BERT, ROLES, Clerk
+from tests.unit.peers import CONSENT, RawEye, pulsed, running_gate, until
+from tests.unit.test_gate_oversight import change, settle, within
+
+# Each verb that may have to wait, with what it is asked.
+WAITS: dict[str, dict[str, Any]] = {
+    "enrol": {"name": "New", "consent": CONSENT},
+    "forget": {"name": "B"},
+    "withdraw": {"name": "B"},
+    "templates-renew": {},
+}
+MINUTES = 15
+
+
+@pytest.fixture
+def board() -> Iterator[BoardSimulator]:
+    with BoardSimulator("lcus1") as simulator:
+        yield simulator
+
+
+@dataclass(frozen=True)
+class Later:
+    """A clock that is so much later than another."""
+
+    clock: Clock
+    by_s: float
+
+    def monotonic_ns(self) -> int:
+        return self.clock.monotonic_ns() + round(self.by_s * 1e9)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+
+def pass_time(gate: Gate, seconds: float) -> None:
+    """Let so much time pass for what waits."""
+    approvals = gate.oversight.approvals
+
+    def wind() -> None:
+        approvals._clock = Later(approvals._clock, seconds)
+
+    within(gate, wind)
+
+
+def expired(settings: config.Config) -> list[str]:
+    return [row.said["for"] for row in read(settings)[0] if row.verb == "approval expired"]
+
+
+def test_these_tests_try_everything_that_may_have_to_wait() -> None:
+    assert set(SECOND) == {*WAITS, "relay-test", "policy"}
+
+
+def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_expires(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        settle(gate, "A", "B")
+        until(lambda: ask(settings, "status")["eye"]["connected"])
+        anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
+        assert "ok" in anne.ask("forget", name="A")
+        for verb, request in WAITS.items():
+            assert anne.refused(verb, **request) == "ApprovalNeeded", verb
+        waiting = bert.ask("approvals")["ok"]
+        assert len(waiting) == len(WAITS) and all(0 < each["left_s"] <= 60 * MINUTES for each in waiting)
+        assert [row["name"] for row in ask(settings, "residents")] == ["B"]
+        assert within(gate, lambda: renewal.standing(gate.store)).renewals == 0
+        assert not ask(settings, "status")["enrolling"]
+        for each in waiting[:2]:
+            assert "ok" in bert.ask("approve", id=each["id"])
+        pass_time(gate, 60 * MINUTES)
+        until(lambda: len(expired(settings)) == len(WAITS))
+        assert sorted(expired(settings)) == sorted(WAITS)
+        for each in waiting:
+            assert bert.refused("approve", id=each["id"]) == "ApprovalUnknown"
+        for verb, request in WAITS.items():
+            assert anne.refused(verb, **request) == "ApprovalNeeded", "the agreement was used after its time"
+        assert [row["name"] for row in ask(settings, "residents")] == ["B"]
+        del eye
+
+
+def test_looser_settings_wait_for_a_day_and_then_for_the_next_start(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, decision={"attempts": 2}, roles=ROLES):
+        pass
+    change(config.load(tmp_path / "site" / "edge-gate.toml"), "attempts = 2", "attempts = 9")
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        (request,) = ask(settings, "approvals")
+        assert POLICY_WAITS_S - 60 < request["left_s"] <= POLICY_WAITS_S
+        pass_time(gate, POLICY_WAITS_S)
+        until(lambda: expired(settings) == ["policy"])
+        assert Clerk(gate, BERT, "installer").refused("approve", id=request["id"]) == "ApprovalUnknown"
+        assert gate.config.decision.attempts == 2 and ask(settings, "status")["policy"]["waiting"] == ["attempts"]
+
+
+def test_a_door_that_is_held_is_not_opened_by_hand_by_one_alone(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, models={"allow_unsigned": ()}, roles=ROLES) as (gate, _):
+        assert "ok" in Clerk(gate, ANNE, "installer").ask("relay-test"), "the control: else one is enough"
+        assert pulsed(board)
+    change(config.load(tmp_path / "site" / "edge-gate.toml"), "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        pulses = len(board.history)
+        anne, bert = Clerk(gate, ANNE, "installer"), Clerk(gate, BERT, "installer")
+        assert anne.refused("relay-test") == "ApprovalNeeded"
+        (request,) = [each for each in bert.ask("approvals")["ok"] if "by hand" in each["what"]]
+        assert anne.refused("approve", id=request["id"]) == "NotAllowed"
+        assert len(board.history) == pulses
+        assert "ok" in bert.ask("approve", id=request["id"])
+        assert "ok" in anne.ask("relay-test")
+        assert board.wait_until(lambda: [each.on for each in board.history[pulses:]] == [True, False], 5)
+        rows = [row for row in read(settings)[0] if row.verb == "relay-test"]
+        assert json.loads(rows[-1].detail) == {"approval": request["id"], "approver": f"uid {BERT}"}
+        assert anne.refused("relay-test") == "ApprovalNeeded", "once"
