@@ -217,27 +217,33 @@ def insiders() -> dict[str, Any]:
     }
 
 
+def in_sandbox(unit: str, shared: Path, program: Path) -> tuple[dict[str, Any], str]:
+    """Run a Python program in a unit's own sandbox: the same unit file, with another program. Return how that ended
+    and what it printed."""
+    said, installed = shared / f"{unit}-probe.json", Path("/opt/edge-gate") / program.name
+    shutil.copy(program, installed)
+    swapped = []
+    for line in (shared / "systemd" / f"{unit}.service").read_text().splitlines():
+        name, _, value = line.partition("=")
+        if name == "ExecStart":
+            line = f"ExecStart={BIN}/python {installed}\nStandardOutput=truncate:{said}"
+        elif name in ("Type", "Restart", "WatchdogSec", "NotifyAccess", "StateDirectory", "RuntimeDirectory"):
+            # The folders stay the real unit's: this one must not remove them when it ends.
+            folder = {"StateDirectory": "/var/lib/", "RuntimeDirectory": "/run/"}.get(name)
+            line = f"BindPaths={folder}{value}" if folder else "Type=oneshot" if name == "Type" else ""
+        swapped.append(line)
+    (UNITS / f"{unit}-probe.service").write_text("\n".join(swapped) + "\n")
+    sh("systemctl", "daemon-reload")
+    ended = tried("systemctl", "start", f"{unit}-probe")
+    return ended, said.read_text() if said.exists() else ""
+
+
 def probe(shared: Path) -> dict[str, Any]:
-    """Run systemd_probe.py in each unit's own sandbox: the same unit file, with another program."""
+    """Run systemd_probe.py in each unit's own sandbox."""
     found = {}
-    shutil.copy(shared / "systemd_probe.py", "/opt/edge-gate/systemd_probe.py")
     for unit in ("edge-gate", "edge-gate-eye"):
-        said = shared / f"{unit}-probe.json"
-        swapped = []
-        for line in (shared / "systemd" / f"{unit}.service").read_text().splitlines():
-            name, _, value = line.partition("=")
-            if name == "ExecStart":
-                line = f"ExecStart={BIN}/python /opt/edge-gate/systemd_probe.py\nStandardOutput=truncate:{said}"
-            elif name in ("Type", "Restart", "WatchdogSec", "NotifyAccess", "StateDirectory", "RuntimeDirectory"):
-                # The folders stay the real unit's: this one must not remove them when it ends.
-                folder = {"StateDirectory": "/var/lib/", "RuntimeDirectory": "/run/"}.get(name)
-                line = f"BindPaths={folder}{value}" if folder else "Type=oneshot" if name == "Type" else ""
-            swapped.append(line)
-        (UNITS / f"{unit}-probe.service").write_text("\n".join(swapped) + "\n")
-        sh("systemctl", "daemon-reload")
-        started = tried("systemctl", "start", f"{unit}-probe")
-        text = said.read_text() if said.exists() else ""
-        found[unit] = json.loads(text) if text else {"failed": started}
+        ended, text = in_sandbox(unit, shared, shared / "systemd_probe.py")
+        found[unit] = json.loads(text) if text else {"failed": ended}
     return found
 
 

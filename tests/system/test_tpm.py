@@ -77,7 +77,7 @@ def runs(seen: Any) -> bool:
         and (gate["ActiveState"], gate["StatusText"]) == ("active", "Watching the door")
         and seen["door"]["state"] == "secure"
         and seen["opened by hand"] == 0
-        and "receipts are signed by" in seen["keys"]["out"]
+        and "receipts, log signed by" in seen["keys"]["out"]
     )
 
 
@@ -94,7 +94,7 @@ def test_the_same_disk_in_another_machine_gives_neither_key_nor_gate(boots: Any,
     assert (seen["gate"]["ActiveState"], seen["gate"]["MainPID"]) == ("failed", "0")
     assert seen["opened by hand"] != 0
     assert "systemd-creds does not open" in seen["keys"]["out"]
-    assert "receipts are signed by" not in seen["keys"]["out"]
+    assert "receipts, log signed by" not in seen["keys"]["out"]
 
 
 def test_the_other_machine_has_a_tpm_that_works_with_what_it_sealed_itself(boots: Any) -> None:
@@ -119,3 +119,15 @@ def test_a_passphrase_adds_to_a_tpm(boots: Any) -> None:
     assert (opened["sealed"], opened["locked"], opened["opens the store"]) == ("opens", True, True)
     assert opened["limits"] == LIMITS["tpm2+passphrase"]
     assert boots["other"]["with passphrase"] == {"sealed": "stays shut"}, "the passphrase alone is not enough"
+
+
+def test_a_device_that_is_no_camera_is_refused_to_the_eye_although_everybody_may_open_it(boots: Any) -> None:
+    """Such as /dev/vcio. Outside the unit the kernel gets as far as to look for its driver."""
+    assert boots["first"]["eye's sandbox"]["outside"] == "ENXIO"
+    opened = json.loads(boots["first"]["eye's sandbox"]["said"][0])
+    assert opened == {"/dev/null": "done", "/dev/vcio": "EPERM", "/dev/vda": "EPERM"}
+
+
+def test_the_eye_is_ended_where_it_takes_more_memory_than_its_unit_allows(boots: Any) -> None:
+    seen = boots["first"]["eye's sandbox"]
+    assert (len(seen["said"]), seen["result"]) == (1, "oom-kill")
