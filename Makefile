@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 COVERED := --cov=edge_gate.gate --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
 	--cov-report=
 
-.PHONY: demo test check docs system-test canary clean
+.PHONY: demo test check docs system-test canary claims clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edge-gate demo
@@ -39,6 +39,10 @@ system-test: $(VENV)/.system
 # A few hundred pictures are part of system-test.
 canary: $(VENV)/.system
 	EDGE_GATE_CANARY=10000 $(BIN)/python -m pytest tests/system/test_canary.py
+
+# The attacks that docs/threat-model.md names, as root.
+claims: $(VENV)/.system
+	$(BIN)/python -m pytest $$(grep -o 'tests/[a-z_/]*\.py::test_[a-z_0-9]*' docs/threat-model.md | sort -u)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. Debian: apt install python3 python3-venv" \
