@@ -170,9 +170,9 @@ class Keyring:
             raise KeyringDamaged(self.path)
         try:
             plain = decrypt(self._sealing_key, content[len(MAGIC) :], MAGIC)
-        except DoesNotOpen as error:
+            self._seed, self._keys, self._tombstones = _parsed(plain)
+        except (DoesNotOpen, ValueError) as error:
             raise KeyringDamaged(self.path) from error
-        self._seed, self._keys, self._tombstones = _parsed(plain)
 
     def _change(self, what: Callable[[], None]) -> None:
         """Do ``what`` to the file's present state, so that two processes never undo each other's changes."""
@@ -210,11 +210,14 @@ class Keyring:
 
 
 def _parsed(plain: bytes) -> tuple[bytes, dict[bytes, bytes], set[bytes]]:
-    """Take apart what only this module can have sealed."""
+    """Take apart what was sealed. Raises ValueError for what this module does not write, though the key fits."""
     record = _ID_BYTES + KEY_BYTES
     start = KEY_BYTES + _COUNT.size
-    (count,) = _COUNT.unpack_from(plain, KEY_BYTES)
+    (count,) = _COUNT.unpack(plain[KEY_BYTES:start].ljust(_COUNT.size, b"\0"))
     end = start + count * record
+    (stone_count,) = _COUNT.unpack(plain[end : end + _COUNT.size].ljust(_COUNT.size, b"\0"))
+    if len(plain) != end + _COUNT.size + stone_count * _ID_BYTES:
+        raise ValueError("its length does not fit what it counts")
     keys = {plain[at : at + _ID_BYTES]: plain[at + _ID_BYTES : at + record] for at in range(start, end, record)}
     stones = {plain[at : at + _ID_BYTES] for at in range(end + _COUNT.size, len(plain), _ID_BYTES)}
     return plain[:KEY_BYTES], keys, stones
