@@ -86,6 +86,11 @@ class Card:
         return bytes.fromhex(str(self.fields["sha256"]))[:8]
 
     @property
+    def dimensions(self) -> int:
+        """How many components an embedding of this model has; 0 where the card does not say."""
+        return int(self.fields["output"].get("shape", [0])[-1])
+
+    @property
     def operating_points(self) -> tuple[OperatingPoint, ...]:
         """The measured thresholds; empty for a model that compares nobody."""
         return tuple(
@@ -205,6 +210,13 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
     for table in ("input", "output"):
         if not isinstance(fields[table], dict):
             raise CardError(path, f"the field {table!r} is no table")
+        shape = fields[table].get("shape", [1])
+        if (
+            not isinstance(shape, list)
+            or not shape
+            or not all(type(each) is int and 0 < each < 2**31 for each in shape)
+        ):
+            raise CardError(path, f"the field '{table}.shape' is no list of whole numbers")
     for where, source in _tables(path, fields, "training_data"):
         _check_said(path, where, source, REQUIRED_OF_TRAINING_DATA)
         if not isinstance(source["count"], int) or isinstance(source["count"], bool):

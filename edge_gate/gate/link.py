@@ -66,12 +66,22 @@ class EyeLink:
     """Accepts one eye at a time and hands on only messages that are well formed, fresh, in order and not too many."""
 
     def __init__(
-        self, path: Path, eye_user: str, model_id: bytes, clock: Clock, on_gone: Callable[[socket.socket], None]
+        self,
+        path: Path,
+        eye_user: str,
+        model_id: bytes,
+        dimensions: int,
+        clock: Clock,
+        on_gone: Callable[[socket.socket], None],
     ) -> None:
-        """Listen on ``path``. ``on_gone`` is called with an eye's connection just before it is closed."""
+        """Listen on ``path`` for the eye of a model whose embeddings have so many ``dimensions``; 0: not known.
+
+        ``on_gone`` is called with an eye's connection just before it is closed.
+        """
         self._clock = clock
         self._on_gone = on_gone
         self._model_id = model_id
+        self._dimensions = dimensions
         self._allowed = {0, os.getuid(), *({pwd.getpwnam(eye_user).pw_uid} if eye_user else ())}
         self.server = listen(path, socket.SOCK_SEQPACKET, 0o660)
         self.connection: socket.socket | None = None
@@ -178,6 +188,10 @@ class EyeLink:
             return message
         if message.refusal is Refusal.NONE and message.model_id != self._model_id:
             raise WireError("eye", f"it runs model {message.model_id.hex()}, the gate expects {self._model_id.hex()}")
+        if message.embedding:  # what is not of one length cannot be fused
+            self._dimensions = self._dimensions or len(message.embedding)
+            if len(message.embedding) != self._dimensions:
+                raise WireError("eye", f"{len(message.embedding)} components, not {self._dimensions}")
         return message
 
     def _turn_away(self, who: str) -> None:

@@ -68,8 +68,8 @@ class Gate:
         self.started_ns = clock.monotonic_ns()
         self.transform, self._protected = renewal.prepare(store)
         # Drawing the axes takes a moment, in which an approach could be lost: now, not in the middle of an enrolment.
-        if shape := self.card.fields["output"].get("shape"):
-            self.transform.axes(int(shape[-1]))
+        if self.card.dimensions:
+            self.transform.axes(self.card.dimensions)
         self.gallery = Gallery.of((), (), self.transform)
         self._opened: dict[bytes, templates.Template] = {}
         self._gallery_read_ns = 0
@@ -81,7 +81,8 @@ class Gate:
         self.sealed = Sealed(Wall(0))
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
-        self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
+        model = self.card.model_id, self.card.dimensions
+        self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._eye_gone)
         self.desk = Desk(self)
         self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle, clock)
         let_in(sockets.control, groups(config))

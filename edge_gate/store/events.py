@@ -118,5 +118,8 @@ def _select(store: Store, where: str, values: Sequence[Any] = ()) -> list[Event]
 
 def _event(row: dict[str, Any]) -> Event:
     ended = row["outcome_at"] and datetime.fromisoformat(row["outcome_at"])
-    read = {"at": datetime.fromisoformat(row["at"]), "outcome_at": ended, "detail": json.loads(row["detail"])}
+    detail = json.loads(row["detail"])
+    if not isinstance(detail, dict):
+        raise TypeError("the detail of an event is no object")
+    read = {"at": datetime.fromisoformat(row["at"]), "outcome_at": ended, "detail": detail}
     return Event(**(row | read))

@@ -149,7 +149,7 @@ def make_eye(folder: Path) -> Target:
         with _eye(turned) as eye:
             for number, (right, message) in enumerate(_messages(data), 1):
                 with contextlib.suppress(OSError):
-                    eye.send(_put_right(message, turned.model_id, number) if right else message or b"\0")
+                    eye.send(_put_right(message, turned.model_id, turned.runs, number) if right else message or b"\0")
                 turned.turn(lambda: False)
         turned.turn(lambda: turned.gate.link.connection is not None)
 
@@ -183,11 +183,11 @@ def _messages(data: bytes) -> list[tuple[bool, bytes]]:
     return found
 
 
-def _put_right(message: bytes, model_id: bytes, number: int) -> bytes:
+def _put_right(message: bytes, model_id: bytes, eye: int, number: int) -> bytes:
     kind, size = (2, HEALTH_BYTES) if len(message) <= HEALTH_BYTES else (1, SIGHTING_BYTES)
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     right = bytearray(message.ljust(size, b"\0"))
-    right[:28] = struct.pack("<2sBB3Q", b"EG", 2, kind, now, number, now)
+    right[:28] = struct.pack("<2sBB3Q", b"EG", 2, kind, eye, number, now)
     if kind == 1:
         right[76:84] = model_id
     return bytes(right)

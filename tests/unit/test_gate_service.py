@@ -111,6 +111,7 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         {"refusal": 77},
         {"sequence": 1},
         {"dimensions": 300},
+        {"dimensions": 64, "embedding": embedding(1)[:64]},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -54,7 +54,7 @@ class Channel:
 
     def __enter__(self) -> Channel:
         path = self.folder / "eye.sock"
-        self.link = EyeLink(path, "", MODEL, Held(), lambda _: None)
+        self.link = EyeLink(path, "", MODEL, 0, Held(), lambda _: None)
         self.eye = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.eye.connect(str(path))
         assert self.link.accept()

@@ -84,6 +84,9 @@ def test_a_configuration_that_is_too_much_is_refused_at_once(tmp_path: Path, tex
         ("[input]", "more = 1" + "0" * 5000 + "\n[input]"),
         ("threshold = 0.5", "threshold = 1" + "0" * 400),
         ('file = "test-eyes.tflite"', 'file = "\\u0000"'),
+        ("shape = [1, 128]", 'shape = ["a"]'),
+        ("shape = [1, 128]", "shape = []"),
+        ("shape = [1, 128]", "shape = 128"),
         ("[input]", "# " + "x" * LONGEST_BYTES + "\n[input]"),
     ],
 )
@@ -265,6 +268,7 @@ def test_a_database_with_tables_that_are_not_ours_is_not_opened_though_the_key_f
         "UPDATE resident SET created_at = 'x'",
         "UPDATE resident SET created_at = '9999-12-31T23:59:59.999-23:59x'",
         "UPDATE event SET detail = 'x'",
+        "UPDATE event SET detail = '1'",
         "UPDATE event SET at = ''",
         "INSERT INTO template VALUES ('nobody', x'00', 1, x'02', '2026')",
         "INSERT INTO consent VALUES ('c', (SELECT id FROM resident), '', '', 'x', '', '', NULL)",
