@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_gate import config
+from edge_gate.errors import ResidentUnknown
+from edge_gate.gate import enrolment
 from edge_gate.gate.allowance import Allowance
 from edge_gate.gate.link import MOST_JOINS
 from edge_gate.gate.lockout import Lockouts
@@ -141,18 +143,28 @@ def make_control(folder: Path) -> Target:
 
 def make_eye(folder: Path) -> Target:
     """What an eye says: each message begins with a byte, of which the lowest bit says whether time, number and model
-    are put right first, so that the rest of it is not refused unread."""
+    are put right first, so that the rest of it is not refused unread; the third bit of the first of all, whether
+    somebody is being enrolled."""
     turned = Turned(folder)
+    enrolment.SPACING_NS = 1  # type: ignore[misc] # what comes after sixteen views is to be tried too
 
     def one(data: bytes) -> None:
         turned.refresh()
-        with _eye(turned) as eye:
+        with _eye(turned) as eye, socket.socket(socket.AF_UNIX) as caller:
+            if data and data[0] & 4:
+                caller.connect(str(turned.config.sockets.control))
+                caller.send(enrol)
+                turned.turn(lambda: not turned.gate.desk.enrolling)
             for number, (right, message) in enumerate(_messages(data), 1):
                 with contextlib.suppress(OSError):
                     eye.send(_put_right(message, turned.model_id, turned.runs, number) if right else message or b"\0")
                 turned.turn(lambda: False)
-        turned.turn(lambda: turned.gate.link.connection is not None)
+        turned.turn(lambda: turned.gate.link.connection is not None or bool(turned.gate.control._callers))
+        with contextlib.suppress(ResidentUnknown):
+            residents.forget(turned.gate.store, "Cy")
 
+    enrol = json.dumps({"verb": "enrol", "name": "Cy", "consent": CONSENT}).encode() + b"\n"
+    stands = [b"\5" + sighting(embedding(5, seed=seed), track=9).pack() for seed in range(18)]
     seen = [b"\1" + sighting(embedding(0, seed=seed), track=2).pack() for seed in range(4)]
     refused = b"\1" + sighting(track=3).pack()
     healths = [
@@ -160,7 +172,9 @@ def make_eye(folder: Path) -> Target:
         for state in (CameraState.WORKING, CameraState.BLACK)
     ]
     return Target(
-        one, (b"".join(seen), refused * 2, b"".join(healths), b"\2" + seen[0][1:]), longest=4 * (1 + SIGHTING_BYTES)
+        one,
+        (b"".join(seen), refused * 2, b"".join(healths), b"\2" + seen[0][1:], b"".join(stands)),
+        longest=18 * (1 + SIGHTING_BYTES),
     )
 
 
