@@ -89,6 +89,7 @@ class EyeLink:
         self.health: Health | None = None
         self.refused = 0
         self.turned_away = 0
+        self.gone_because = ""
         self._last: dict[type, tuple[int, int]] = {}
         now = clock.monotonic_ns()
         self._allowance = Allowance(MOST_MESSAGES_PER_S, MOST_MESSAGES_PER_S, now)
@@ -160,6 +161,7 @@ class EyeLink:
         """End the connection; the eye's supervisor or the eye itself will come again."""
         connection, self.connection, self.health, self.process = self.connection, None, None, None
         if connection is not None:
+            self.gone_because = reason
             _log.warning("the eye was disconnected: %s", reason)
             self._on_gone(connection)
             connection.close()

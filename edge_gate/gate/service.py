@@ -261,7 +261,7 @@ class Gate:
     def _eye_gone(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
         self._camera = CameraState.STARTING
-        self._record_seen("eye lost")
+        self._record_seen("eye lost", detail={"reason": self.link.gone_because})
 
     def _hear(self) -> None:
         for message in self.link.receive():

@@ -161,7 +161,7 @@ def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_tur
         with pytest.raises(ConnectionError):
             for number in range(10 * MOST_REFUSED):
                 eye.see(embedding(1, seed=number % 9))
-        assert events(settings, "eye lost")
+        assert "flood" in events(settings, "eye lost")[0]["detail"]["reason"]
         for number in range(2 * MOST_JOINS):
             another = RawEye(settings.sockets.eye, gate.card.model_id, eye=100 + number)
             with suppress(ConnectionError):
