@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import tempfile
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -111,15 +110,14 @@ def _used(path: Path) -> None:
 
 
 class _Place:
-    """A copy of the store for each run, in memory where the machine has such a folder."""
+    """A copy of the store for each run."""
 
     def __init__(self, folder: Path) -> None:
         self.made = _made(folder)
-        memory = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else folder))
+        self.folder = folder / "copy"
 
     def copy(self) -> Path:
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.made.parent, self.folder)
         return self.folder / self.made.name
 
