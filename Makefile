@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 COVERED := --cov=edge_gate.gate --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
 	--cov-report=
 
-.PHONY: demo test check docs system-test canary claims clean
+.PHONY: demo test check docs system-test fuzz canary claims clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edge-gate demo
@@ -35,6 +35,10 @@ docs: $(VENV)/.test
 # Needs root and the tools that .ci/run installs: virtual machines, containers, power cuts.
 system-test: $(VENV)/.system
 	$(BIN)/python -m pytest tests/system
+
+# FUZZ_SECONDS=300 make fuzz: that long for each parser.
+fuzz: $(VENV)/.system
+	$(BIN)/python -m pytest tests/fuzz
 
 # A few hundred pictures are part of system-test.
 canary: $(VENV)/.system

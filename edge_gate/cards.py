@@ -9,15 +9,13 @@ well. The card is plain TOML so that a resident's lawyer can read it.
 from __future__ import annotations
 
 import hashlib
-import math
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_gate import minisign
+from edge_gate import minisign, toml_text
 from edge_gate.config import Models
 from edge_gate.errors import (
     CardError,
@@ -88,6 +86,11 @@ class Card:
         return bytes.fromhex(str(self.fields["sha256"]))[:8]
 
     @property
+    def dimensions(self) -> int:
+        """How many components an embedding of this model has; 0 where the card does not say."""
+        return int(self.fields["output"].get("shape", [0])[-1])
+
+    @property
     def operating_points(self) -> tuple[OperatingPoint, ...]:
         """The measured thresholds; empty for a model that compares nobody."""
         return tuple(
@@ -120,10 +123,10 @@ def read(settings: Models, name: str) -> Card:
     """
     path = folder(settings.folder) / f"{name}.toml"
     try:
-        content = path.read_bytes()
+        content = toml_text.content_of(path)
     except FileNotFoundError as error:
         raise CardError(path, "it is not there") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise CardError(path, f"it cannot be read ({error})") from error
     signature, signer, why = None, None, ""
     try:
@@ -133,8 +136,8 @@ def read(settings: Models, name: str) -> Card:
             raise
         why = "not signed" if isinstance(error, SignatureMissing) else f"signed by the unknown key {error.args[1]}"
     try:
-        fields = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        fields = toml_text.table(content.decode())
+    except ValueError as error:
         raise CardError(path, f"it cannot be read ({error})") from error
     _check_complete(path, name, fields)
     card = Card(path, fields, signature, signer, why)
@@ -169,7 +172,8 @@ def _verified(
     """Return the signature of a card's bytes, and whose it is. Raises one of the four errors of signatures."""
     beside = path.with_name(f"{path.name}.minisig")
     try:
-        signature = minisign.Signature.parse(beside.read_bytes())
+        with beside.open("rb") as file:
+            signature = minisign.Signature.parse(file.read(minisign.LONGEST_BYTES + 1))
     except FileNotFoundError as error:
         raise SignatureMissing(path, beside) from error
     except OSError as error:
@@ -198,7 +202,7 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
             raise CardError(path, f"the field {field!r} is missing or empty")
     if fields["name"] != name:
         raise CardError(path, f"the field 'name' is {fields['name']!r}")
-    if Path(str(fields["file"])).name != fields["file"]:
+    if Path(str(fields["file"])).name != fields["file"] or "\0" in fields["file"]:
         raise CardError(path, "the field 'file' must be a file name beside the card")
     digest = str(fields["sha256"])
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
@@ -206,6 +210,13 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
     for table in ("input", "output"):
         if not isinstance(fields[table], dict):
             raise CardError(path, f"the field {table!r} is no table")
+        shape = fields[table].get("shape", [1])
+        if (
+            not isinstance(shape, list)
+            or not shape
+            or not all(type(each) is int and 0 < each < 2**31 for each in shape)
+        ):
+            raise CardError(path, f"the field '{table}.shape' is no list of whole numbers")
     for where, source in _tables(path, fields, "training_data"):
         _check_said(path, where, source, REQUIRED_OF_TRAINING_DATA)
         if not isinstance(source["count"], int) or isinstance(source["count"], bool):
@@ -237,6 +248,6 @@ def _check_point(path: Path, where: str, point: Any) -> None:
         if not isinstance(point, dict) or field not in point:
             raise CardError(path, f"the field '{where}.{field}' is missing")
         value = point[field]
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and -(2**63) <= value < 2**63
         if not (isinstance(value, str) if field == "kind" else number):
             raise CardError(path, f"the field '{where}.{field}' is {value!r}")

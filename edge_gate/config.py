@@ -8,14 +8,14 @@ of the file.
 
 from __future__ import annotations
 
+import math
 import re
-import tomllib
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from edge_gate import minisign
+from edge_gate import minisign, toml_text
 from edge_gate.errors import ConfigError, ConfigMissing
 
 DEFAULT_PATH = Path("/etc/edge-gate/edge-gate.toml")
@@ -186,21 +186,23 @@ class Config:
 def load(path: Path) -> Config:
     """Read and check the file. Raises ConfigMissing, or ConfigError naming the file, the line and the fix."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = toml_text.content_of(path).decode()
     except FileNotFoundError as error:
         raise ConfigMissing(path) from error
     except OSError as error:
         raise ConfigError(path, 0, error.strerror or str(error), "Check its permissions") from error
     except UnicodeDecodeError as error:
         raise ConfigError(path, 1, "this is not UTF-8 text", "Save the file as UTF-8") from error
+    except ValueError as error:
+        raise ConfigError(path, 0, str(error), "Compare with docs/configuration.md") from error
     return parse(text, path)
 
 
 def parse(text: str, path: Path) -> Config:
     """Read a configuration from its text; ``path`` is named in errors and anchors relative paths."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml_text.table(text)
+    except ValueError as error:
         found = re.search(r"line (\d+)", str(error))
         line = found[1] if found else len(text.splitlines())  # "at end of document"
         raise ConfigError(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
@@ -257,12 +259,14 @@ class _Reader:
 
     def _value(self, section: str, setting: Field[Any], kind: type, value: Any) -> Any:
         what = f"{section}.{setting.name}"
+        if isinstance(value, str) and "\0" in value:
+            raise self._error(section, setting.name, f"{what} has a zero byte", "Leave it out")
         if kind is Path and isinstance(value, str):
             return self.path.parent / value if value else Path()
         if get_origin(kind) is tuple:
             return self._texts(section, setting, value)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < 2**63 else math.inf
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             wanted = {
                 int: "a whole number",
@@ -300,8 +304,8 @@ class _Reader:
         """Return the line, counted from 1, that sets ``key`` in ``section``; tomllib keeps no positions."""
         current: str | None = None
         for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]", line):
-                current = header[1]
+            if header := re.match(r"\s*\[{1,2}([^\]]+)\]", line):
+                current = header[1].strip()
                 if section is None and current.split(".")[0] == key:
                     return number
             elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line) and current == section:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -32,6 +33,7 @@ class Kind(enum.StrEnum):
     WITHDRAWAL = "EDGE-GATE RECEIPT OF A WITHDRAWAL 1"
 
 
+LONGEST_BYTES: Final = 65_536
 _RESIDENT, _WHEN, _KEY, _SIGNATURE = "resident: ", "when: ", "public-key: ", "signature: "
 
 _WORDS: Final = {
@@ -123,6 +125,20 @@ def written(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
     return "\n".join([*lines, _SIGNATURE + signature, ""])
 
 
+def read(path: Path) -> Checked:
+    """Return what a receipt's file says. Raises ReceiptInvalid."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_BYTES + 1)
+        if len(content) > LONGEST_BYTES:
+            raise ReceiptInvalid("it is too long")
+        return checked(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise ReceiptInvalid(f"it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ReceiptInvalid("it is not UTF-8 text") from error
+
+
 def checked(text: str) -> Checked:
     """Return what a receipt says whose signature fits. Raises ReceiptInvalid."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
@@ -136,7 +152,10 @@ def checked(text: str) -> Checked:
         raise ReceiptInvalid("its signature does not fit its text: one of them was changed") from error
     except (ValueError, binascii.Error) as error:
         raise ReceiptInvalid(f"a line cannot be read: {error}") from error
-    return Checked(Kind(lines[0]), resident_id, _field(lines, _WHEN), public_key_text(key))
+    when = _field(lines, _WHEN)
+    if not when.isprintable():  # anybody can sign a receipt with a key of their own, and this line is shown
+        raise ReceiptInvalid("its date has characters that cannot be shown")
+    return Checked(Kind(lines[0]), resident_id, when, public_key_text(key))
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:

@@ -27,6 +27,8 @@ VERSION: Final = 2
 MAGIC: Final = b"EG"
 MAX_DIMENSIONS: Final = 256
 MODEL_ID_BYTES: Final = 8
+# No figure of a strip is larger, and none so large that sums of it overflow.
+LARGEST_FIGURE: Final = 1e6
 
 _HEAD: Final = struct.Struct("<2sBB")
 _SIGHTING: Final = struct.Struct(f"<2sBB 3QI 4H 8fB 3x {MODEL_ID_BYTES}s 2xH {MAX_DIMENSIONS}s")
@@ -204,8 +206,10 @@ def unpack(message: bytes) -> Sighting | Health | Command:
 def _sighting(fields: tuple[Any, ...]) -> Sighting:
     eye, sequence, captured_ns, track, x, y, width, height = fields[:8]
     figures, liveness, refusal, model_id, dimensions, padded = fields[8:15], *fields[15:]
-    if not all(math.isfinite(figure) for figure in figures):
-        raise ValueError("a quality figure is not finite")
+    if not all(abs(figure) <= LARGEST_FIGURE for figure in figures):  # nor NaN
+        raise ValueError("a quality figure is beyond all measure")
+    if not 0 <= figures[-1] <= 1:
+        raise ValueError(f"weight {figures[-1]}")
     if not (math.isnan(liveness) or 0 <= liveness <= 1):
         raise ValueError(f"liveness {liveness}")
     if dimensions > MAX_DIMENSIONS or any(padded[dimensions:]):

@@ -96,11 +96,14 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
 
 def _meant(what: str, own_key: str) -> tuple[str, bool]:
     """Return the identifier in a receipt, else the text itself; and whether name and consent stay, as withdrawn."""
-    from edge_gate.receipt import Kind, checked
+    from edge_gate.receipt import Kind, read
 
-    if not Path(what).is_file():
+    try:
+        if not Path(what).is_file():
+            return what, False
+    except OSError:  # too long to be a file's name
         return what, False
-    receipt = checked(Path(what).read_text(encoding="utf-8"))
+    receipt = read(Path(what))
     whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
     click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
     return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL

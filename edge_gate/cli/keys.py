@@ -21,6 +21,8 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.errors import AlreadyInitialised, EdgeGateError, SharesUnfit
 
 _WORDS_A_LINE = 6
+# Of how long it takes to try shares, as a power of two: ours have 1, the longest that SLIP-39 knows takes an hour.
+_SLOWEST_EXPONENT = 4
 
 
 @click.group("keys")
@@ -208,18 +210,26 @@ def _combined() -> bytes:
     from shamir_mnemonic import MnemonicError, combine_mnemonics
     from shamir_mnemonic.share import Share
 
+    from edge_gate.store.keys import KEY_BYTES
+
     shares: list[str] = []
     wanted = 1
     while len(shares) < wanted:
         asked = f"Share {len(shares) + 1}" + (f" of {wanted}" if shares else "")
         words = " ".join(word for word in click.prompt(asked).lower().split() if not word.isdigit())
         try:
-            wanted = Share.from_mnemonic(words).member_threshold
+            share = Share.from_mnemonic(words)
+            if share.iteration_exponent > _SLOWEST_EXPONENT:
+                raise MnemonicError("it would take minutes to try: it is none of `edge-gate keys escrow`")
+            wanted = share.member_threshold
         except MnemonicError as error:
             click.echo(f"This is no share: {error}. Try again.", err=True)
             continue
         shares.append(words)
     try:
-        return bytes(combine_mnemonics(shares))
+        key = bytes(combine_mnemonics(shares))
     except MnemonicError as error:
         raise SharesUnfit(str(error)) from error
+    if len(key) != KEY_BYTES:
+        raise SharesUnfit(f"they are of a secret of {len(key)} bytes, and the key of a store has {KEY_BYTES}")
+    return key

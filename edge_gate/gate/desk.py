@@ -302,10 +302,9 @@ def _consent(request: dict[str, Any]) -> StatedConsent | None:
         return None
     try:
         until = datetime.fromisoformat(_text(stated, "until", 40))
-    except ValueError as error:
+        until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # the year 10,000 in UTC
         raise WireError("control", f"consent.until is not a date: {error}") from error
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
     return StatedConsent(_text(stated, "purpose", 200), _text(stated, "given_by", 200), until)
 
 

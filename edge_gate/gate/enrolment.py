@@ -72,7 +72,7 @@ class Enrolment:
         if not self.complete:
             raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views were taken")
         halves = [normalised(np.mean(self._vectors[start::2], axis=0, dtype=np.float32)) for start in (0, 1)]
-        if float(halves[0] @ halves[1]) < self.alike:
+        if not float(halves[0] @ halves[1]) >= self.alike:
             raise EnrolmentFailed("the views differ too much. Was one person alone in front of the camera?")
         return normalised(np.mean(self._vectors, axis=0, dtype=np.float32))
 

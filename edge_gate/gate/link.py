@@ -14,6 +14,7 @@ from typing import Final
 
 from edge_gate.clock import Clock
 from edge_gate.errors import AlreadyRunning, WireError
+from edge_gate.gate.allowance import Allowance
 from edge_gate.wire import LARGEST_BYTES, Command, Health, Refusal, Sighting, Verb, unpack
 
 # The eye works at 15 pictures a second; twice that is plenty, and it bounds what could be smuggled out in the numbers.
@@ -21,6 +22,17 @@ MOST_MESSAGES_PER_S: Final = 30
 OLDEST_NS: Final = 2_000_000_000
 # Messages taken from the socket in one go, so that a flood cannot keep the gate from its door.
 BATCH: Final = 32
+# Messages that may be refused before the eye is dropped: a bad second is nothing, a flood would keep the gate busy.
+MOST_REFUSED: Final = 1000
+REFUSED_PER_S: Final = 300
+# How often an eye may come: one that is started again and again, or dropped again and again, costs rows and lines.
+MOST_JOINS: Final = 20
+JOINS_PER_S: Final = 0.2
+# Lines in the journal about whoever is turned away.
+MOST_LINES: Final = 20
+LINES_PER_S: Final = 0.1
+# Callers who wait until the gate takes them.
+BACKLOG: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 _log = logging.getLogger(__name__)
 
@@ -45,7 +57,7 @@ def listen(path: Path, kind: socket.SocketKind, mode: int) -> socket.socket:
     server = socket.socket(socket.AF_UNIX, kind)
     server.bind(str(path))
     path.chmod(mode)
-    server.listen(8)
+    server.listen(BACKLOG)
     server.setblocking(False)
     return server
 
@@ -54,34 +66,54 @@ class EyeLink:
     """Accepts one eye at a time and hands on only messages that are well formed, fresh, in order and not too many."""
 
     def __init__(
-        self, path: Path, eye_user: str, model_id: bytes, clock: Clock, on_gone: Callable[[socket.socket], None]
+        self,
+        path: Path,
+        eye_user: str,
+        model_id: bytes,
+        dimensions: int,
+        clock: Clock,
+        on_gone: Callable[[socket.socket], None],
     ) -> None:
-        """Listen on ``path``. ``on_gone`` is called with an eye's connection just before it is closed."""
+        """Listen on ``path`` for the eye of a model whose embeddings have so many ``dimensions``; 0: not known.
+
+        ``on_gone`` is called with an eye's connection just before it is closed.
+        """
         self._clock = clock
         self._on_gone = on_gone
         self._model_id = model_id
+        self._dimensions = dimensions
         self._allowed = {0, os.getuid(), *({pwd.getpwnam(eye_user).pw_uid} if eye_user else ())}
         self.server = listen(path, socket.SOCK_SEQPACKET, 0o660)
         self.connection: socket.socket | None = None
         self.process: int | None = None
         self.health: Health | None = None
         self.refused = 0
+        self.turned_away = 0
+        self.gone_because = ""
         self._last: dict[type, tuple[int, int]] = {}
-        self._allowance = float(MOST_MESSAGES_PER_S)
-        self._refilled_ns = clock.monotonic_ns()
+        now = clock.monotonic_ns()
+        self._allowance = Allowance(MOST_MESSAGES_PER_S, MOST_MESSAGES_PER_S, now)
+        self._patience = Allowance(MOST_REFUSED, REFUSED_PER_S, now)
+        self._joins = Allowance(MOST_JOINS, JOINS_PER_S, now)
+        self._lines = Allowance(MOST_LINES, LINES_PER_S, now)
         self._commands = 0
 
     def accept(self) -> bool:
-        """Take a waiting eye. Returns whether it is now the eye; a stranger, or a second eye, is turned away."""
+        """Take a waiting eye. Returns whether it is now the eye; a stranger, a second eye, or one that comes too often
+        is turned away."""
         connection, _ = self.server.accept()
         pid, uid, _ = peer(connection)
+        now = self._clock.monotonic_ns()
         if uid not in self._allowed:
-            _log.error("process %d of user %d tried to be the eye and was turned away", pid, uid)
+            self._turn_away(f"process {pid} of user {uid} tried to be the eye")
         elif self.connection is not None:
-            _log.error("process %d tried to be a second eye and was turned away", pid)
+            self._turn_away(f"process {pid} tried to be a second eye")
+        elif not self._joins.spend(now):
+            self._turn_away(f"process {pid} comes as the eye again and again")
         else:
             connection.setblocking(False)
             self.connection, self.process = connection, pid
+            self._patience = Allowance(MOST_REFUSED, REFUSED_PER_S, now)
             _log.info("the eye is connected (process %d)", pid)
             return True
         connection.close()
@@ -129,6 +161,7 @@ class EyeLink:
         """End the connection; the eye's supervisor or the eye itself will come again."""
         connection, self.connection, self.health, self.process = self.connection, None, None, None
         if connection is not None:
+            self.gone_because = reason
             _log.warning("the eye was disconnected: %s", reason)
             self._on_gone(connection)
             connection.close()
@@ -146,7 +179,10 @@ class EyeLink:
             raise WireError("eye", f"sequence {message.sequence} after {last}")
         self._last[type(message)] = (message.eye, message.sequence)
         at_ns = message.sent_ns if isinstance(message, Health) else message.captured_ns
-        if not 0 <= self._clock.monotonic_ns() - at_ns <= OLDEST_NS or not self._spend():
+        now = self._clock.monotonic_ns()
+        if not 0 <= now - at_ns <= OLDEST_NS or not self._allowance.spend(now):
+            if not self._patience.spend(now):
+                raise WireError("eye", "a flood of messages that are too many, or too old")
             self.refused += 1
             return None
         if isinstance(message, Health):
@@ -154,15 +190,13 @@ class EyeLink:
             return message
         if message.refusal is Refusal.NONE and message.model_id != self._model_id:
             raise WireError("eye", f"it runs model {message.model_id.hex()}, the gate expects {self._model_id.hex()}")
+        if message.embedding:  # what is not of one length cannot be fused
+            self._dimensions = self._dimensions or len(message.embedding)
+            if len(message.embedding) != self._dimensions:
+                raise WireError("eye", f"{len(message.embedding)} components, not {self._dimensions}")
         return message
 
-    def _spend(self) -> bool:
-        """Token bucket: one second's worth may come at once, no more."""
-        now = self._clock.monotonic_ns()
-        earned = (now - self._refilled_ns) / 1e9 * MOST_MESSAGES_PER_S
-        self._allowance = min(self._allowance + earned, float(MOST_MESSAGES_PER_S))
-        self._refilled_ns = now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
+    def _turn_away(self, who: str) -> None:
+        self.turned_away += 1
+        if self._lines.spend(self._clock.monotonic_ns()):
+            _log.error("%s and was turned away", who)

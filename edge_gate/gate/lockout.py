@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who was refused, how often, and when that is enough: bounds what refusals can cost, in time and in rows.
 
-A user who is refused too often is not listened to for a while. Each refusal until then is a row in the audit log, and
+A user who is refused too often is not listened to for a while, and one who changes things faster than people do is
+refused. Each refusal until then is a row in the audit log, and
 so is the lock-out; what is refused beyond the log's allowance is counted and told as one number an hour later. So a
 flood costs the disk a bounded number of rows, whoever sends it.
 """
@@ -13,10 +14,15 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from edge_gate.gate.allowance import Allowance
+
 REFUSALS: Final = 5
 WITHIN_NS: Final = 60 * 10**9
 LOCKED_NS: Final = 300 * 10**9
 ROWS_PER_HOUR: Final = 60
+# What one user may change at once, and then each second: each change is a row or two that stay.
+MOST_CHANGES: Final = 60
+CHANGES_PER_S: Final = 0.1
 _HOUR_NS: Final = 3600 * 10**9
 # Users that are remembered; the one seen longest ago is forgotten first.
 MOST_USERS: Final = 1024
@@ -41,6 +47,7 @@ class Lockouts:
 
     def __init__(self) -> None:
         self._users: OrderedDict[int, _User] = OrderedDict()
+        self._changes: OrderedDict[int, Allowance] = OrderedDict()
         self._hour_began_ns = -_HOUR_NS
         self._rows = 0
         self._untold = 0
@@ -52,6 +59,14 @@ class Lockouts:
             return 0
         self._untold += 1
         return -(-(user.locked_until_ns - now_ns) // 10**9)
+
+    def may_change(self, uid: int, now_ns: int) -> bool:
+        """Count a change that a user asks for, and return whether it is not one too many. Root has no more of them."""
+        allowance = self._changes.setdefault(uid, Allowance(MOST_CHANGES, CHANGES_PER_S, now_ns))
+        self._changes.move_to_end(uid)
+        if len(self._changes) > MOST_USERS:
+            self._changes.popitem(last=False)
+        return allowance.spend(now_ns)
 
     def refused(self, uid: int, now_ns: int) -> Note:
         """Count a refusal, and return what is to be written of it. Root (uid 0) is never locked out."""

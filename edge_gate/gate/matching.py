@@ -32,8 +32,9 @@ def unit_vector(embedding: bytes) -> Vector:
 
 
 def normalised(vector: Vector) -> Vector:
-    """Return the vector scaled to length 1."""
-    return vector / np.float32(np.linalg.norm(vector))
+    """Return the vector scaled to length 1; one without a direction stays without, and is like nobody."""
+    length = np.float32(np.linalg.norm(vector))
+    return vector / length if length > 0 else np.zeros_like(vector)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

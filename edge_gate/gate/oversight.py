@@ -15,10 +15,10 @@ from typing import Any, Final, Protocol
 from edge_gate.audit_chain import KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.clock import Clock
 from edge_gate.config import Config
-from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError
+from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError, WireError
 from edge_gate.gate import roles
 from edge_gate.gate.approvals import Approvals, Request
-from edge_gate.gate.lockout import Lockouts, Note
+from edge_gate.gate.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.membership import Membership
 from edge_gate.gate.origins import Origins
 from edge_gate.gate.roles import SECOND, VERBS, Role
@@ -115,9 +115,12 @@ class Oversight:
         self._membership.meet(uid, held)
 
     def authorise(self, caller: Known, verb: str) -> None:
-        """Let somebody use a verb, or not. Raises LockedOut or NotAllowed."""
+        """Let somebody use a verb, or not. Raises LockedOut, NotAllowed, or WireError for too many changes."""
         self._listen(caller.uid)
         self._role(caller, VERBS[verb].roles, verb)
+        if VERBS[verb].changes and not self._lockouts.may_change(caller.uid, self._clock.monotonic_ns()):
+            self._refuse(caller.uid, verb)
+            raise WireError("control", f"more than {MOST_CHANGES} changes; wait {1 / CHANGES_PER_S:g} s for each more")
 
     def acted(
         self, caller: Known, verb: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None

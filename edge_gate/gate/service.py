@@ -19,6 +19,7 @@ from edge_gate import cards, guidance
 from edge_gate.clock import Clock
 from edge_gate.config import Config
 from edge_gate.errors import NoOperatingPoint, RelayError, StoreError
+from edge_gate.gate.allowance import Allowance
 from edge_gate.gate.control import ControlServer
 from edge_gate.gate.desk import Desk
 from edge_gate.gate.door import Door
@@ -41,6 +42,9 @@ from edge_gate.wire import CameraState, Health, Sighting
 
 # How often the loop turns when nothing happens: consents expire, approaches end, the watchdog is fed.
 IDLE_S: Final = 0.25
+# Events that the eye alone can cause, at once and then each second: one that was taken over fills no disk.
+MOST_SEEN: Final = 600
+SEEN_PER_S: Final = 0.5
 GALLERY_REFRESH_NS: Final = 60_000_000_000
 _log = logging.getLogger(__name__)
 
@@ -66,20 +70,23 @@ class Gate:
         self.keyring_watch = KeyringWatch(self)
         self.transform, self._protected = renewal.prepare(store)
         # Drawing the axes takes a moment, in which an approach could be lost: now, not in the middle of an enrolment.
-        if shape := self.card.fields["output"].get("shape"):
-            self.transform.axes(int(shape[-1]))
+        if self.card.dimensions:
+            self.transform.axes(self.card.dimensions)
         self.gallery = Gallery.of((), (), self.transform)
         self._opened: dict[bytes, templates.Template] = {}
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self._camera = CameraState.STARTING
+        self._seen = Allowance(MOST_SEEN, SEEN_PER_S, self.started_ns)
+        self._unseen = 0
         self._started = self._stopping = False
         self.sealed = Sealed(Wall(0))
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
-        self.link = EyeLink(sockets.eye, sockets.eye_user, self.card.model_id, clock, self._eye_gone)
+        model = self.card.model_id, self.card.dimensions
+        self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._eye_gone)
         self.desk = Desk(self)
-        self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle)
+        self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle, clock)
         let_in(sockets.control, groups(config))
         self._selector.register(self.link.server, selectors.EVENT_READ, self._accept_eye)
         # A pair of sockets through which a signal handler wakes the loop.
@@ -194,6 +201,7 @@ class Gate:
                 "loop_p95_ms": round(health.loop_p95_ms, 1) if health else None,
                 "frames": health.frames if health else None,
                 "messages_refused": self.link.refused,
+                "turned_away": self.link.turned_away,
             },
             "store": {"fault": self._store_fault},
             "keyring": {"fault": self.store.keyring.suspect or None},
@@ -230,28 +238,37 @@ class Gate:
         except StoreError as error:
             self._note_store_fault(error)
 
+    def _record_seen(self, kind: str, **said: Any) -> None:
+        """Record what the eye alone can cause; what is too much is counted, and the next event says how much it was."""
+        if not self._seen.spend(self.clock.monotonic_ns()):
+            self._unseen += 1
+            return
+        if self._unseen:
+            said["detail"] = {**said.get("detail", {}), "not_written_down": self._unseen}
+            self._unseen = 0
+        self.record(kind, **said)
+
     def _note_store_fault(self, error: StoreError) -> None:
         if self._store_fault != str(error):
             _log.error("%s", error)
         self._store_fault = str(error)
 
     def _patience_s(self) -> float:
-        due = self.door.due_ns
-        if due is None:
-            return IDLE_S
-        return min(IDLE_S, max(0.0, (due - self.clock.monotonic_ns()) / 1e9))
+        due, asked = self.door.due_ns, self.control.patience_s()
+        door_s = IDLE_S if due is None else max(0.0, (due - self.clock.monotonic_ns()) / 1e9)
+        return min(IDLE_S, door_s, IDLE_S if asked is None else asked)
 
     def _accept_eye(self) -> None:
         if self.link.accept() and self.link.connection is not None:
             self._selector.register(self.link.connection, selectors.EVENT_READ, self._hear)
-            self.record("eye joined")
+            self._record_seen("eye joined")
             self.oversight.origins.look()
             self.desk.greet_eye()
 
     def _eye_gone(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
         self._camera = CameraState.STARTING
-        self.record("eye lost")
+        self._record_seen("eye lost", detail={"reason": self.link.gone_because})
 
     def _hear(self) -> None:
         for message in self.link.receive():
@@ -265,7 +282,7 @@ class Gate:
             return
         faults = (CameraState.STARTING, CameraState.WORKING)
         if health.camera not in faults or self._camera not in faults:
-            self.record("camera", detail={"state": health.camera.name.lower()})
+            self._record_seen("camera", detail={"state": health.camera.name.lower()})
         self._camera = health.camera
 
     def _see(self, sighting: Sighting) -> None:
@@ -311,7 +328,7 @@ class Gate:
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
         if approach.attempt == 1:  # one person who stands there is one event, however often they are compared
-            self.record("refused", score=decision.comparison_score)
+            self._record_seen("refused", score=decision.comparison_score)
             _log.info("refused")
         self._next_attempt(approach)
 
@@ -329,4 +346,4 @@ class Gate:
             return
         reasons = approach.refusals.most_common(1)
         detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
-        self.record("unclear", detail=detail)
+        self._record_seen("unclear", detail=detail)

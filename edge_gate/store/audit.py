@@ -27,6 +27,7 @@ from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
 from edge_gate.clock import iso
 from edge_gate.errors import StoreError
 from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
 
 LONGEST_DETAIL_BYTES: Final = 4096
 _SALT_BYTES: Final = 32
@@ -101,20 +102,23 @@ class AuditLog:
 
 def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:
     """Return at most ``limit`` rows from number ``first`` on, oldest first."""
-    found = store.rows("SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
-    return [Row(**row) for row in found]
+    with understood(store.path):
+        found = store.rows("SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
+        return [Row(**row) for row in found]
 
 
 def checkpoints(store: Store, *, first: int = 1, limit: int = 200) -> list[Checkpoint]:
     """Return at most ``limit`` checkpoints for rows from number ``first`` on, oldest first."""
-    found = store.rows("SELECT * FROM audit_checkpoint WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
-    return [Checkpoint(**row) for row in found]
+    with understood(store.path):
+        found = store.rows("SELECT * FROM audit_checkpoint WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
+        return [Checkpoint(**row) for row in found]
 
 
 def latest(store: Store, verb: str) -> Row | None:
     """Return the last row with this verb."""
     found = store.rows("SELECT * FROM audit WHERE verb = ? ORDER BY seq DESC LIMIT 1", (verb,))
-    return Row(**found[0]) if found else None
+    with understood(store.path):
+        return Row(**found[0]) if found else None
 
 
 def count(store: Store, verbs: Sequence[str], since: datetime) -> int:

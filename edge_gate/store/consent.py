@@ -16,6 +16,7 @@ from typing import Any
 from edge_gate.clock import iso
 from edge_gate.errors import EnrolmentFailed, ResidentUnknown
 from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
 
 
 class State(enum.StrEnum):
@@ -80,7 +81,8 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
         " ORDER BY until DESC LIMIT 1",
         (resident_id, iso(at)),
     )
-    return _consent(rows[0]) if rows else None
+    with understood(store.path):
+        return _consent(rows[0]) if rows else None
 
 
 def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Withdrawn:
@@ -104,8 +106,9 @@ def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = l
 def everyones(store: Store) -> dict[str, list[Consent]]:
     """Return each resident's consents by resident id, oldest first."""
     found: dict[str, list[Consent]] = {}
-    for row in store.rows("SELECT * FROM consent ORDER BY given_at, rowid"):
-        found.setdefault(row["resident_id"], []).append(_consent(row))
+    with understood(store.path):
+        for row in store.rows("SELECT * FROM consent ORDER BY given_at, rowid"):
+            found.setdefault(row["resident_id"], []).append(_consent(row))
     return found
 
 

@@ -22,13 +22,14 @@ from edge_gate.clock import Clock, iso
 from edge_gate.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
 from edge_gate.store import schema
-from edge_gate.store.faults import faults
+from edge_gate.store.faults import faults, understood
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.pending import keys_in_use
 from edge_gate.store.sealing import VECTOR, seal_row
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+_WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
 
 
 class Store:
@@ -82,12 +83,18 @@ class Store:
         before anything was changed.
         """
         key, ring_key = keys_in_use(path, key)
-        with closing(connections.look(path, key)) as seen, faults(path):
+        with closing(connections.look(path, key)) as seen, understood(path):
             applied = schema.applied_steps(_database(seen))
+            moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
+            strange = schema.strange_tables(_database(seen), applied)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
+        if moving:  # nothing of ours runs by itself or is made up when it is read
+            raise StoreCorrupt(path, f"{moving[0]!r} in it is a trigger, a view or a virtual table, and none of ours")
+        if strange:
+            raise StoreCorrupt(path, f"its table {strange[0]} is not as edge-gate makes it")
         keyring = _keyring(keyring_path(path), ring_key, new=schema.SEALING_STEP not in applied)
         with faults(path):
             store = cls(path, clock, connections.connect(path, key, "rw"), keyring)
@@ -100,7 +107,8 @@ class Store:
 
     def _prepare(self, *, migrating: bool) -> None:
         if migrating:
-            self._migrate()
+            with understood(self.path):
+                self._migrate()
         # A power cut may have come between forgetting someone and emptying the log of their old pages.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
             self.empty_log()

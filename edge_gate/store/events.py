@@ -18,6 +18,7 @@ from typing import Any, Final
 from edge_gate.clock import iso
 from edge_gate.errors import StoreError
 from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
 
 LONGEST_DETAIL_BYTES: Final = 1024
 
@@ -111,10 +112,14 @@ def unfinished(store: Store) -> list[Event]:
 
 
 def _select(store: Store, where: str, values: Sequence[Any] = ()) -> list[Event]:
-    return [_event(row) for row in store.rows(_EVENTS + where, values)]
+    with understood(store.path):
+        return [_event(row) for row in store.rows(_EVENTS + where, values)]
 
 
 def _event(row: dict[str, Any]) -> Event:
     ended = row["outcome_at"] and datetime.fromisoformat(row["outcome_at"])
-    read = {"at": datetime.fromisoformat(row["at"]), "outcome_at": ended, "detail": json.loads(row["detail"])}
+    detail = json.loads(row["detail"])
+    if not isinstance(detail, dict):
+        raise TypeError("the detail of an event is no object")
+    read = {"at": datetime.fromisoformat(row["at"]), "outcome_at": ended, "detail": detail}
     return Event(**(row | read))

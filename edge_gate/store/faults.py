@@ -8,13 +8,15 @@ The result codes are SQLite's (sqlite.org/rescode.html); sqlcipher3's exceptions
 from __future__ import annotations
 
 import os
+import sqlite3
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlcipher3 import dbapi2
 
-from edge_gate.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
+from edge_gate.errors import EdgeGateError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
 from edge_gate.store.files import trouble_beside
 
 
@@ -25,8 +27,26 @@ def faults(path: Path) -> Iterator[None]:
         yield
     except dbapi2.Error as error:
         raise _explained(path, error) from error
+    except sqlite3.Error as error:  # what sqlite_utils itself finds wrong, such as a reference to nobody
+        raise StoreCorrupt(path, str(error)) from error
     except UnicodeEncodeError as error:
         raise StoreError(path, "a text that is not Unicode cannot be stored") from error
+
+
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while the rows of a store are made into values into StoreCorrupt.
+
+    A row that this program wrote can be read. One that cannot is somebody else's, who has the key: in a backup that was
+    put back, say. Nothing but reading belongs inside the block.
+    """
+    try:
+        with faults(path):
+            yield
+    except EdgeGateError:
+        raise
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError, struct.error) as error:
+        raise StoreCorrupt(path, f"a row was not written by edge-gate ({error})") from error
 
 
 def why_unwritable(path: Path) -> str:

@@ -197,14 +197,10 @@ class Keyring:
             raise KeyringDamaged(self.path)
         try:
             plain = decrypt(self._sealing_key, content[len(MAGIC) :], magic)
-        except DoesNotOpen as error:
+            seed, generation, keys, tombstones = _parsed(plain, counts=magic == MAGIC)
+        except (DoesNotOpen, ValueError) as error:
             raise KeyringDamaged(self.path) from error
-        self._seed, plain = plain[:KEY_BYTES], plain[KEY_BYTES:]
-        self.generation = 0
-        if magic == MAGIC:
-            (self.generation,) = _GENERATION.unpack_from(plain)
-            plain = plain[_GENERATION.size :]
-        self._keys, self._tombstones = _parsed(plain)
+        self._seed, self.generation, self._keys, self._tombstones = seed, generation, keys, tombstones
         self.expect(self.generation)
 
     def _change(self, what: Callable[[], None], *, counts: bool = True) -> None:
@@ -246,12 +242,23 @@ class Keyring:
         return MAGIC + encrypt(self._sealing_key, plain, MAGIC)
 
 
-def _parsed(plain: bytes) -> tuple[dict[bytes, bytes], set[bytes]]:
-    """Take apart what only this module can have sealed: keys and tombstones."""
+def _parsed(plain: bytes, *, counts: bool) -> tuple[bytes, int, dict[bytes, bytes], set[bytes]]:
+    """Take apart what was sealed: seed, generation (0 where it ``counts`` none), keys and tombstones.
+
+    Raises ValueError for what this module does not write, though the key fits.
+    """
+    seed, rest = plain[:KEY_BYTES], plain[KEY_BYTES:]
+    generation = 0
+    if counts:
+        (generation,) = _GENERATION.unpack(rest[: _GENERATION.size].ljust(_GENERATION.size, b"\0"))
+        rest = rest[_GENERATION.size :]
     record = _ID_BYTES + KEY_BYTES
     start = _COUNT.size
-    (count,) = _COUNT.unpack_from(plain)
+    (count,) = _COUNT.unpack(rest[:start].ljust(_COUNT.size, b"\0"))
     end = start + count * record
-    keys = {plain[at : at + _ID_BYTES]: plain[at + _ID_BYTES : at + record] for at in range(start, end, record)}
-    stones = {plain[at : at + _ID_BYTES] for at in range(end + _COUNT.size, len(plain), _ID_BYTES)}
-    return keys, stones
+    (stone_count,) = _COUNT.unpack(rest[end : end + _COUNT.size].ljust(_COUNT.size, b"\0"))
+    if len(rest) != end + _COUNT.size + stone_count * _ID_BYTES:
+        raise ValueError("its length does not fit what it counts")
+    keys = {rest[at : at + _ID_BYTES]: rest[at + _ID_BYTES : at + record] for at in range(start, end, record)}
+    stones = {rest[at : at + _ID_BYTES] for at in range(end + _COUNT.size, len(rest), _ID_BYTES)}
+    return seed, generation, keys, stones

@@ -22,12 +22,13 @@ from typing import Final
 
 from edge_gate.errors import KeyringDamaged, WrongKey
 from edge_gate.store import connection
-from edge_gate.store.files import appearing, own_like
+from edge_gate.store.files import appearing, explained, own_like
 from edge_gate.store.keyring import Keyring, keyring_path
 from edge_gate.store.sealing import KEY_BYTES, NONCE_BYTES, TAG_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGROTA1\0"
 _SLOT_BYTES: Final = NONCE_BYTES + KEY_BYTES + TAG_BYTES
+_BYTES: Final = len(MAGIC) + 2 * _SLOT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,15 @@ def write(store_path: Path, change: Change) -> None:
 
 def read(store_path: Path, key: bytes) -> Change | None:
     """Return the change that is under way, by its old or its new key; None where there is none for this key."""
+    path = pending_path(store_path)
     try:
-        content = pending_path(store_path).read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_BYTES + 1)
     except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise explained(path, error) from error
+    if len(content) != _BYTES or not content.startswith(MAGIC):
         return None
     first, second = content[len(MAGIC) :][:_SLOT_BYTES], content[len(MAGIC) + _SLOT_BYTES :]
     try:

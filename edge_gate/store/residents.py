@@ -15,6 +15,7 @@ from edge_gate.clock import iso
 from edge_gate.errors import EnrolmentFailed, NameTaken, ResidentUnknown
 from edge_gate.store import consent
 from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
 from edge_gate.store.schema import FORGOTTEN
 
 LONGEST_NAME: Final = 100
@@ -79,7 +80,8 @@ def find(store: Store, name_or_id: str) -> Resident:
     )
     if not found:
         raise ResidentUnknown(name_or_id)
-    return _resident(found[0])
+    with understood(store.path):
+        return _resident(found[0])
 
 
 def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
@@ -91,7 +93,8 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
         " LEFT JOIN template ON template.resident_id = resident.id AND model_id = ? ORDER BY name",
         (model_id,),
     )
-    return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
+    with understood(store.path):
+        return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
 
 
 def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Forgotten:
@@ -112,7 +115,8 @@ def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lamb
 
 def everyone_known(store: Store) -> list[Resident]:
     """Return all residents, whatever their consent."""
-    return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
+    with understood(store.path):
+        return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
 
 
 def remove_rows(store: Store, resident: Resident, record: Callable[[], object] = lambda: None) -> Forgotten:

@@ -36,6 +36,9 @@ FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 # From this step on templates are sealed.
 SEALING_STEP: Final = "0002_sealed_templates"
 
+# What that step leaves to be sealed and dropped in the same transaction.
+UNSEALED: Final = "template_unsealed"
+
 PERSONAL_TABLES: Final = ("consent", "template", "template_key", "audit_subject", "resident")
 
 _TABLES: Final = (
@@ -146,6 +149,31 @@ def applied_steps(database: Database) -> list[str]:
     return [each.name for each in _migrations().applied(database)]
 
 
+def strange_tables(database: Database, applied: list[str]) -> list[str]:
+    """Return the tables, of those that the applied steps make, whose columns are not as the steps made them.
+
+    STRICT tables hold what their columns say; another one in the place of ours could hold anything.
+    """
+    fresh = Database(memory=True, recursive_triggers=False, execute_plugins=False)
+    try:
+        _migrations(applied).apply(fresh)
+        wanted, found = _shapes(fresh), _shapes(database)
+    finally:
+        fresh.close()
+    return sorted(name for name, shape in wanted.items() if found.get(name) != shape)
+
+
+def _shapes(database: Database) -> dict[str, tuple[bool, list[tuple[str, str]]]]:
+    """Return for each table of ours whether it is STRICT, and the names and types of its columns."""
+    listed = database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+    columns = "SELECT name, type FROM pragma_table_xinfo(?) ORDER BY cid"
+    return {
+        name: (bool(strict), [(column, kind) for column, kind in database.execute(columns, [name])])
+        for name, strict in listed.fetchall()
+        if not name.startswith(("sqlite_", "_sqlite_")) and name != UNSEALED
+    }
+
+
 def _first_tables(database: Database) -> None:
     for statement in _TABLES:
         database.execute(statement)
@@ -192,8 +220,9 @@ def known_steps() -> list[str]:
     return [name for name, _ in _STEPS]
 
 
-def _migrations() -> Migrations:
+def _migrations(only: list[str] | None = None) -> Migrations:
     migrations = Migrations("edge-gate")
     for name, step in _STEPS:
-        migrations(name=name)(step)
+        if only is None or name in only:
+            migrations(name=name)(step)
     return migrations

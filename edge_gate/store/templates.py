@@ -19,6 +19,7 @@ from edge_gate.clock import iso
 from edge_gate.errors import ConsentMissing, EnrolmentFailed, ResidentUnknown
 from edge_gate.store import consent
 from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
 from edge_gate.store.residents import find
 from edge_gate.store.sealing import CODE, NONCE_BYTES, VECTOR, DoesNotOpen, open_row, seal_row
 from edge_gate.wire import MAX_DIMENSIONS, MODEL_ID_BYTES
@@ -122,13 +123,14 @@ def opened_row(store: Store, row: dict[str, Any]) -> Template | None:
 
 def plain_row(store: Store, row: dict[str, Any], version: bytes) -> bytes | None:
     """Return what was sealed in a row as this version (sealing.py), or None where its owner's key does not open it."""
-    key = store.keyring.data_key(row["resident_id"])
-    if key is None:
-        return None
-    try:
-        return open_row(key, _TABLE, row["resident_id"], row["model_id"], row["sealed"], version)
-    except DoesNotOpen:
-        return None
+    with understood(store.path):
+        key = store.keyring.data_key(row["resident_id"])
+        if key is None:
+            return None
+        try:
+            return open_row(key, _TABLE, row["resident_id"], row["model_id"], row["sealed"], version)
+        except DoesNotOpen:
+            return None
 
 
 def seal_of(row: dict[str, Any]) -> bytes:

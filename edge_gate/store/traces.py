@@ -27,6 +27,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from edge_gate.errors import StoreCorrupt, StoreMissing, WrongKey
+from edge_gate.store.files import explained
 
 PAGE_BYTES: Final = 4096
 _IV_BYTES, _MAC_BYTES, _SALT_BYTES = 16, 64, 16
@@ -54,7 +55,8 @@ class Found:
 def words_for(text: str) -> Words:
     """Return the forms in which an identifier or a name may stand in a store."""
     text = unicodedata.normalize("NFC", text).strip()
-    forms = {text.encode(), json.dumps(text)[1:-1].encode()}
+    # An argument that is not UTF-8 is searched for as the bytes that it was.
+    forms = {text.encode(errors="surrogateescape"), json.dumps(text)[1:-1].encode()}
     with suppress(ValueError):
         forms |= {str(uuid.UUID(text)).encode(), uuid.UUID(text).bytes}
     return {text: tuple(sorted(forms))}
@@ -88,24 +90,30 @@ def _searched(path: Path, key: bytes, words: Words) -> Found:
 def _pages(path: Path, key: bytes) -> Iterator[bytes | None]:
     """Yield every page in the clear, None for one that does not decrypt."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            first = file.read(PAGE_BYTES)
+            if len(first) < PAGE_BYTES:
+                raise StoreCorrupt(path, "it is shorter than a page")
+            mac_salt = bytes(byte ^ _MAC_SALT_MASK for byte in first[:_SALT_BYTES])
+            mac_key = hashlib.pbkdf2_hmac("sha512", key, mac_salt, 2, 32)
+            if _clear(first, 1, key, mac_key) is None:
+                raise WrongKey(path)
+            page, number = first, 1
+            while page:
+                yield _clear(page, number, key, mac_key)
+                page, number = file.read(PAGE_BYTES), number + 1
+        log = path.with_name(path.name + "-wal")
+        if not log.exists():
+            return
+        with log.open("rb") as file:
+            file.read(_LOG_HEADER_BYTES)
+            while frame := file.read(_FRAME_HEADER_BYTES + PAGE_BYTES):
+                number = int.from_bytes(frame[:4], "big")
+                yield _clear(frame[_FRAME_HEADER_BYTES:], number, key, mac_key)
     except FileNotFoundError as error:
         raise StoreMissing(path) from error
-    if len(content) < PAGE_BYTES:
-        raise StoreCorrupt(path, "it is shorter than a page")
-    salt = content[:_SALT_BYTES]
-    mac_salt = bytes(byte ^ _MAC_SALT_MASK for byte in salt)
-    mac_key = hashlib.pbkdf2_hmac("sha512", key, mac_salt, 2, 32)
-    if _clear(content[:PAGE_BYTES], 1, key, mac_key) is None:
-        raise WrongKey(path)
-    for number, start in enumerate(range(0, len(content), PAGE_BYTES), 1):
-        yield _clear(content[start : start + PAGE_BYTES], number, key, mac_key)
-    log = path.with_name(path.name + "-wal")
-    frames = log.read_bytes()[_LOG_HEADER_BYTES:] if log.exists() else b""
-    for start in range(0, len(frames), _FRAME_HEADER_BYTES + PAGE_BYTES):
-        number = int.from_bytes(frames[start : start + 4], "big")
-        page = frames[start + _FRAME_HEADER_BYTES : start + _FRAME_HEADER_BYTES + PAGE_BYTES]
-        yield _clear(page, number, key, mac_key)
+    except OSError as error:
+        raise explained(path, error) from error
 
 
 def _clear(page: bytes, number: int, key: bytes, mac_key: bytes) -> bytes | None:

@@ -80,10 +80,10 @@ def recorded_kinds() -> set[str]:
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
-                and node.func.attr in ("record", "append")
+                and node.func.attr in ("record", "_record_seen", "append")
             ):
                 texts = [each for argument in node.args[:2] for each in ast.walk(argument)]
-                if node.func.attr == "record" or (
+                if node.func.attr in ("record", "_record_seen") or (
                     isinstance(node.func.value, ast.Name) and node.func.value.id == "events"
                 ):
                     kinds |= {

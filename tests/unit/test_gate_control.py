@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edge_gate.client import GateRefused, ask, converse
+from edge_gate.gate.control import MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
 from tests.unit.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
 
@@ -88,6 +89,31 @@ def test_a_bad_request_gets_a_clear_error_and_harms_nobody(tmp_path: Path, board
         assert ask(settings, "status")["door"]["state"] == "secure"
 
 
+@pytest.mark.parametrize("until", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_consent_until_a_date_that_utc_does_not_know_is_refused_before_the_camera_is_used(
+    tmp_path: Path, board: BoardSimulator, until: str
+) -> None:
+    """Else the gate would end when it wrote the consent down, at the end of the enrolment."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        RawEye(settings.sockets.eye, gate.card.model_id)
+        with pytest.raises(GateRefused, match="not a date"):
+            ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": until})
+        assert not ask(settings, "status")["enrolling"]
+
+
+def test_half_a_character_pair_in_a_request_comes_back_as_it_was_spelt(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings):
+        for request in (
+            rb'{"verb": "\ud800"}',
+            rb'{"verb": "approve", "id": "\ud800"}',
+            rb'{"verb": "withdraw", "name": "A\ud800"}',
+            rb'{"verb": "audit-about", "name": "\ud800"}',
+            rb'{"verb": "events", "kind": "\ud800"}',
+        ):
+            assert "error" in say(settings.sockets.control, request + b"\n")
+        assert ask(settings, "status")["door"]["state"] == "secure"
+
+
 def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = RawEye(settings.sockets.eye, gate.card.model_id)
@@ -112,10 +138,10 @@ def test_a_caller_who_never_reads_is_cut_off_and_the_rest_is_served(tmp_path: Pa
         assert ask(settings, "status")["door"]["state"] == "secure"
 
 
-def test_too_many_callers_are_told_so(tmp_path: Path, board: BoardSimulator) -> None:
+def test_too_many_callers_of_one_user_are_told_so(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (_, settings), ExitStack() as stack:
-        for _ in range(8):
+        for _ in range(MOST_OF_ONE_USER):
             idle = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             idle.connect(str(settings.sockets.control))
-        with pytest.raises(GateRefused, match="8 callers"):
+        with pytest.raises(GateRefused, match="4 callers of this user"):
             ask(settings, "status")

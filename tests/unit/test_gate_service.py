@@ -19,6 +19,8 @@ from edge_gate import config
 from edge_gate.cli.status import find_faults
 from edge_gate.client import GateRefused, ask
 from edge_gate.errors import EdgeGateError, StoreFull
+from edge_gate.gate.allowance import Allowance
+from edge_gate.gate.link import MOST_JOINS, MOST_REFUSED
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.store.events import append
 from tests.unit.clerk import BERT, ROLES, Clerk
@@ -109,6 +111,7 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         {"refusal": 77},
         {"sequence": 1},
         {"dimensions": 300},
+        {"dimensions": 64, "embedding": embedding(1)[:64]},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -139,15 +142,51 @@ def test_sightings_of_another_time_are_not_used(tmp_path: Path, board: BoardSimu
     assert not any(change.on for change in board.history)
 
 
-def test_a_flood_of_sightings_is_cut_to_the_rate_and_the_door_still_answers(
+def test_too_many_sightings_are_cut_to_the_rate_and_the_door_still_answers(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        for number in range(3000):
+        for number in range(MOST_REFUSED):
             eye.see(embedding(1, seed=number))
         assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
-        assert ask(settings, "status")["eye"]["messages_refused"] > 2500
+        assert ask(settings, "status")["eye"]["messages_refused"] > MOST_REFUSED - 200
+
+
+def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_turned_away(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        with pytest.raises(ConnectionError):
+            for number in range(10 * MOST_REFUSED):
+                eye.see(embedding(1, seed=number % 9))
+        assert "flood" in events(settings, "eye lost")[0]["detail"]["reason"]
+        for number in range(2 * MOST_JOINS):
+            another = RawEye(settings.sockets.eye, gate.card.model_id, eye=100 + number)
+            with suppress(ConnectionError):
+                another.see(embedding(1), version=9)
+                while another.connection.recv(64):
+                    pass
+        status = ask(settings, "status")["eye"]
+        assert not status["connected"] and status["turned_away"] >= MOST_JOINS
+        assert len(events(settings, "eye joined")) <= MOST_JOINS + 2
+
+
+def test_what_an_eye_alone_causes_is_counted_when_it_is_too_much_to_be_written_down(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        gate._seen = Allowance(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
+        for number in range(20):
+            eye.health(camera=2 + number % 2)
+        until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")
+        time.sleep(0.6)
+        eye.health(camera=1)
+        until(lambda: events(settings, "camera")[0]["detail"]["state"] == "working")
+        newest, *before = events(settings, "camera")
+        assert newest["detail"]["not_written_down"] + len(before) == 20
 
 
 def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> None:

@@ -40,7 +40,7 @@ class Held:
 def accepted_bytes(folder: Path, seconds: int, tries_a_second: int) -> tuple[int, int]:
     """Flood the gate's socket; return how many bytes it accepted, and how many were sent."""
     clock = Held()
-    link = EyeLink(folder / "eye.sock", "", MODEL, clock, lambda _: None)
+    link = EyeLink(folder / "eye.sock", "", MODEL, 0, clock, lambda _: None)
     eye = RawEye(folder / "eye.sock", MODEL)
     assert link.accept()
     accepted = sent = 0
@@ -68,7 +68,7 @@ def test_an_honest_eye_stays_far_below_the_bound(tmp_path: Path) -> None:
 
 
 def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: Path) -> None:
-    link = EyeLink(tmp_path / "eye.sock", "", MODEL, Held(), lambda _: None)
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, Held(), lambda _: None)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
         eye.connect(str(tmp_path / "eye.sock"))
         assert link.accept()

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from minisign import KeyPair
 
-from edge_gate import cards, cli, config
+from edge_gate import cards, cli, config, toml_text
 from edge_gate.cli import doctor
 from edge_gate.cli.findings import Patient
 from edge_gate.client import ask
@@ -172,16 +172,16 @@ def test_several_keys_can_be_trusted_so_that_one_can_follow_another(site: Models
 def test_the_bytes_that_were_verified_are_those_that_are_parsed(
     site: Models, card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_bytes, reads = Path.read_bytes, []
+    read, reads = toml_text.content_of, []
 
     def read_then_exchange(path: Path) -> bytes:
-        content = read_bytes(path)
+        content = read(path)
         if path == card:
             reads.append(path)
             card.write_text(card.read_text().replace("threshold = 0.5", "threshold = 0.1"))
         return content
 
-    monkeypatch.setattr(Path, "read_bytes", read_then_exchange)
+    monkeypatch.setattr(toml_text, "content_of", read_then_exchange)
     assert cards.read(site, NAME).threshold("fused", 1e-4).threshold == 0.5
     assert len(reads) == 1
 

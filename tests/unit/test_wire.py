@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 
 from edge_gate import wire
 from edge_gate.errors import WireError
+from tests.unit.peers import sighting
 
 u16 = st.integers(0, 2**16 - 1)
 u64 = st.integers(0, 2**64 - 1)
 number = st.floats(allow_nan=False, allow_infinity=False, width=32)
-qualities = st.builds(wire.Quality, number, number, number, number, number, number, number)
+figure = st.floats(-wire.LARGEST_FIGURE, wire.LARGEST_FIGURE, width=32)
+weight = st.floats(0, 1, width=32)
+qualities = st.builds(wire.Quality, figure, figure, figure, figure, figure, figure, weight)
 
 
 @st.composite
@@ -72,6 +76,24 @@ def test_a_flipped_byte_never_gives_anything_but_a_message_or_a_wire_error(messa
         return
     if isinstance(read, wire.Sighting):
         assert all(map(math.isfinite, (read.quality.weight, read.quality.sharpness)))
+
+
+@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("figure", [3e38, -3e38, math.nan, math.inf, 2e6])
+def test_a_figure_that_would_overflow_what_is_fused_is_refused(at: int, figure: float) -> None:
+    packed = bytearray(sighting(b"\1").pack())
+    wire.unpack(bytes(packed))
+    packed[40 + 4 * at : 44 + 4 * at] = struct.pack("<f", figure)
+    with pytest.raises(WireError):
+        wire.unpack(bytes(packed))
+
+
+@pytest.mark.parametrize("heavy", [-0.1, 1.1])
+def test_a_weight_is_from_nothing_to_one(heavy: float) -> None:
+    packed = bytearray(sighting(b"\1").pack())
+    packed[64:68] = struct.pack("<f", heavy)
+    with pytest.raises(WireError, match="weight"):
+        wire.unpack(bytes(packed))
 
 
 @given(messages, st.integers(1, 400))
