@@ -125,6 +125,23 @@ def test_every_module_and_file_that_a_document_names_exists(path: Path) -> None:
         assert (CHECKOUT / name).exists(), name
 
 
+def test_every_attack_that_the_threat_model_names_is_a_test() -> None:
+    """`make claims` runs them by these names."""
+    text = (DOCS / "threat-model.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text))
+    assert len(named) > 50
+    for file, name in named:
+        assert f"\ndef {name}(" in (CHECKOUT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+def test_every_claim_of_the_threat_model_names_an_attack() -> None:
+    claims, _, _ = (DOCS / "threat-model.md").read_text(encoding="utf-8").partition("## What is not stopped")
+    found = re.findall(r"^- \*\*.*?(?=^- \*\*|^#|\Z)", claims, re.MULTILINE | re.DOTALL)
+    assert len(found) > 30
+    for claim in found:
+        assert "::test_" in claim, claim
+
+
 def shown_commands(text: str) -> list[list[str]]:
     """Return the words of each call of edge-gate in a document's code, inline or in blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
