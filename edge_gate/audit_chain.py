@@ -3,7 +3,10 @@
 
     row k-1 ── hash ──> row k: previous │ seq at actor role verb subject detail ── SHA-256 ──> hash ──> row k+1
                                                                                      │
-                                                  checkpoint: seq, at, hash, key ── Ed25519 ──> signature
+                                           checkpoint, end: seq, at, hash, key ── Ed25519 ──> signature
+
+A checkpoint is signed now and then and stays. The end is signed with each row, and the one before it goes: so a log
+whose end was cut off has no end.
 
 A row's bytes never change, also when a resident is forgotten: ``subject`` is a commitment to whom it is about, made
 with a salt of theirs that is kept elsewhere (edge_gate/store/audit.py).
@@ -17,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -30,10 +33,10 @@ CHECKPOINT_ROWS: Final = 64
 STARTED: Final = "started"
 KEY_CHANGED: Final = "device key changed"
 NEW_KEYRING: Final = "new-keyring"
+END_LOST: Final = "end not signed"
 # Rows with these verbs say with which key the log is signed from there on.
 ANNOUNCING: Final = (STARTED, KEY_CHANGED, NEW_KEYRING)
 _ROW: Final = b"edge-gate audit row 1\n"
-_CHECKPOINT: Final = "edge-gate-checkpoint-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Row:
 class Checkpoint:
     """This device's word that row ``seq`` had ``hash``. ``key`` is the public key, 32 bytes (RFC 8032)."""
 
+    KIND: ClassVar[str] = "edge-gate-checkpoint-1"
+
     seq: int
     at: str
     hash: bytes
@@ -98,11 +103,11 @@ class Checkpoint:
     signature: bytes = b""
 
     def _said(self) -> str:
-        return ",".join((_CHECKPOINT, str(self.seq), self.at, self.hash.hex(), self.key.hex()))
+        return ",".join((self.KIND, str(self.seq), self.at, self.hash.hex(), self.key.hex()))
 
-    def signed(self, key: Ed25519PrivateKey) -> Checkpoint:
+    def signed(self, key: Ed25519PrivateKey) -> Self:
         """Return the same with the signature of ``key``, whose public part it must name."""
-        return Checkpoint(self.seq, self.at, self.hash, self.key, key.sign(self._said().encode()))
+        return type(self)(self.seq, self.at, self.hash, self.key, key.sign(self._said().encode()))
 
     @property
     def genuine(self) -> bool:
@@ -118,7 +123,7 @@ class Checkpoint:
         return f"{self._said()},{self.signature.hex()}"
 
     @classmethod
-    def parse(cls, line: str) -> Checkpoint:
+    def parse(cls, line: str) -> Self:
         """Read what `line` wrote. Raises BadCheckpoint where it is no such line or the signature does not fit it."""
         found = cls.read(line)
         if not found.genuine:
@@ -126,7 +131,7 @@ class Checkpoint:
         return found
 
     @classmethod
-    def read(cls, line: str) -> Checkpoint:
+    def read(cls, line: str) -> Self:
         """Read what `line` wrote, whether the signature fits or not. Raises BadCheckpoint."""
         try:
             kind, seq, at, *rest = line.strip().split(",")
@@ -134,9 +139,17 @@ class Checkpoint:
             found = cls(int(seq), at, digest, key, signature)
         except ValueError as error:
             raise BadCheckpoint("it is not one whole line of `edge-gate audit checkpoint`") from error
-        if kind != _CHECKPOINT or found.line() != line.strip():
+        if kind != cls.KIND or found.line() != line.strip():
             raise BadCheckpoint("it is not one whole line of `edge-gate audit checkpoint`")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class End(Checkpoint):
+    """This device's word that row ``seq`` was the last one. It is signed as another kind of text than a checkpoint, so
+    that no checkpoint passes for the end of a log that was cut there."""
+
+    KIND: ClassVar[str] = "edge-gate-end-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +181,19 @@ class Examined:
 
 
 def examine(
-    rows: Iterable[Row], checkpoints: Sequence[Checkpoint], since: Checkpoint | None = None, key: bytes | None = None
+    rows: Iterable[Row],
+    checkpoints: Sequence[Checkpoint],
+    end: End | None,
+    since: Checkpoint | None = None,
+    key: bytes | None = None,
 ) -> Examined:
-    """Judge a whole log, from row 1, oldest first; ``since`` is a checkpoint that was kept elsewhere, ``key`` the
-    public key that this device is known to have now.
+    """Judge a whole log, from row 1, oldest first, with its signed ``end``; ``since`` is a checkpoint that was kept
+    elsewhere, ``key`` the public key that this device is known to have now.
 
     Without ``since`` a log that was rewritten, or cut, by somebody who has the store's key and its keyring looks well:
-    they can sign anew. With it nothing up to its row can differ. Without ``key`` so does one that was rewritten by
-    somebody who has the store's key alone, and announces a key of their own.
+    they can sign anew; and so does an earlier state that was put back whole. With it nothing up to its row can differ.
+    Without ``key`` so does one that was rewritten by somebody who has the store's key alone, and announces a key of
+    their own.
     """
     seen = Examined()
     signed = {each.seq: each for each in checkpoints}
@@ -190,12 +208,24 @@ def examine(
             seen.add(row.seq, reason)
         else:
             seen.vouched = row.seq
+        if end is not None and row.seq == end.seq:
+            if reason := _refusal(end, row, announced):
+                seen.add(row.seq, reason)
+            else:
+                seen.vouched = row.seq
+        if row.verb == END_LOST:
+            seen.add(
+                row.seq, "says that the log did not end then where its signature said: an end was cut off or changed"
+            )
+    if seen.last and (end is None or end.seq < seen.last):
+        seen.add(seen.last, "is where the log ends now, and no signature says that this is its end")
     last_start, last_key = seen.keys[-1] if seen.keys else (1, "")
     if key is not None and last_key != key.hex():
         seen.add(last_start, "is where the log has another key than the one that was given")
-    for name, promised in (("a signed", max(signed, default=0)), ("the kept", since.seq if since else 0)):
-        if promised > seen.last:
-            seen.add(seen.last + 1, f"and what followed it is gone: {name} checkpoint is for row {promised}")
+    promised = {"a signed checkpoint": max(signed, default=0), "the signed end": end.seq if end else 0}
+    for what, seq in (promised | {"the kept checkpoint": since.seq if since else 0}).items():
+        if seq > seen.last:
+            seen.add(seen.last + 1, f"and what followed it is gone: {what} is for row {seq}")
     return seen
 
 

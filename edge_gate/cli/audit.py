@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from edge_gate import config
-from edge_gate.audit_chain import Checkpoint, Examined, Row, examine
+from edge_gate.audit_chain import Checkpoint, End, Examined, Row, examine
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.client import ask
 
@@ -37,7 +37,7 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
     if resident is not None:
         found = ask(settings, "audit-about", name=resident)
     else:
-        rows, _ = read(settings)
+        rows, _, _ = read(settings)
         found = [_shown(row) for row in reversed(rows)]
     if as_json:
         show_json(found)
@@ -76,8 +76,7 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
     """
     kept = Checkpoint.parse(since) if since is not None else None
     key = _public_key(known) if known is not None else None
-    rows, checkpoints = read(config.load(path))
-    seen = examine(rows, checkpoints, kept, key)
+    seen = examine(*read(config.load(path)), kept, key)
     if as_json:
         findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
         keys = [{"row": seq, "key": _key_text(each)} for seq, each in seen.keys]
@@ -96,28 +95,31 @@ def told(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
     if seen.findings:
         return
     yield f"{seen.rows} rows, each chained to the one before."
-    yield f"Signed by this device up to row {seen.vouched}; rows that were cut off after it would not be missed."
+    yield f"Signed by this device up to its last row, {seen.vouched}: nothing was cut off after it."
     if seen.keys:
         yield f"Its key, from row {seen.keys[-1][0]} on, is {_key_text(seen.keys[-1][1])}. Compare it with a receipt's."
     for seq, key in seen.keys[:-1]:
         yield f"Before, from row {seq} on, it was {_key_text(key)}. Somebody should know why."
     if kept is None:
-        yield "Who has store's key and keyring could have rewritten it: only a kept checkpoint (--since) shows that."
+        yield "Who has store's key and keyring could have rewritten it, and an earlier state of all could be put back:"
+        yield "only a kept checkpoint (--since) shows that."
     else:
         yield f"Up to row {kept.seq} it is what the kept checkpoint was signed for; nobody rewrote or cut that part."
 
 
-def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint]]:
+def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | None]:
     """Return the whole log from the running gate, page by page."""
     rows: list[Row] = []
     checkpoints: list[Checkpoint] = []
+    end: End | None = None
     more = True
     while more:
         page = ask(settings, "audit", first=rows[-1].seq + 1 if rows else 1)
         rows += map(Row.of, page["rows"])
         checkpoints += map(Checkpoint.read, page["checkpoints"])
+        end = page["end"] and End.read(page["end"])
         more = page["more"]
-    return rows, checkpoints
+    return rows, checkpoints, end
 
 
 def _public_key(text: str) -> bytes:

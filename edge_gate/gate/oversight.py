@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
-from edge_gate.audit_chain import KEY_CHANGED, STARTED, Checkpoint
+from edge_gate.audit_chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.clock import Clock
 from edge_gate.config import Config
 from edge_gate.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError, WireError
@@ -78,7 +78,10 @@ class Oversight:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.seen(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
+        whole = self.log.end_fits()
         self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
+        if not whole:
+            self.note(END_LOST)
         self.origins.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})

@@ -65,7 +65,8 @@ class OversightDesk:
         if len(rows) == PAGE_ROWS:
             signed = [each for each in signed if each.seq <= rows[-1].seq]
         page = {"rows": [each.shown() for each in rows], "checkpoints": [each.line() for each in signed]}
-        caller.answer({"ok": {**page, "more": len(rows) == PAGE_ROWS}})
+        end = audit.end(store)
+        caller.answer({"ok": {**page, "end": end and end.line(), "more": len(rows) == PAGE_ROWS}})
 
     def _audit_about(self, caller: Caller, request: dict[str, Any]) -> None:
         """Send a resident's own rows: what was done and in which role, but not by whom.

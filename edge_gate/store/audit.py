@@ -8,7 +8,8 @@ the chain are what they were. No row has a resident's name, nor the login name o
 resident's too, and then could not be forgotten. The kernel's number of the user stands there, and is shown with the
 name that the system has for it.
 
-A row is written in the transaction of what it records. It is never changed and never deleted.
+A row is written in the transaction of what it records. It is never changed and never deleted. The signed end of the log
+(`audit_end`) is replaced in the same transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
+from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, End, Row
 from edge_gate.clock import iso
 from edge_gate.errors import StoreError
 from edge_gate.store.database import Store
@@ -66,15 +67,23 @@ class AuditLog:
             store.insert("audit", {name: getattr(row, name) for name in Row.__slots__})
             if seq % CHECKPOINT_ROWS == 0:
                 self._sign(row.seq, row.hash)
+            sign_end(store, self._key)
         return row
+
+    def end_fits(self) -> bool:
+        """Tell whether the log ends where this device signed that it does: nothing was cut off or put after it."""
+        last, signed = _last(self._store), end(self._store)
+        if last is None or signed is None:
+            return last is None and signed is None
+        same = (signed.seq, signed.hash, signed.key) == (last["seq"], last["hash"], self.public_key)
+        return same and signed.genuine
 
     def checkpoint(self) -> Checkpoint | None:
         """Sign the last row, unless it is signed already, and return the checkpoint; None where there is no row."""
         with self._store.transaction():
-            rows = self._store.rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-            if not rows:
+            last = _last(self._store)
+            if last is None:
                 return None
-            last = rows[0]
             signed = checkpoints(self._store, first=last["seq"])
             return signed[0] if signed else self._sign(last["seq"], last["hash"])
 
@@ -88,9 +97,9 @@ class AuditLog:
 
         The number of a row that was signed for is not given again, so that a log that lost its end shows it for good.
         """
-        last = self._store.rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-        signed = self._store.rows("SELECT coalesce(max(seq), 0) AS seq FROM audit_checkpoint")[0]["seq"]
-        return (max(last[0]["seq"], signed) + 1, last[0]["hash"]) if last else (signed + 1, GENESIS)
+        last, all_signed = _last(self._store), "SELECT seq FROM audit_checkpoint UNION ALL SELECT seq FROM audit_end"
+        signed = self._store.rows(f"SELECT coalesce(max(seq), 0) AS seq FROM ({all_signed})")[0]["seq"]  # noqa: S608 - no value
+        return (max(last["seq"], signed) + 1, last["hash"]) if last else (signed + 1, GENESIS)
 
     def _salt(self, resident_id: str) -> bytes:
         known = salt_of(self._store, resident_id)
@@ -98,6 +107,27 @@ class AuditLog:
             known = secrets.token_bytes(_SALT_BYTES)
             self._store.insert("audit_subject", {"resident_id": resident_id, "salt": known})
         return known
+
+
+def sign_end(store: Store, key: Ed25519PrivateKey) -> None:
+    """Sign the last row as the log's end, in the transaction that is open; nothing where there is no row."""
+    store.run("DELETE FROM audit_end")
+    if last := _last(store):
+        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        signed = End(last["seq"], iso(store.now()), last["hash"], public).signed(key)
+        store.insert("audit_end", {name: getattr(signed, name) for name in Checkpoint.__slots__})
+
+
+def end(store: Store) -> End | None:
+    """Return the signed end of the log."""
+    with understood(store.path):
+        found = store.rows("SELECT * FROM audit_end ORDER BY seq DESC LIMIT 1")
+        return End(**found[0]) if found else None
+
+
+def _last(store: Store) -> dict[str, Any] | None:
+    found = store.rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+    return found[0] if found else None
 
 
 def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:

@@ -115,9 +115,18 @@ class Store:
 
     def _migrate(self) -> None:
         with self.transaction():
+            before = schema.applied_steps(self._database)
             schema.migrate(self._database)
+            if schema.END_STEP not in before:
+                self._sign_old_end()
             if self._database.table("template_unsealed").exists():
                 self._seal_old_rows()
+
+    def _sign_old_end(self) -> None:
+        """Sign the end of an audit log that was written before each row was signed for."""
+        from edge_gate.store.audit import sign_end
+
+        sign_end(self, self.keyring.signer())
 
     def _seal_old_rows(self) -> None:
         """Seal what was stored before there were data keys. The pages of the dropped table are zeroed whole."""

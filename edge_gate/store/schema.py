@@ -6,6 +6,7 @@
     template_key                    what the key of the templates' transform is made from, besides the keyring's secret
     event ──── outcome              what happened at the gate; written before the door moves, and how it ended
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit.py)
+               audit_end            and whose end is signed with each row
                 audit_subject       the salt that says which of its rows are about a resident
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
@@ -35,6 +36,7 @@ FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 
 # From this step on templates are sealed.
 SEALING_STEP: Final = "0002_sealed_templates"
+END_STEP: Final = "0005_audit_end"
 
 # What that step leaves to be sealed and dropped in the same transaction.
 UNSEALED: Final = "template_unsealed"
@@ -206,12 +208,28 @@ def _protected_templates(database: Database) -> None:
     )
 
 
+def _audit_end(database: Database) -> None:
+    """The end of the audit log is signed with each row (audit.py). The store signs that of a log of before."""
+    database.execute(
+        """
+        CREATE TABLE audit_end (
+            seq INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            hash BLOB NOT NULL,
+            key BLOB NOT NULL,
+            signature BLOB NOT NULL
+        ) STRICT
+        """
+    )
+
+
 # A step that was released is never changed: a change is a new step at the end.
 _STEPS: Final = (
     ("0001_first_tables", _first_tables),
     (SEALING_STEP, _sealed_templates),
     ("0003_audit", _audit_tables),
     ("0004_protected_templates", _protected_templates),
+    (END_STEP, _audit_end),
 )
 
 

@@ -97,7 +97,7 @@ def _used(path: Path) -> None:
             events.finish(store, event.id, "interrupted")
         rows = audit.rows(store)
         json.dumps([each.shown() for each in rows])
-        examine(rows, audit.checkpoints(store))
+        examine(rows, audit.checkpoints(store), audit.end(store))
         audit.latest(store, "policy")
         log = AuditLog(store, store.keyring.signer())
         store.check()

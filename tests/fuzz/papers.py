@@ -37,9 +37,9 @@ def make_checkpoint(_: Path) -> Target:
     def one(data: bytes) -> None:
         line, _, detail = data.decode("utf-8", "surrogateescape").partition("\n")
         row = Row(1, "2026-03-01", "gate", "gate", "started", None, detail, GENESIS)
-        examine([row], [], None)
+        examine([row], [], None, None)
         kept = Checkpoint.read(line)
-        examine([row], [kept], kept)
+        examine([row], [kept], None, kept)
         Checkpoint.parse(line)
 
     good = Checkpoint(1, "2026-03-01T12:00:00.000Z", bytes(32), public).signed(_KEY).line()

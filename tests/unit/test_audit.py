@@ -15,9 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate import receipt as receipts
-from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, STARTED, Checkpoint, Examined, Row, examine
+from edge_gate.audit_chain import CHECKPOINT_ROWS, END_LOST, GENESIS, STARTED, Checkpoint, Examined, Row, examine
 from edge_gate.clock import SystemClock
+from edge_gate.config import Config
 from edge_gate.errors import BadCheckpoint, StoreError
+from edge_gate.gate.oversight import Oversight
 from edge_gate.receipt import checked
 from edge_gate.store import Store, audit, consent, residents
 from edge_gate.store.audit import AuditLog
@@ -70,7 +72,7 @@ def log(store: Store) -> AuditLog:
 
 
 def examined(store: Store, since: Checkpoint | None = None) -> Examined:
-    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), since)
+    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), audit.end(store), since)
 
 
 def found(store: Store, since: Checkpoint | None = None) -> list[int]:
@@ -103,12 +105,19 @@ def rewrite_from(store: Store, changed: Row) -> None:
 
 
 def sign_again(store: Store, log: AuditLog) -> None:
-    """What root can do who has store's key and keyring: sign every checkpoint for the rows as they are now."""
+    """What root can do who has store's key and keyring: sign every checkpoint and the end for the rows as they are."""
     for old in audit.checkpoints(store, limit=10_000):
         store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (old.seq,))
         if rows := audit.rows(store, first=old.seq, limit=1):
             fresh = replace(old, hash=rows[0].hash).signed(store.keyring.signer())
             store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
+    audit.sign_end(store, store.keyring.signer())
+
+
+def started(store: Store, log: AuditLog) -> None:
+    """Let a gate's oversight start on this log."""
+    overseen = Oversight(Config(), store, log, CLOCK, 0, lambda error: pytest.fail(str(error)))
+    overseen.start()
 
 
 def edit(store: Store) -> None:
@@ -150,6 +159,27 @@ def cut_a_signed_end(store: Store) -> None:
     store.run("DELETE FROM audit WHERE seq > 80")
 
 
+def cut_an_end(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq > 95")
+
+
+def cut_an_end_with_its_signatures(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq > 80")
+    store.run("DELETE FROM audit_checkpoint WHERE seq > 80")
+    store.run("DELETE FROM audit_end")
+
+
+def cut_after_a_checkpoint_and_call_that_the_end(store: Store) -> None:
+    store.run("DELETE FROM audit WHERE seq > 90")
+    store.run("DELETE FROM audit_end")
+    store.run("INSERT INTO audit_end SELECT * FROM audit_checkpoint WHERE seq = 90")
+
+
+def put_a_row_after_the_end(store: Store) -> None:
+    last = row_of(store, 100)
+    put(store, rebuilt(replace(last, seq=101), last.hash))
+
+
 def drop_a_checkpoint(store: Store) -> None:
     store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (CHECKPOINT_ROWS,))
 
@@ -166,11 +196,11 @@ def forge_a_checkpoint(store: Store) -> None:
 
 def test_a_log_that_nobody_touched_is_whole_and_says_how_far_it_is_signed(store: Store, log: AuditLog) -> None:
     seen = examined(store)
-    assert (seen.rows, seen.last, seen.vouched, seen.findings) == (100, 100, 90, [])
+    assert (seen.rows, seen.last, seen.vouched, seen.findings) == (100, 100, 100, [])
+    assert log.end_fits()
     kept = log.checkpoint()
     assert kept is not None and kept.seq == 100
     assert found(store, kept) == []
-    assert examined(store).vouched == 100
 
 
 @pytest.mark.parametrize(
@@ -184,6 +214,10 @@ def test_a_log_that_nobody_touched_is_whole_and_says_how_far_it_is_signed(store:
         (insert, 41),  # 40 is the one put in; the first that does not fit any more comes after it
         (cut_the_beginning, 1),
         (cut_a_signed_end, 81),
+        (cut_an_end, 96),
+        (cut_an_end_with_its_signatures, 80),
+        (cut_after_a_checkpoint_and_call_that_the_end, 90),
+        (put_a_row_after_the_end, 101),
         (drop_a_checkpoint, CHECKPOINT_ROWS),
         (forge_a_checkpoint, 90),
     ],
@@ -205,7 +239,7 @@ def test_a_change_of_any_column_is_found(store: Store, log: AuditLog, column: st
 
 def test_a_log_rewritten_from_a_row_on_is_found_by_the_signature_that_came_after(store: Store, log: AuditLog) -> None:
     rewrite_from(store, replace(row_of(store, 40), actor="uid 1001"))
-    assert found(store) == [CHECKPOINT_ROWS, 90]
+    assert found(store) == [CHECKPOINT_ROWS, 90, 100]
 
 
 def test_a_log_rewritten_and_signed_anew_is_found_by_a_kept_checkpoint_and_by_nothing_else(
@@ -218,21 +252,35 @@ def test_a_log_rewritten_and_signed_anew_is_found_by_a_kept_checkpoint_and_by_no
     assert found(store, kept) == [100]
 
 
-def test_an_end_cut_off_with_its_signatures_is_found_by_a_kept_checkpoint_and_by_nothing_else(
+@pytest.mark.parametrize(
+    "tamper",
+    [cut_an_end, cut_an_end_with_its_signatures, cut_after_a_checkpoint_and_call_that_the_end, put_a_row_after_the_end],
+)
+def test_an_end_cut_off_anywhere_is_found_and_stays_found_after_the_next_start(
+    store: Store, log: AuditLog, tamper: Callable[[Store], None]
+) -> None:
+    tamper(store)
+    assert not log.end_fits()
+    started(store, log)
+    (said,) = (row.seq for row in audit.rows(store, first=80) if row.verb == END_LOST)
+    assert said in found(store)
+
+
+def test_a_whole_log_says_nothing_of_its_end_at_a_start(store: Store, log: AuditLog) -> None:
+    """The control."""
+    started(store, log)
+    assert END_LOST not in [row.verb for row in audit.rows(store, limit=1000)]
+    assert found(store) == []
+
+
+def test_an_end_cut_off_and_signed_anew_is_found_by_a_kept_checkpoint_and_by_nothing_else(
     store: Store, log: AuditLog
 ) -> None:
     kept = log.checkpoint()
-    store.run("DELETE FROM audit WHERE seq > 80")
-    store.run("DELETE FROM audit_checkpoint WHERE seq > 80")
-    assert found(store) == []
+    cut_an_end_with_its_signatures(store)
+    sign_again(store, log)
+    assert found(store) == []  # as docs/maintainer.md says: root can do this
     assert found(store, kept) == [81]
-
-
-def test_rows_that_are_cut_off_after_the_last_signature_are_not_missed(store: Store, log: AuditLog) -> None:
-    """The limit, as it is told: `vouched` says up to where a cut would be found."""
-    store.run("DELETE FROM audit WHERE seq > 95")
-    assert found(store) == []
-    assert examined(store).vouched == 90
 
 
 def test_a_log_that_lost_its_signed_end_shows_the_gap_for_ever(store: Store, log: AuditLog) -> None:
@@ -246,6 +294,7 @@ def test_an_empty_log_is_whole_but_not_against_a_kept_checkpoint(store: Store, l
     kept = log.checkpoint()
     store.run("DELETE FROM audit")
     store.run("DELETE FROM audit_checkpoint")
+    store.run("DELETE FROM audit_end")
     assert found(store) == []
     assert found(store, kept) == [1]
 
@@ -380,7 +429,8 @@ def test_a_log_is_whole_over_the_change_of_its_key(continued: Store) -> None:
 @pytest.mark.parametrize("row", [1, 40, 63, 70, 78, 80, 81, 83])
 def test_an_edit_before_or_after_the_change_of_key_is_found(continued: Store, row: int) -> None:
     rewrite_from(continued, replace(row_of(continued, row), actor="uid 7"))
-    assert found(continued)[0] == min(each.seq for each in audit.checkpoints(continued) if each.seq >= row)
+    signed = {each.seq for each in audit.checkpoints(continued)} | {83}
+    assert found(continued)[0] == min(seq for seq in signed if seq >= row)
     assert found(continued, Checkpoint.parse(KEPT_BEFORE)) == found(continued)
 
 
@@ -396,7 +446,8 @@ def test_neither_key_vouches_for_rows_of_the_others_time(continued: Store) -> No
 def test_a_log_whose_key_is_not_the_one_that_receipts_have_is_found(continued: Store) -> None:
     rows, signed = audit.rows(continued, limit=1000), audit.checkpoints(continued, limit=1000)
     known = continued.keyring.signer().public_key().public_bytes_raw()
-    assert examine(rows, signed, key=known).findings == []
+    end = audit.end(continued)
+    assert examine(rows, signed, end, key=known).findings == []
     other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-    assert [each.seq for each in examine(rows, signed, key=other).findings] == [81]
-    assert [each.seq for each in examine([], [], key=known).findings] == [1]
+    assert [each.seq for each in examine(rows, signed, end, key=other).findings] == [81]
+    assert [each.seq for each in examine([], [], None, key=known).findings] == [1]

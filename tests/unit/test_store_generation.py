@@ -239,5 +239,5 @@ def test_both_put_back_together_are_of_one_time_and_only_a_kept_checkpoint_tells
 
 
 def findings(store: Store, kept: Checkpoint | None = None) -> list[int]:
-    seen_ = examine(audit.rows(store, limit=1000), audit.checkpoints(store, limit=1000), kept)
+    seen_ = examine(audit.rows(store, limit=1000), audit.checkpoints(store, limit=1000), audit.end(store), kept)
     return [each.seq for each in seen_.findings]
