@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,10 @@ from edge_gate.client import ask
 @json_option
 def command(path: Path, as_json: bool) -> None:
     """List who is enrolled and how long consent holds."""
-    rows = ask(config.load(path), "residents")
+    settings = config.load(path)
+    rows: list[dict[str, Any]] = []
+    while page := ask(settings, "residents", first=len(rows)):
+        rows += page
     if as_json:
         show_json(rows)
         return

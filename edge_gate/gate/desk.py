@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from edge_gate import guidance
 from edge_gate.clock import iso
@@ -31,6 +31,10 @@ from edge_gate.wire import Sighting, Verb
 
 if TYPE_CHECKING:
     from edge_gate.gate.service import Gate
+
+
+# However long their names are, so many fit into what may wait to be sent (control.MOST_WAITING_BYTES).
+PAGE_RESIDENTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +201,14 @@ class Desk:
         standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
         return {each.resident.id: each.resident.name for each in standings}
 
-    def _residents(self, caller: Caller, _: dict[str, Any]) -> None:
+    def _residents(self, caller: Caller, request: dict[str, Any]) -> None:
+        """Send one page of the residents by name, from the number ``first`` on; an empty one is the end."""
+        first = request.get("first", 0)
+        if not isinstance(first, int) or isinstance(first, bool) or not 0 <= first < 2**62:
+            raise WireError("control", "first is a whole number from 0 on")
         gate = self._gate
-        standings = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
+        everyone = residents.everyone(gate.store, gate.card.model_id, gate.clock.now())
+        standings = everyone[first : first + PAGE_RESIDENTS]
         compared = set(gate.gallery.ids)
         caller.answer({"ok": [_standing(each, each.resident.id in compared) for each in standings]})
 

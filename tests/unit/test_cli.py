@@ -20,6 +20,7 @@ from edge_gate.client import ask
 from edge_gate.config import parse
 from edge_gate.errors import WireError
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import residents
 from tests.unit.peers import RawEye, embedding, running_gate, write_model
 from tests.unit.signing import own_key
 
@@ -152,6 +153,25 @@ def test_doctor_asks_the_kernel_what_walls_the_running_gate_has(tmp_path: Path, 
         findings = {each["part"]: each for each in json.loads(done.stdout)["findings"]}
         assert findings["store"]["state"] == findings["relay"]["state"] == findings["gate"]["state"] == "ok"
         assert "no filter" in findings["sandbox"]["text"]
+
+
+def test_a_large_site_lists_everybody(tmp_path: Path, board: BoardSimulator) -> None:
+    """However many there are, and however long their names: they come a page at a time."""
+    names = [f"{number:04d}" + "\N{GRINNING FACE}" * (residents.LONGEST_NAME - 4) for number in range(1_000)]
+
+    with running_gate(tmp_path, board.path) as (gate, _):
+        done = threading.Event()
+
+        def fill() -> None:
+            with gate.store.transaction():
+                for name in names:
+                    residents.add(gate.store, name)
+            done.set()
+
+        gate.errand(fill)  # type: ignore[attr-defined]
+        assert done.wait(20)
+        listed = edge_gate("residents", "--json", "--config", str(tmp_path / "site" / "edge-gate.toml"))
+        assert [row["name"] for row in json.loads(listed.stdout)] == names
 
 
 def test_models_verify_passes_for_what_is_shipped_and_fails_for_a_changed_byte(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_killing_both_processes_in_the_middle_of_approaches_changes_no_decision(
         assert [each.opened for each in summary.approaches] == [True, False, False], (victim, site.log())
         assert summary.kills == (victim, victim)
     # The gate: twice killed. The eye also ended for the audit of the first of these two plays.
-    assert (site.eye.starts - eye_before, site.gate.starts - gate_before) == (3, 2)
+    assert (site.eye.starts - eye_before, site.gate.starts - gate_before) == (3, 2), site.log()
 
 
 def result(who: str, *, enrolled: bool, opened: bool, named: str | None = None) -> Approach:
