@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edge_gate.errors import WireError
 from edge_gate.gate.control import Caller
 from edge_gate.gate.oversight import Oversight
+from edge_gate.gate.requests import number
 from edge_gate.gate.roles import user_name
 from edge_gate.gate.standing import POLICY
 from edge_gate.store import audit, residents
@@ -56,9 +57,7 @@ class OversightDesk:
 
     def _audit(self, caller: Caller, request: dict[str, Any]) -> None:
         """Send one page of the log as it is, for the caller to judge (edge_gate.audit_chain.examine)."""
-        first = request.get("first", 1)
-        if not isinstance(first, int) or isinstance(first, bool) or not 1 <= first < 2**62:
-            raise WireError("control", "first is a whole number from 1 on")
+        first = number(request, "first", 1, 1, 2**62)
         store = self._gate.store
         rows = audit.rows(store, first=first, limit=PAGE_ROWS)
         signed = audit.checkpoints(store, first=first, limit=PAGE_ROWS)

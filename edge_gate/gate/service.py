@@ -8,14 +8,13 @@ the first two leaves an event without an outcome and a closed door, never an ope
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, astuple
 from typing import Any, Final
 
-from edge_gate import cards, guidance
+from edge_gate import cards
 from edge_gate.clock import Clock
 from edge_gate.config import Config
 from edge_gate.errors import NoOperatingPoint, RelayError, StoreError
@@ -33,7 +32,6 @@ from edge_gate.gate.reach import let_in
 from edge_gate.gate.roles import groups
 from edge_gate.protection import corrected
 from edge_gate.seal import Sealed, Wall
-from edge_gate.seal.walls import ALL, summary
 from edge_gate.store import events, renewal, templates
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.database import Store
@@ -56,7 +54,7 @@ class Gate:
     """
 
     def __init__(self, config: Config, store: Store, log: AuditLog, door: Door, clock: Clock, written_by: int) -> None:
-        self._store_fault: str | None = None
+        self.store_fault: str | None = None
         self.oversight = Oversight(config, store, log, clock, written_by, self._note_store_fault)
         self.config = config
         self.store = store
@@ -76,7 +74,7 @@ class Gate:
         self._opened: dict[bytes, templates.Template] = {}
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
-        self._camera = CameraState.STARTING
+        self.camera = CameraState.STARTING
         self._seen = Allowance(MOST_SEEN, SEEN_PER_S, self.started_ns)
         self._unseen = 0
         self._started = self._stopping = False
@@ -188,41 +186,6 @@ class Gate:
         self.gallery = Gallery.of([each.resident_id for each in found], [each.code for each in found], self.transform)
         self._gallery_read_ns = self.clock.monotonic_ns()
 
-    def status(self) -> dict[str, Any]:
-        """Return what a maintainer wants to know at a glance."""
-        health, approach = self.link.health, self.tracker.current
-        return {
-            "site": self.config.site.name,
-            "door": {"state": self.door.state.value, "fault": self.door.fault, "port": self.config.door.port},
-            "eye": {
-                "connected": self.link.connection is not None,
-                "camera": self._camera.name.lower() if health else None,
-                "fps": round(health.fps, 1) if health else None,
-                "loop_p95_ms": round(health.loop_p95_ms, 1) if health else None,
-                "frames": health.frames if health else None,
-                "messages_refused": self.link.refused,
-                "turned_away": self.link.turned_away,
-            },
-            "store": {"fault": self._store_fault},
-            "keyring": {"fault": self.store.keyring.suspect or None},
-            "approach": None if approach is None else guidance.text(approach.last.refusal, self.config.site.language),
-            "enrolling": self.desk.enrolling,
-            "paused": self.desk.paused,
-            "residents_in_gallery": len(self.gallery.ids),
-            "threshold": {"fmr": self.point.fmr, "comparison_score": self.point.threshold},
-            "model": self.card.name,
-            "unsigned_models": {card.name: card.waived for card in self.waived},
-            "policy": {"waiting": self.oversight.looser, "held": self.oversight.held},
-            "approvals_waiting": len(self.oversight.approvals.waiting()),
-            "sealed": {
-                "gate": summary(self.sealed.standing, self.sealed.lacking),
-                # What is not to be had here is the same for both, and the gate knows it; what stands the eye says.
-                "eye": summary(Wall(health.sealed & ALL), self.sealed.lacking) if health else None,
-            },
-            "processes": {"gate": os.getpid(), "eye": self.link.process},
-            "uptime_s": round((self.clock.monotonic_ns() - self.started_ns) / 1e9, 1),
-        }
-
     def record(
         self,
         kind: str,
@@ -234,7 +197,7 @@ class Gate:
         """Append an event that nothing waits for: where the store is full or read-only the gate says so and goes on."""
         try:
             events.append(self.store, kind, resident_id=resident_id, score=score, detail=detail)
-            self._store_fault = None
+            self.store_fault = None
         except StoreError as error:
             self._note_store_fault(error)
 
@@ -249,9 +212,9 @@ class Gate:
         self.record(kind, **said)
 
     def _note_store_fault(self, error: StoreError) -> None:
-        if self._store_fault != str(error):
+        if self.store_fault != str(error):
             _log.error("%s", error)
-        self._store_fault = str(error)
+        self.store_fault = str(error)
 
     def _patience_s(self) -> float:
         due, asked = self.door.due_ns, self.control.patience_s()
@@ -267,7 +230,7 @@ class Gate:
 
     def _eye_gone(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
-        self._camera = CameraState.STARTING
+        self.camera = CameraState.STARTING
         self._record_seen("eye lost", detail={"reason": self.link.gone_because})
 
     def _hear(self) -> None:
@@ -278,12 +241,12 @@ class Gate:
                 self._see(message)
 
     def _note_health(self, health: Health) -> None:
-        if health.camera is self._camera:
+        if health.camera is self.camera:
             return
         faults = (CameraState.STARTING, CameraState.WORKING)
-        if health.camera not in faults or self._camera not in faults:
+        if health.camera not in faults or self.camera not in faults:
             self._record_seen("camera", detail={"state": health.camera.name.lower()})
-        self._camera = health.camera
+        self.camera = health.camera
 
     def _see(self, sighting: Sighting) -> None:
         enrolling = self.desk.take(sighting)

@@ -7,11 +7,8 @@ passphrase, which gives the key away.
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ import pytest
 from edge_gate.cli.keyplace import LIMITS
 from edge_gate.errors import KeyLocked, KeyNotPlaced
 from edge_gate.store.locked import LENGTH
+from tests.system import systemd_root
 
 HERE = Path(__file__).parent
 PASSPHRASES = ("a gate, a lamp and seven geese", "seven lamps and one grey goose")
@@ -26,21 +24,11 @@ PASSPHRASES = ("a gate, a lamp and seven geese", "seven lamps and one grey goose
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
-def beside(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    found = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def acts(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Boot once and return what was seen in each act."""
     shared = tmp_path_factory.mktemp("shared")
-    console = beside("systemd_root").prepare().play(shared, "passphrase_guest.py")
+    console = systemd_root.prepare().play(shared, "passphrase_guest.py")
     said = shared / "acts.json"
     assert said.exists(), console
     seen = json.loads(said.read_text())

@@ -6,16 +6,14 @@ One boot of a container plays systemd_guest.py (systemd_root.py says how); the t
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from edge_gate.errors import NotAllowed
+from tests.system import systemd_root
 
 HERE = Path(__file__).parent
 UNITS = ("edge-gate", "edge-gate-eye")
@@ -24,21 +22,11 @@ OFF = "a00100a1"
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
-def beside(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    found = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def acts(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Boot once and return what was seen in each act."""
     shared = tmp_path_factory.mktemp("shared")
-    console = beside("systemd_root").prepare().play(shared)
+    console = systemd_root.prepare().play(shared)
     said = shared / "acts.json"
     assert said.exists(), console
     seen = json.loads(said.read_text())

@@ -8,41 +8,28 @@ on the disk: that one opens in the other machine too.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from edge_gate.cli.keyplace import LIMITS
+from tests.system import systemd_root, tpm_vm, vivid_vm
 
 HERE = Path(__file__).parent
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
-def beside(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    found = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def boots(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return what was seen in each boot: "first", "same" machine again, and "other" machine."""
     folder = tmp_path_factory.mktemp("machines")
-    root, machines = beside("systemd_root"), beside("tpm_vm")
-    kernel = beside("vivid_vm").bootable(machines.MODULES, machines.INIT)
-    machine = machines.Machine(*kernel, root.prepare().base)
+    kernel = vivid_vm.bootable(tpm_vm.MODULES, tpm_vm.INIT)
+    machine = tpm_vm.Machine(*kernel, systemd_root.prepare().base)
 
     def boot(name: str, disk: Path, tpm: Path) -> Any:
         shared = folder / name
@@ -54,7 +41,7 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return seen
 
     (folder / "first").mkdir()
-    root.furnish(folder / "first", "tpm_guest.py")
+    systemd_root.furnish(folder / "first", "tpm_guest.py")
     own, others = folder / "own-tpm", folder / "other-tpm"
     disk, copied = folder / "disk", folder / "copied-disk"
     own.mkdir()

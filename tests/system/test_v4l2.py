@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.system import vivid_vm
 
 HERE = Path(__file__).parent
 GUEST_S = 240
@@ -18,20 +18,10 @@ GUEST_S = 240
 pytestmark = [pytest.mark.system, pytest.mark.timeout(GUEST_S + 180)]
 
 
-def beside(name: str) -> ModuleType:
-    """Import a module that lies beside this one."""
-    found = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def acts() -> Any:
     """Boot once, play v4l2_guest.py, and return what it saw in each act."""
-    guest = beside("vivid_vm").prepare()
+    guest = vivid_vm.prepare()
     play = ["env", f"PYTHONPATH={HERE.parents[1]}", sys.executable, str(HERE / "v4l2_guest.py")]
     status, printed, console = guest.run(play, GUEST_S)
     assert status == 0, f"the guest ended with {status}\n{console}\n{printed}"

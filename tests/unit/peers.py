@@ -146,12 +146,17 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
         settings[section] = {**settings.get(section, {}), **values}
     file = folder / "site" / "edge-gate.toml"
     loaded = config.load(file if file.exists() else make_site(folder / "site", settings))
-    started, box = threading.Event(), []
+    started, box = threading.Event(), list[Gate]()
     errands = deque[Callable[[], object]]()
 
     def run_errands() -> None:
         while errands:
             errands.popleft()()
+
+    def errand(what: Callable[[], object]) -> None:
+        """Have the gate's own thread do what only that may do, such as touch its store; at once."""
+        errands.append(what)
+        box[0]._wake.send(b"\0")
 
     def body() -> None:
         try:
@@ -169,7 +174,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
         thread.join()
         raise AssertionError("the gate did not start; see the thread's error above")
     try:
-        box[0].__dict__["errand"] = errands.append  # what only the gate's own thread may do, such as touch its store
+        box[0].__dict__["errand"] = errand
         yield box[0], loaded
     finally:
         box[0].stop()
