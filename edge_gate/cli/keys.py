@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`edge-gate keys`: the store's key and the residents' keys, on the device itself, as root.
 
-`status`, `escrow` and `recover` read only and may be used at any time, as may the commands of keylock.py. `rotate` and
-`new-keyring` take the store for themselves, so the gate has to be stopped: a running gate has the old key in its
+`status` and `recover` read only and may be used at any time, as may `escrow` and the commands of keylock.py. `rotate`
+and `new-keyring` take the store for themselves, so the gate has to be stopped: a running gate has the old key in its
 memory.
 """
 
@@ -18,7 +18,7 @@ import click
 from edge_gate import config
 from edge_gate.cli import keylock
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.errors import AlreadyInitialised, EdgeGateError, SharesUnfit
+from edge_gate.errors import AlreadyInitialised, EdgeGateError, GateNotRunning, SharesUnfit
 
 _WORDS_A_LINE = 6
 # Of how long it takes to try shares, as a power of two: ours have 1, the longest that SLIP-39 knows takes an hour.
@@ -92,15 +92,24 @@ def escrow(shares: int, needed: int, path: Path) -> None:
     """Print shares of the store's key as words (SLIP-39), one for each owner.
 
     Fewer shares than --needed say nothing about the key. The keyring is not in them: with the key and a backup come
-    back names, consents and events, and templates only with the keyring.
+    back names, consents and events, and templates only with the keyring. It is a row of the audit log; while the gate
+    runs a second person has to agree.
     """
     from shamir_mnemonic import generate_mnemonics
 
     from edge_gate.cli import keyplace
+    from edge_gate.client import ask
 
     if needed > shares:
         raise click.UsageError("--needed cannot be more than --shares.")
-    key = keyplace.find(config.load(path).store).fetch()
+    settings = config.load(path)
+    place = keyplace.find(settings.store).with_passphrase()
+    try:
+        ask(settings, "keys-escrow", shares=shares, needed=needed)
+    except GateNotRunning:
+        with _at_rest(settings.store.path, place.fetch):
+            _write_down("keys-escrow", settings.store.path, place.fetch(), shares=shares, needed=needed)
+    key = place.fetch()
     ((*printed,),) = generate_mnemonics(1, [(needed, shares)], key)
     for number, share in enumerate(printed, 1):
         words = share.split()
@@ -183,8 +192,8 @@ def _at_rest(store_path: Path, fetch: Callable[[], bytes]) -> Iterator[None]:
         yield
 
 
-def _write_down(verb: str, store_path: Path, key: bytes) -> None:
-    """Append a row to the audit log of a store that no gate uses, by this user.
+def _write_down(verb: str, store_path: Path, key: bytes, **said: int) -> None:
+    """Append a row to the audit log of a store that no gate uses, by this user, with what is ``said`` of it.
 
     Where the log was signed by a key that was derived from the store's, the change is announced first.
     """
@@ -203,7 +212,7 @@ def _write_down(verb: str, store_path: Path, key: bytes) -> None:
         with store.transaction():
             if verb != NEW_KEYRING and before is not None and before.generation is None:
                 log.append(KEY_CHANGED, actor="gate", role="gate", detail=detail)
-            log.append(verb, actor=f"uid {os.getuid()}", role=role, detail=detail)
+            log.append(verb, actor=f"uid {os.getuid()}", role=role, detail=detail | said)
 
 
 def _combined() -> bytes:

@@ -203,7 +203,7 @@ class Oversight:
         role = roles.acting(roles.roles_of(caller.uid, caller.gid, self._config), allowed)
         if role is None:
             self._refuse(caller.uid, verb)
-            who = " or ".join(sorted(allowed))
+            who = " or ".join(sorted(allowed)) or Role.ROOT
             raise NotAllowed(caller.operator, f"`{verb}` is for who is {who} here (docs/maintainer.md).")
         return role
 

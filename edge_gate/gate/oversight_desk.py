@@ -32,6 +32,7 @@ class OversightDesk:
             "audit": self._audit,
             "audit-about": self._audit_about,
             "audit-checkpoint": self._checkpoint,
+            "keys-escrow": self._escrow,
         }
 
     @property
@@ -79,6 +80,18 @@ class OversightDesk:
         resident = residents.find(self._gate.store, name)
         rows = audit.about(self._gate.store, resident.id)
         caller.answer({"ok": [{"at": each.at, "verb": each.verb, "role": each.role} for each in rows]})
+
+    def _escrow(self, caller: Caller, request: dict[str, Any]) -> None:
+        """Write down that the store's key is about to be printed in shares, once a second person has agreed.
+
+        The command prints them (edge_gate/cli/keys.py): the gate gives no key away.
+        """
+        shares, needed = number(request, "shares", 0, 2, 16), number(request, "needed", 0, 2, 16)
+        what = f"{shares} shares, any {needed} of which give it"
+        shown = f"printing the store's key as {what}"
+        approved = self._oversight.second(caller, "keys-escrow", what, shown, always=True)
+        self._oversight.acted(caller, "keys-escrow", detail={**approved, "shares": shares, "needed": needed})
+        caller.answer({"ok": {}})
 
     def _checkpoint(self, caller: Caller, _: dict[str, Any]) -> None:
         caller.answer({"ok": {"checkpoint": self._oversight.checkpoint(caller).line()}})

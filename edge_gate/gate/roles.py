@@ -60,6 +60,7 @@ VERBS: Final[Mapping[str, Right]] = MappingProxyType(
         "audit": _right(Role.AUDITOR),
         "audit-about": _right(Role.MAINTAINER, Role.AUDITOR),
         "audit-checkpoint": _right(Role.AUDITOR, changes=True),
+        "keys-escrow": _right(changes=True),  # for root, who can read the key
     }
 )
 
@@ -71,6 +72,7 @@ SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
         "withdraw": frozenset({Role.MAINTAINER}),
         "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
         "relay-test": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "keys-escrow": frozenset({Role.INSTALLER, Role.MAINTAINER}),
         "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
     }
 )

@@ -7,6 +7,8 @@ tests/unit/test_gate_oversight.py has who may agree, and to what exactly; test_g
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +21,7 @@ from edge_gate import config
 from edge_gate.cli.audit import read
 from edge_gate.client import ask
 from edge_gate.clock import Clock
+from edge_gate.errors import ApprovalNeeded
 from edge_gate.gate.oversight import POLICY_WAITS_S
 from edge_gate.gate.roles import SECOND
 from edge_gate.gate.service import Gate
@@ -73,7 +76,7 @@ def expired(settings: config.Config) -> list[str]:
 
 
 def test_these_tests_try_everything_that_may_have_to_wait() -> None:
-    assert set(SECOND) == {*WAITS, "relay-test", "policy"}
+    assert set(SECOND) == {*WAITS, "relay-test", "keys-escrow", "policy"}
 
 
 def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_expires(
@@ -116,6 +119,29 @@ def test_looser_settings_wait_for_a_day_and_then_for_the_next_start(tmp_path: Pa
         until(lambda: expired(settings) == ["policy"])
         assert Clerk(gate, BERT, "installer").refused("approve", id=request["id"]) == "ApprovalUnknown"
         assert gate.config.decision.attempts == 2 and ask(settings, "status")["policy"]["waiting"] == ["attempts"]
+
+
+def test_the_stores_key_is_not_printed_in_shares_by_root_alone_while_the_gate_runs(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    site = tmp_path / "site" / "edge-gate.toml"
+    command = [sys.executable, "-m", "edge_gate.cli", "keys", "escrow", "--shares", "3", "--needed", "2"]
+
+    def escrow() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, "--config", str(site)], capture_output=True, text=True, check=False)
+
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        alone = escrow()
+        assert alone.returncode == ApprovalNeeded.exit_code and "Share" not in alone.stdout
+        bert = Clerk(gate, BERT, "maintainer")
+        assert bert.refused("keys-escrow", shares=3, needed=2) == "NotAllowed", "who cannot read the key"
+        (request,) = bert.ask("approvals")["ok"]
+        assert "3 shares" in request["what"]
+        assert "ok" in bert.ask("approve", id=request["id"])
+        assert escrow().stdout.count("Share") == 3
+        assert escrow().returncode == ApprovalNeeded.exit_code, "once"
+        (row,) = [row for row in read(settings)[0] if row.verb == "keys-escrow"]
+        assert (row.said["shares"], row.said["needed"], row.said["approver"]) == (3, 2, f"uid {BERT}")
 
 
 def test_a_door_that_is_held_is_not_opened_by_hand_by_one_alone(tmp_path: Path, board: BoardSimulator) -> None:
