@@ -163,7 +163,7 @@ class Desk:
             event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
             gate.oversight.acted(caller, "relay-test", detail=approved)
         try:
-            outcome = gate.door.release().value
+            outcome = gate.door.release(gate.config.door.pulse_ms).value
         except EdgeGateError as error:
             events.finish(gate.store, event.id, f"failed: {error}")
             raise

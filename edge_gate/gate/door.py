@@ -83,14 +83,17 @@ class Door:
         self._state = DoorState.SECURE
         return True
 
-    def release(self) -> Confirmation:
-        """Release the lock for one pulse. Raises RelayError where the relay failed; the door is then in FAULT."""
+    def release(self, pulse_ms: int) -> Confirmation:
+        """Release the lock for one pulse. Raises RelayError where the relay failed; the door is then in FAULT.
+
+        How long is for the caller to say: a longer pulse than was agreed to waits for a second person (standing.py).
+        """
         try:
-            confirmation = self._board.pulse(self._settings.channel, self._settings.pulse_ms)
+            confirmation = self._board.pulse(self._settings.channel, pulse_ms)
         except RelayError as error:
             self._fail(error)
             raise
-        self._released_until_ns = self._clock.monotonic_ns() + self._settings.pulse_ms * 1_000_000
+        self._released_until_ns = self._clock.monotonic_ns() + pulse_ms * 1_000_000
         self._state = DoorState.RELEASED
         return confirmation
 

@@ -67,7 +67,8 @@ class Oversight:
         self.approvals = Approvals(clock)
         self.wanted = Standing.of(config)
         row = audit.latest(store, POLICY)
-        self._agreed = Standing.read(row.detail) if row else None
+        self._written = row.said if row else {}
+        self._agreed = Standing.read(self._written, self.wanted) if row else None
         self.looser = self.wanted.looser(self._agreed) if self._agreed else []
         self.standing = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
@@ -85,7 +86,7 @@ class Oversight:
         self.origins.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
-        if self.standing != self._agreed:
+        if self.standing.written() != self._written:
             self.note(POLICY, detail=self.standing.written())
         if self._agreed and self.looser:
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"

@@ -281,7 +281,7 @@ class Gate:
             detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
         )
         try:
-            outcome = self.door.release().value
+            outcome = self.door.release(self.config.door.pulse_ms).value
             self._opened_ns[resident_id] = now
         except RelayError as error:
             outcome = f"failed: {error}"

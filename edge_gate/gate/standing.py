@@ -9,7 +9,6 @@ opened meanwhile. What was agreed to last stands in the audit log itself, in its
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from edge_gate.config import Config
 
 POLICY: Final = "policy"
 # Each setting with the section it stands in, and what makes it stricter.
-_LOWER: Final = ("fmr", "attempts", "people_per_hour")
+_LOWER: Final = ("fmr", "attempts", "pulse_ms", "people_per_hour")
 _HIGHER: Final = ("min_sightings",)
 TRUST: Final = ("trusted_keys", "allow_unsigned")
 
@@ -29,6 +28,7 @@ class Standing:
     fmr: float
     min_sightings: int
     attempts: int
+    pulse_ms: int
     people_per_hour: int
     trusted_keys: tuple[str, ...]
     allow_unsigned: tuple[str, ...]
@@ -41,21 +41,22 @@ class Standing:
             decision.fmr,
             decision.min_sightings,
             decision.attempts,
+            config.door.pulse_ms,
             config.roles.people_per_hour,
             tuple(sorted(models.trusted_keys)),
             tuple(sorted(models.allow_unsigned)),
         )
 
     @classmethod
-    def read(cls, detail: str) -> Standing:
-        """Return what `written` wrote, as an audit row has it."""
-        values: dict[str, Any] = json.loads(detail)
+    def read(cls, said: dict[str, Any], wanted: Standing) -> Standing:
+        """Return what `written` wrote, from an audit row. A setting that did not count then is taken as agreed to."""
+        values = asdict(wanted) | said
         values |= {name: tuple(values[name]) for name in TRUST}
         return cls(**{each.name: values[each.name] for each in fields(cls)})
 
     def written(self) -> dict[str, Any]:
-        """Return the settings as the detail of an audit row."""
-        return asdict(self)
+        """Return the settings as the detail of an audit row, just as `Row.said` gives it back."""
+        return asdict(self) | {name: list(getattr(self, name)) for name in TRUST}
 
     def looser(self, agreed: Standing) -> list[str]:
         """Return the names of the settings in which this allows more than what was agreed to."""
@@ -75,7 +76,10 @@ class Standing:
     def applied(self, config: Config) -> Config:
         """Return the configuration with the numbers of these settings; trust in models is not a number."""
         decision = replace(config.decision, fmr=self.fmr, min_sightings=self.min_sightings, attempts=self.attempts)
-        return replace(config, decision=decision, roles=replace(config.roles, people_per_hour=self.people_per_hour))
+        door = replace(config.door, pulse_ms=self.pulse_ms)
+        return replace(
+            config, decision=decision, door=door, roles=replace(config.roles, people_per_hour=self.people_per_hour)
+        )
 
 
 def _told(standing: Standing, name: str) -> str:

@@ -103,6 +103,7 @@ def test_a_flood_is_so_many_rows_an_hour_and_one_that_counts_the_rest() -> None:
     [
         ("fmr", 1e-3, 1e-5),
         ("attempts", 4, 2),
+        ("pulse_ms", 25_000, 300),
         ("people_per_hour", 11, 9),
         ("min_sightings", 2, 4),
         ("trusted_keys", ("a", "b", "c"), ("a",)),
@@ -110,7 +111,7 @@ def test_a_flood_is_so_many_rows_an_hour_and_one_that_counts_the_rest() -> None:
     ],
 )
 def test_the_stricter_of_two_settings_holds(setting: str, looser: Any, stricter: Any) -> None:
-    agreed = Standing(1e-4, 3, 3, 10, ("a", "b"), ("m",))
+    agreed = Standing(1e-4, 3, 3, 700, 10, ("a", "b"), ("m",))
     wider, tighter = replace(agreed, **{setting: looser}), replace(agreed, **{setting: stricter})
     assert wider.looser(agreed) == [setting] and wider.stricter(agreed) == agreed
     assert tighter.looser(agreed) == [] and tighter.stricter(agreed) == tighter

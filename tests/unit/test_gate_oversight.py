@@ -220,6 +220,37 @@ def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once
         assert [row.actor for row in log(settings, "approval asked")] == ["uid 0"]
 
 
+def test_a_longer_pulse_waits_and_until_then_the_door_is_released_for_as_long_as_was_agreed_to(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (_, settings):
+        assert ask(settings, "relay-test")["pulse_ms"] == 150
+    change(settings, "pulse_ms = 150", "pulse_ms = 9000")
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == ["pulse_ms"]
+        before = len(board.history)
+        assert ask(settings, "relay-test")["pulse_ms"] == 150
+        assert board.wait_until(lambda: [each.on for each in board.history[before:]] == [True, False], 3)
+        (request,) = ask(settings, "approvals")
+        assert "ok" in Clerk(gate, ANNE, "installer").ask("approve", id=request["id"])
+        assert gate.config.door.pulse_ms == 9000
+
+
+def test_a_setting_that_did_not_count_before_is_agreed_to_as_it_is_and_counts_from_then_on(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        (row,) = log(settings, "policy")
+        before = {name: value for name, value in row.said.items() if name != "pulse_ms"}
+        within(gate, lambda: gate.oversight.log.append("policy", actor="gate", role="gate", detail=before))
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == []
+        assert log(settings, "policy")[-1].said["pulse_ms"] == 150
+    change(settings, "pulse_ms = 150", "pulse_ms = 9000")
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == ["pulse_ms"]
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="root owns this test's configuration only where root runs it")
 def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (_, settings):
