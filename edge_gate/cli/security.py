@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from edge_gate.audit_chain import examine
-from edge_gate.cli import audit, doctor, keyplace
+from edge_gate.cli import audit, health, keyplace
 from edge_gate.cli.findings import Check, Finding, Patient
 from edge_gate.client import ask
 from edge_gate.gate import roles
@@ -51,7 +51,7 @@ def _process(patient: Patient, name: str, may_write: tuple[Path, ...]) -> Iterat
         return
     for each in witness.observe(pid, may_write):
         yield Finding(f"the {name}", _TELLS[each.stands], f"{each.wall}: {each.text}", _MEND_UNIT)
-    yield from doctor.sealed(f"the {name}", name, patient.status["sealed"][name])
+    yield from health.sealed(f"the {name}", name, patient.status["sealed"][name])
     yield from _unit(name, witness.unit(pid))
 
 
@@ -93,8 +93,8 @@ def _store(patient: Patient) -> Iterator[Finding]:
             yield Finding(
                 "store", "ok" if sealed else "fault", text, "Restore a copy: docs/maintainer.md, The keyring."
             )
-    yield from doctor.CHECKS["keyring"](patient)
-    yield from doctor.CHECKS["permissions"](patient)
+    yield from health.CHECKS["keyring"](patient)
+    yield from health.CHECKS["permissions"](patient)
 
 
 def _keys(patient: Patient) -> Iterator[Finding]:
@@ -211,7 +211,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "templates": _templates,
         "audit log": _audit,
         "people": _people,
-        "models": doctor.CHECKS["models"],
+        "models": health.CHECKS["models"],
         "door": _door,
         "not stopped": _not_stopped,
     }

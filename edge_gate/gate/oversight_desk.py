@@ -12,7 +12,7 @@ from edge_gate.gate.oversight import Oversight
 from edge_gate.gate.requests import number
 from edge_gate.gate.roles import user_name
 from edge_gate.gate.standing import POLICY
-from edge_gate.store import audit, residents
+from edge_gate.store import audit, log_end, residents
 
 if TYPE_CHECKING:
     from edge_gate.gate.service import Gate
@@ -65,7 +65,7 @@ class OversightDesk:
         if len(rows) == PAGE_ROWS:
             signed = [each for each in signed if each.seq <= rows[-1].seq]
         page = {"rows": [each.shown() for each in rows], "checkpoints": [each.line() for each in signed]}
-        end = audit.end(store)
+        end = log_end.end(store)
         caller.answer({"ok": {**page, "end": end and end.line(), "more": len(rows) == PAGE_ROWS}})
 
     def _audit_about(self, caller: Caller, request: dict[str, Any]) -> None:

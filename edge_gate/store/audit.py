@@ -24,11 +24,12 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, End, Row
+from edge_gate.audit_chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
 from edge_gate.clock import iso
 from edge_gate.errors import StoreError
 from edge_gate.store.database import Store
 from edge_gate.store.faults import understood
+from edge_gate.store.log_end import end, last_row, sign_end
 
 LONGEST_DETAIL_BYTES: Final = 4096
 _SALT_BYTES: Final = 32
@@ -72,7 +73,7 @@ class AuditLog:
 
     def end_fits(self) -> bool:
         """Tell whether the log ends where this device signed that it does: nothing was cut off or put after it."""
-        last, signed = _last(self._store), end(self._store)
+        last, signed = last_row(self._store), end(self._store)
         if last is None or signed is None:
             return last is None and signed is None
         same = (signed.seq, signed.hash, signed.key) == (last["seq"], last["hash"], self.public_key)
@@ -81,7 +82,7 @@ class AuditLog:
     def checkpoint(self) -> Checkpoint | None:
         """Sign the last row, unless it is signed already, and return the checkpoint; None where there is no row."""
         with self._store.transaction():
-            last = _last(self._store)
+            last = last_row(self._store)
             if last is None:
                 return None
             signed = checkpoints(self._store, first=last["seq"])
@@ -97,7 +98,7 @@ class AuditLog:
 
         The number of a row that was signed for is not given again, so that a log that lost its end shows it for good.
         """
-        last, all_signed = _last(self._store), "SELECT seq FROM audit_checkpoint UNION ALL SELECT seq FROM audit_end"
+        last, all_signed = last_row(self._store), "SELECT seq FROM audit_checkpoint UNION ALL SELECT seq FROM audit_end"
         signed = self._store.rows(f"SELECT coalesce(max(seq), 0) AS seq FROM ({all_signed})")[0]["seq"]  # noqa: S608 - no value
         return (max(last["seq"], signed) + 1, last["hash"]) if last else (signed + 1, GENESIS)
 
@@ -107,27 +108,6 @@ class AuditLog:
             known = secrets.token_bytes(_SALT_BYTES)
             self._store.insert("audit_subject", {"resident_id": resident_id, "salt": known})
         return known
-
-
-def sign_end(store: Store, key: Ed25519PrivateKey) -> None:
-    """Sign the last row as the log's end, in the transaction that is open; nothing where there is no row."""
-    store.run("DELETE FROM audit_end")
-    if last := _last(store):
-        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        signed = End(last["seq"], iso(store.now()), last["hash"], public).signed(key)
-        store.insert("audit_end", {name: getattr(signed, name) for name in Checkpoint.__slots__})
-
-
-def end(store: Store) -> End | None:
-    """Return the signed end of the log."""
-    with understood(store.path):
-        found = store.rows("SELECT * FROM audit_end ORDER BY seq DESC LIMIT 1")
-        return End(**found[0]) if found else None
-
-
-def _last(store: Store) -> dict[str, Any] | None:
-    found = store.rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-    return found[0] if found else None
 
 
 def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:

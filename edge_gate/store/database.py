@@ -25,6 +25,7 @@ from edge_gate.store import schema
 from edge_gate.store.faults import faults, understood
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keyring import Keyring, keyring_path
+from edge_gate.store.log_end import sign_end
 from edge_gate.store.pending import keys_in_use
 from edge_gate.store.sealing import VECTOR, seal_row
 
@@ -124,8 +125,6 @@ class Store:
 
     def _sign_old_end(self) -> None:
         """Sign the end of an audit log that was written before each row was signed for."""
-        from edge_gate.store.audit import sign_end
-
         sign_end(self, self.keyring.signer())
 
     def _seal_old_rows(self) -> None:

@@ -16,7 +16,7 @@ from sqlcipher3 import dbapi2
 from edge_gate.audit_chain import examine
 from edge_gate.clock import SystemClock
 from edge_gate.gate.matching import Gallery
-from edge_gate.store import Store, audit, connection, consent, events, renewal, residents, templates, traces
+from edge_gate.store import Store, audit, connection, consent, events, log_end, renewal, residents, templates, traces
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.sweep import sweep
 from tests.fuzz.target import Target
@@ -97,7 +97,7 @@ def _used(path: Path) -> None:
             events.finish(store, event.id, "interrupted")
         rows = audit.rows(store)
         json.dumps([each.shown() for each in rows])
-        examine(rows, audit.checkpoints(store), audit.end(store))
+        examine(rows, audit.checkpoints(store), log_end.end(store))
         audit.latest(store, "policy")
         log = AuditLog(store, store.keyring.signer())
         store.check()

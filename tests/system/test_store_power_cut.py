@@ -28,6 +28,7 @@ from edge_gate.store import (
     files,
     generation,
     load_key,
+    log_end,
     pending,
     residents,
     rotation,
@@ -234,7 +235,7 @@ def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_ea
         if not (cut / "edge-gate.db").exists():
             continue
         with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
-            assert examine(audit.rows(store), audit.checkpoints(store), audit.end(store)).findings == [], cut
+            assert examine(audit.rows(store), audit.checkpoints(store), log_end.end(store)).findings == [], cut
             known = generation.seen(store)
             if known is not None and known.generation is not None:
                 store.keyring.expect(known.generation)

@@ -21,7 +21,7 @@ from edge_gate.config import Config
 from edge_gate.errors import BadCheckpoint, StoreError
 from edge_gate.gate.oversight import Oversight
 from edge_gate.receipt import checked
-from edge_gate.store import Store, audit, consent, residents
+from edge_gate.store import Store, audit, consent, log_end, residents
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.keyring import keyring_path
 from edge_gate.store.rotation import rotate
@@ -72,7 +72,7 @@ def log(store: Store) -> AuditLog:
 
 
 def examined(store: Store, since: Checkpoint | None = None) -> Examined:
-    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), audit.end(store), since)
+    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), log_end.end(store), since)
 
 
 def found(store: Store, since: Checkpoint | None = None) -> list[int]:
@@ -111,7 +111,7 @@ def sign_again(store: Store, log: AuditLog) -> None:
         if rows := audit.rows(store, first=old.seq, limit=1):
             fresh = replace(old, hash=rows[0].hash).signed(store.keyring.signer())
             store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
-    audit.sign_end(store, store.keyring.signer())
+    log_end.sign_end(store, store.keyring.signer())
 
 
 def started(store: Store, log: AuditLog) -> None:
@@ -446,7 +446,7 @@ def test_neither_key_vouches_for_rows_of_the_others_time(continued: Store) -> No
 def test_a_log_whose_key_is_not_the_one_that_receipts_have_is_found(continued: Store) -> None:
     rows, signed = audit.rows(continued, limit=1000), audit.checkpoints(continued, limit=1000)
     known = continued.keyring.signer().public_key().public_bytes_raw()
-    end = audit.end(continued)
+    end = log_end.end(continued)
     assert examine(rows, signed, end, key=known).findings == []
     other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     assert [each.seq for each in examine(rows, signed, end, key=other).findings] == [81]

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from minisign import KeyPair
 
 from edge_gate import cards, cli, config, toml_text
-from edge_gate.cli import doctor
+from edge_gate.cli import health
 from edge_gate.cli.findings import Patient
 from edge_gate.client import ask
 from edge_gate.config import Models
@@ -265,7 +265,7 @@ def test_an_exception_is_an_event_at_each_start_and_stands_in_status_and_doctor(
             assert ask(settings, "status")["unsigned_models"] == {NAME: why}
             shown = CliRunner().invoke(cli.group, ["status", "--config", path]).output
             assert f"{NAME} is {why[:20]}" in shown
-            findings = list(doctor.CHECKS["models"](Patient(Path(path), for_doctor(settings), None)))
+            findings = list(health.CHECKS["models"](Patient(Path(path), for_doctor(settings), None)))
             assert [each.state for each in findings] == ["ok", "ok", "ok", "unknown", "ok"]
             assert why in findings[3].text and "Sign its card" in findings[3].mend
     assert sum("models.allow_unsigned" in each for each in caplog.messages) == 2

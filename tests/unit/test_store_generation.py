@@ -12,7 +12,7 @@ import pytest
 
 from edge_gate.audit_chain import KEY_CHANGED, NEW_KEYRING, STARTED, Checkpoint, examine
 from edge_gate.clock import SystemClock
-from edge_gate.store import Store, audit, consent, generation, residents
+from edge_gate.store import Store, audit, consent, generation, log_end, residents
 from edge_gate.store.audit import AuditLog
 from edge_gate.store.generation import Seen, seen
 from edge_gate.store.keyring import Keyring, keyring_path
@@ -239,5 +239,5 @@ def test_both_put_back_together_are_of_one_time_and_only_a_kept_checkpoint_tells
 
 
 def findings(store: Store, kept: Checkpoint | None = None) -> list[int]:
-    seen_ = examine(audit.rows(store, limit=1000), audit.checkpoints(store, limit=1000), audit.end(store), kept)
+    seen_ = examine(audit.rows(store, limit=1000), audit.checkpoints(store, limit=1000), log_end.end(store), kept)
     return [each.seq for each in seen_.findings]
