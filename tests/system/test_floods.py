@@ -157,8 +157,9 @@ class Site:
         return first / 1e9 - began if opened else float("inf")
 
     def lost(self) -> int:
-        """Return how often an eye was lost."""
-        return len(ask(self.settings, "events", kind="eye lost", limit=500))
+        """Return the number of the last event that an eye was lost, 0 for none."""
+        newest = ask(self.settings, "events", kind="eye lost", limit=1)
+        return int(newest[0]["seq"]) if newest else 0
 
     def rows(self) -> tuple[int, int, dict[str, int]]:
         """Return how many rows the audit log and the events have, and how many of the log each verb."""
