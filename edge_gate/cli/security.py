@@ -12,7 +12,7 @@ import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -76,25 +76,30 @@ def _unit(name: str, runs_in: str) -> Iterator[Finding]:
 
 def _store(patient: Patient) -> Iterator[Finding]:
     path = patient.settings.store.path
-    for each, magic in ((path, _PLAIN_SQLITE), (keyring_path(path), MAGIC)):
-        try:
-            with each.open("rb") as file:
-                head = file.read(16)
-        except OSError as error:
-            yield Finding("store", "unknown", f"{each}: {error.strerror}")
-            continue
-        if each == path:
-            plain = head == magic
-            text = f"{each} is not encrypted" if plain else f"{each}: encrypted (SQLCipher)"
-            yield Finding("store", "fault" if plain else "ok", text, "This is no store of edge-gate.")
-        else:
-            sealed = head.startswith(magic[:6])
-            text = f"{each}: sealed, apart from the database" if sealed else f"{each} is no keyring"
-            yield Finding(
-                "store", "ok" if sealed else "fault", text, "Restore a copy: docs/maintainer.md, The keyring."
-            )
+    yield _begins(
+        path,
+        lambda head: head != _PLAIN_SQLITE,
+        ("is encrypted (SQLCipher)", "is not encrypted"),
+        "This is no store of edge-gate.",
+    )
+    yield _begins(
+        keyring_path(path),
+        lambda head: head.startswith(MAGIC[:6]),  # of any version
+        ("is sealed, apart from the database", "is no keyring"),
+        "Restore a copy: docs/maintainer.md, The keyring.",
+    )
     yield from health.CHECKS["keyring"](patient)
     yield from health.CHECKS["permissions"](patient)
+
+
+def _begins(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
+    """Judge a file by its first 16 bytes; ``texts`` are what is said of it where they are sound and where not."""
+    try:
+        with path.open("rb") as file:
+            well = sound(file.read(16))
+    except OSError as error:
+        return Finding("store", "unknown", f"{path}: {error.strerror}")
+    return Finding("store", _TELLS[well], f"{path} {texts[0] if well else texts[1]}", mend)
 
 
 def _keys(patient: Patient) -> Iterator[Finding]:
