@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # What decides, stores and moves the door has to be tried, branch by branch.
-COVERED := --cov=edge_gate.gate --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
+COVERED := --cov=edge_gate.gate --cov=edge_gate.rules --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
 	--cov-report=
 
 .PHONY: demo test check docs system-test fuzz canary claims clean

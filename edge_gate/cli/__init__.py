@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from edge_gate import __version__
-from edge_gate.errors import EdgeGateError
+from edge_gate.core.errors import EdgeGateError
 
 COMMANDS: Final = (
     "init", "run", "eye", "status", "enrol", "residents", "consent", "forget", "templates", "events", "audit",
@@ -27,6 +27,7 @@ _MODULES: Final = {
     "relay": "relays",
     "consent": "residents",
     "approve": "approvals",
+    "keys": "keys.command",
 }
 
 

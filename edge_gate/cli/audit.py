@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from edge_gate import config
-from edge_gate.audit_chain import Checkpoint, End, Examined, Row, examine
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.client import ask
+from edge_gate.settings import config
+from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
+from edge_gate.wire.client import ask
 
 
 @click.group()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import json_option, show_json
-from edge_gate.client import ask
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
 
 
 @click.command("bench")
@@ -32,9 +32,9 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     """
     from rich.console import Console
 
-    from edge_gate.bench.report import show
-    from edge_gate.bench.run import QUICK, Effort, bench
-    from edge_gate.trial import make_site
+    from edge_gate.tools.bench.report import show
+    from edge_gate.tools.bench.run import QUICK, Effort, bench
+    from edge_gate.tools.trial import make_site
 
     settings = config.load(settings_path) if settings_path else config.Config()
     console = Console(stderr=True)

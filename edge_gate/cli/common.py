@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_gate import config
-from edge_gate.trial import CONFIG_NAME
+from edge_gate.settings import config
+from edge_gate.tools.trial import CONFIG_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 TRIAL = Path("edge-gate-trial") / CONFIG_NAME

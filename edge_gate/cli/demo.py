@@ -15,8 +15,8 @@ import click
 from edge_gate.cli.common import json_option, show_json
 
 if TYPE_CHECKING:
-    from edge_gate.demo.run import Summary
-    from edge_gate.demo.street_server import Street
+    from edge_gate.tools.demo.run import Summary
+    from edge_gate.tools.demo.street_server import Street
 
 
 @click.command("demo")
@@ -42,7 +42,7 @@ def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) ->
     """
     tell: Callable[[str], None] = (lambda _: None) if as_json else click.echo
     if camera is not None:
-        from edge_gate.demo.live import run_live
+        from edge_gate.tools.demo.live import run_live
 
         run_live(camera, watch, tell)
         return
@@ -55,12 +55,12 @@ def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) ->
 
 
 def _play(watch: bool, kill: str | None, tell: Callable[[str], None]) -> Summary:
-    from edge_gate.demo.door_view import watching
-    from edge_gate.demo.run import Demo
-    from edge_gate.demo.scene import Stage
-    from edge_gate.demo.schedule import lookalike_schedule, standard_schedule
-    from edge_gate.demo.site import DemoSite
-    from edge_gate.demo.street_server import Street
+    from edge_gate.tools.demo.door_view import watching
+    from edge_gate.tools.demo.run import Demo
+    from edge_gate.tools.demo.scene import Stage
+    from edge_gate.tools.demo.schedule import lookalike_schedule, standard_schedule
+    from edge_gate.tools.demo.site import DemoSite
+    from edge_gate.tools.demo.street_server import Street
 
     kills = {"both": ("eye", "gate"), None: ()}.get(kill, (str(kill),))
     tell("Painting masks and composing the street, in memory …")

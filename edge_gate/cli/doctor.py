@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli import health
-from edge_gate.cli import security as walls
+from edge_gate.cli.checks import health
+from edge_gate.cli.checks import security as walls
+from edge_gate.cli.checks.findings import examine, show
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.cli.findings import examine, show
 
 
 @click.command("doctor")

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.client import converse
-from edge_gate.errors import ConsentMissing
+from edge_gate.core.errors import ConsentMissing
+from edge_gate.settings import config
+from edge_gate.wire.client import converse
 
 
 @click.command("enrol")

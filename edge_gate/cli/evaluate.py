@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import json_option, show_json
+from edge_gate.settings import config
 
 
 @click.command("evaluate")
@@ -48,9 +48,9 @@ def command(
         raise click.UsageError("--probes goes with --template.")
     from rich.console import Console
 
-    from edge_gate.evaluation.eyes import PipelineEyes
-    from edge_gate.evaluation.report import heading, table
-    from edge_gate.evaluation.run import Request, evaluate
+    from edge_gate.tools.evaluation.eyes import PipelineEyes
+    from edge_gate.tools.evaluation.report import heading, table
+    from edge_gate.tools.evaluation.run import Request, evaluate
 
     settings = config.load(settings_path) if settings_path else config.Config()
     ask = Request(folder, pairs, against, template or 0, probes or 1, quality_gate)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.client import ask
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
 
 
 @click.command("events")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.client import ask
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
 
 if TYPE_CHECKING:
-    from edge_gate.store.keyring import Keyring
-    from edge_gate.store.traces import Found
+    from edge_gate.store.keys.keyring import Keyring
+    from edge_gate.store.people.traces import Found
 
 
 @click.command("forget")
@@ -65,11 +65,11 @@ def command(
 
 
 def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
-    from edge_gate.cli.unlock import unlocked
-    from edge_gate.receipt import public_key_text
-    from edge_gate.store.keyring import Keyring, keyring_path
-    from edge_gate.store.pending import keys_in_use
-    from edge_gate.store.traces import search, words_for
+    from edge_gate.cli.keys.unlock import unlocked
+    from edge_gate.documents.receipt import public_key_text
+    from edge_gate.store.keys.keyring import Keyring, keyring_path
+    from edge_gate.store.keys.pending import keys_in_use
+    from edge_gate.store.people.traces import search, words_for
 
     key, ring_key = keys_in_use(settings.store.path, unlocked(settings.store))
     keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
@@ -96,7 +96,7 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
 
 def _meant(what: str, own_key: str) -> tuple[str, bool]:
     """Return the identifier in a receipt, else the text itself; and whether name and consent stay, as withdrawn."""
-    from edge_gate.receipt import Kind, read
+    from edge_gate.documents.receipt import Kind, read
 
     try:
         if not Path(what).is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import TRIAL
-from edge_gate.trial import camera_settings, make_site
+from edge_gate.tools.trial import camera_settings, make_site
 
 
 @click.command("init")

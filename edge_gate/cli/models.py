@@ -12,11 +12,13 @@ from typing import Any
 
 import click
 
-from edge_gate import cards, config, minisign, resident_page
 from edge_gate.cli.common import json_option, show_json, usual_config
-from edge_gate.config import Decision, Models
-from edge_gate.errors import ConfigMissing, EdgeGateError, ModelMissing
-from edge_gate.resident_words import LANGUAGES
+from edge_gate.core.errors import ConfigMissing, EdgeGateError, ModelMissing
+from edge_gate.documents import resident_page
+from edge_gate.documents.resident_words import LANGUAGES
+from edge_gate.provenance import cards, minisign
+from edge_gate.settings import config
+from edge_gate.settings.config import Decision, Models
 
 
 def _is_key(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

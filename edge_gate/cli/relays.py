@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from edge_gate import config, plugins
 from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.client import ask
+from edge_gate.core import drivers
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
 
 
 @click.group()
@@ -38,7 +39,7 @@ def off(path: Path) -> None:
 
     The gate does this by itself at its start. Where it waits for a passphrase, edge-gate-secure.service does it before.
     """
-    from edge_gate.clock import SystemClock
+    from edge_gate.core.clock import SystemClock
     from edge_gate.relays.board import open_board
     from edge_gate.store.lock import sole_use
 
@@ -55,5 +56,5 @@ def off(path: Path) -> None:
 @relay.command("list")
 def protocols() -> None:
     """List the installed relay protocols."""
-    for name in plugins.names("edge_gate.relays"):
+    for name in drivers.names("edge_gate.relays"):
         click.echo(name)

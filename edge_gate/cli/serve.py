@@ -15,9 +15,9 @@ from typing import Final
 
 import click
 
-from edge_gate import config
 from edge_gate.cli.common import config_option
-from edge_gate.trial import eye_command
+from edge_gate.settings import config
+from edge_gate.tools.trial import eye_command
 
 _TEND_S: Final = 0.1
 
@@ -45,13 +45,13 @@ def run(path: Path, with_eye: bool) -> None:
 def _key(settings: config.StoreSettings, environ: Mapping[str, str]) -> bytes:
     """Return the key; where it is locked, ask for the passphrase at the terminal, in a process of its own: deriving
     from it takes more memory than the gate has."""
-    from edge_gate.store.keys import as_it_lies, plain_key
-    from edge_gate.store.locked import is_locked
+    from edge_gate.store.keys.locked import is_locked
+    from edge_gate.store.keys.source import as_it_lies, plain_key
 
     content, place = as_it_lies(settings, environ)
     if not is_locked(content):
         return plain_key(content, place)
-    from edge_gate.cli.passphrase import asked_apart
+    from edge_gate.cli.keys.passphrase import asked_apart
 
     return asked_apart(content, place)
 
@@ -61,7 +61,7 @@ def _serve_both(path: Path) -> int:
 
     Neither of the two can do this: once sealed, they start no program.
     """
-    from edge_gate.supervise import Supervised
+    from edge_gate.core.supervise import Supervised
 
     gate = subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(path.absolute())])  # noqa: S603
     eye_process = Supervised(eye_command(path))

@@ -11,18 +11,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.errors import ModelError
-from edge_gate.eye.align import INPUT_H, INPUT_W, network_input
-from edge_gate.eye.geometry import Picture
+from edge_gate.core.errors import ModelError
+from edge_gate.eye.face.align import INPUT_H, INPUT_W, network_input
+from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.runtime import TfliteModel
-from edge_gate.wire import MAX_DIMENSIONS
+from edge_gate.wire.eye import MAX_DIMENSIONS
 
 _MIDDLE: Final = 128
 _INT8_TOP: Final = 127
 
 
 class Embedder:
-    """The eye-region model. ``model_id`` says which (edge_gate.cards). Raises ModelError where it does not fit."""
+    """The eye-region model. ``model_id`` says which (edge_gate.provenance.cards). Raises ModelError where it does not
+    fit."""
 
     def __init__(self, name: str, model: TfliteModel, model_id: bytes) -> None:
         self.model_id = model_id

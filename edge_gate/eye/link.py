@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from edge_gate.clock import Clock
-from edge_gate.errors import WireError
-from edge_gate.wire import LARGEST_BYTES, Command, unpack
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import WireError
+from edge_gate.wire.eye import LARGEST_BYTES, Command, unpack
 
 FIRST_PAUSE_NS: Final = 100_000_000
 LONGEST_PAUSE_NS: Final = 2_000_000_000

@@ -2,7 +2,7 @@
 """From a picture to numbers: `acquire` for one picture on its own, `Perception` for the eye's endless row of them.
 
 Neither keeps a picture. Between pictures Perception holds the followed face's mesh, its last embedding, and a grey
-thumbnail of 16 x 12 pixels (edge_gate.eye.presence).
+thumbnail of 16 x 12 pixels (edge_gate.eye.face.presence).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.config import Models as ModelSettings
-from edge_gate.config import QualityLimits
-from edge_gate.eye.align import cut_strip, placing
-from edge_gate.eye.detect import WATCH_PIXELS, Detector
 from edge_gate.eye.embed import Embedder
-from edge_gate.eye.geometry import Picture
-from edge_gate.eye.lids import EyeLids
-from edge_gate.eye.mesh import FaceMesh, Mesh
-from edge_gate.eye.quality import assess
+from edge_gate.eye.face.align import cut_strip, placing
+from edge_gate.eye.face.detect import WATCH_PIXELS, Detector
+from edge_gate.eye.face.geometry import Picture
+from edge_gate.eye.face.lids import EyeLids
+from edge_gate.eye.face.mesh import FaceMesh, Mesh
+from edge_gate.eye.face.quality import assess
+from edge_gate.eye.face.track import Tracker, find_face
 from edge_gate.eye.runtime import TfliteModel, verified
-from edge_gate.eye.track import Tracker, find_face
-from edge_gate.wire import Quality, Refusal
+from edge_gate.settings.config import Models as ModelSettings
+from edge_gate.settings.config import QualityLimits
+from edge_gate.wire.eye import Quality, Refusal
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.

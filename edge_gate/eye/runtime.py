@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate import cards
-from edge_gate.config import Models as ModelSettings
-from edge_gate.errors import ModelAltered, ModelError, ModelMissing
-from edge_gate.eye.hush import hushed
+from edge_gate.core.errors import ModelAltered, ModelError, ModelMissing
+from edge_gate.eye.quiet_stderr import hushed
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Models as ModelSettings
 
 try:
     from ai_edge_litert.interpreter import Interpreter

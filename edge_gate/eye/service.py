@@ -20,18 +20,18 @@ from typing import Final, Protocol
 
 import cv2
 
-from edge_gate import config
-from edge_gate.clock import Clock, SystemClock
-from edge_gate.config import Config
-from edge_gate.errors import EdgeGateError
+from edge_gate.core.clock import Clock, SystemClock
+from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.notify import ServiceNotifier
+from edge_gate.eye.camera_supervisor import Lookout
+from edge_gate.eye.face.quality import for_enrolment
 from edge_gate.eye.link import GateLink
-from edge_gate.eye.lookout import Lookout
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
-from edge_gate.eye.quality import for_enrolment
-from edge_gate.notify import ServiceNotifier
 from edge_gate.seal import enforce, policy
-from edge_gate.wire import Health, Sighting, Verb
+from edge_gate.settings import config
+from edge_gate.settings.config import Config
+from edge_gate.wire.eye import Health, Sighting, Verb
 
 _POLL_S: Final = 0.2
 _HEALTH_NS: Final = 1_000_000_000

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Config, StoreSettings
-from edge_gate.gate.allowance import Allowance
-from edge_gate.gate.door import Door
-from edge_gate.gate.service import Gate
-from edge_gate.notify import ServiceNotifier
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.notify import ServiceNotifier
+from edge_gate.core.token_bucket import Allowance
+from edge_gate.gate.door.door import Door
+from edge_gate.gate.loop import Gate
 from edge_gate.relays.board import open_board
 from edge_gate.seal import enforce, policy
-from edge_gate.store.audit import AuditLog
+from edge_gate.settings.config import Config, StoreSettings
+from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
-from edge_gate.store.keys import load_key
+from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 
 # How often the watchdog is fed; the unit's WatchdogSec= is ten times that.

@@ -12,13 +12,13 @@ from __future__ import annotations
 import enum
 from contextlib import suppress
 
-from edge_gate import plugins
-from edge_gate.clock import Clock
-from edge_gate.config import Door
-from edge_gate.errors import BadPulse, RelayError, RelayGarbled
+from edge_gate.core import drivers
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled
 from edge_gate.relays.framing import Framing, rounded_up, spaced
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.port import SerialPort
+from edge_gate.settings.config import Door
 
 BACKSTOP_MS = 250
 """How long after a board-timed pulse ought to have ended the host switches off all the same."""
@@ -149,7 +149,7 @@ def open_board(settings: Door, clock: Clock) -> RelayBoard:
     Starts the pulse guard where the host has to time pulses: call it before the process starts threads or gives up
     its right to start programs. Raises UnknownDriver, or RelayError where the guard cannot be started.
     """
-    framing: Framing = plugins.load("edge_gate.relays", settings.relay)(settings)
+    framing: Framing = drivers.load("edge_gate.relays", settings.relay)(settings)
     rest = framing.all_off()
     port = SerialPort(settings.port, settings.baud, clock, on_open=rest)
     guard = None

@@ -24,7 +24,7 @@ class Exchange:
 
 
 class Framing(Protocol):
-    """One relay protocol. Constructed as ``Framing(settings: edge_gate.config.Door)``; channels count from 1.
+    """One relay protocol. Constructed as ``Framing(settings: edge_gate.settings.config.Door)``; channels count from 1.
 
     ``board_timed`` boards end a pulse themselves; for the others the host switches off, watched by a PulseGuard.
     ``pulse_step_ms`` is the board's unit of time: a pulse is rounded **up** to a whole number of steps, so that a lock

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from edge_gate.errors import GuardLost, RelayError
+from edge_gate.core.errors import GuardLost, RelayError
 
 MARGIN_MS = 200
 """How long after its deadline a pulse may last before the guard ends it: more than a busy gate needs for a tick."""

@@ -8,9 +8,9 @@ the host, and no pulse can be confirmed.
 
 from __future__ import annotations
 
-from edge_gate.config import Door
-from edge_gate.errors import BadPulse
+from edge_gate.core.errors import BadPulse
 from edge_gate.relays.framing import Exchange
+from edge_gate.settings.config import Door
 
 _HEAD = 0xA0
 _ON = 0x01

@@ -13,8 +13,8 @@ The CRC is that of "MODBUS over Serial Line" V1.02, 6.2.2, low byte first. Eight
 
 from __future__ import annotations
 
-from edge_gate.config import Door
 from edge_gate.relays.framing import Exchange, rounded_up
+from edge_gate.settings.config import Door
 
 _READ_COILS = 0x01
 _WRITE_COIL = 0x05

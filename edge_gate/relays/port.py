@@ -15,8 +15,8 @@ from pathlib import Path
 
 import serial
 
-from edge_gate.clock import Clock
-from edge_gate.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
 from edge_gate.relays.framing import Exchange, spaced
 
 REPLY_TIMEOUT_MS = 250

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from edge_gate.clock import Clock, SystemClock
-from edge_gate.errors import UnknownDriver
+from edge_gate.core.clock import Clock, SystemClock
+from edge_gate.core.errors import UnknownDriver
 from edge_gate.relays.simulated_boards import Board, LcusBoard, Relays, WaveshareBoard
 
 

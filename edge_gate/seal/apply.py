@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from edge_gate.errors import NotSealed
+from edge_gate.core.errors import NotSealed
 from edge_gate.seal.policy import Denied, Policy
 from edge_gate.seal.walls import Sealed, Wall, titles
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import edge_gate
-from edge_gate import cards
-from edge_gate.config import Config
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Config
 
 Operator = Literal["is", "is not", "has", "lacks"]
 

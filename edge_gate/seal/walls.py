@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Wall(enum.IntFlag):
-    """What a process has given up, for good. The numbers are on the wire (edge_gate.wire.Health.sealed)."""
+    """What a process has given up, for good. The numbers are on the wire (edge_gate.wire.eye.Health.sealed)."""
 
     PRIVILEGES = 1  # no program that it starts could gain rights
     DUMP = 2  # no core dump; nobody but root reads its memory

@@ -12,9 +12,9 @@ from typing import Any, Final, Literal
 
 from sqlcipher3 import dbapi2
 
-from edge_gate.errors import KeyMalformed, StoreCorrupt, StoreError, StoreMissing, StoreReadOnly, WrongKey
+from edge_gate.core.errors import KeyMalformed, StoreCorrupt, StoreError, StoreMissing, StoreReadOnly, WrongKey
 from edge_gate.store.faults import faults, why_unwritable
-from edge_gate.store.keys import KEY_BYTES
+from edge_gate.store.keys.source import KEY_BYTES
 
 Mode = Literal["ro", "rw"]
 BUSY_TIMEOUT_S: Final = 5.0

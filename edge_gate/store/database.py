@@ -18,16 +18,16 @@ from typing import Any, Self
 from sqlcipher3 import dbapi2
 from sqlite_utils import Database
 
-from edge_gate.clock import Clock, iso
-from edge_gate.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
+from edge_gate.core.clock import Clock, iso
+from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
 from edge_gate.store import schema
+from edge_gate.store.audit.log_end import sign_end
 from edge_gate.store.faults import faults, understood
 from edge_gate.store.files import appearing, sync
-from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.log_end import sign_end
-from edge_gate.store.pending import keys_in_use
-from edge_gate.store.sealing import VECTOR, seal_row
+from edge_gate.store.keys.keyring import Keyring, keyring_path
+from edge_gate.store.keys.pending import keys_in_use
+from edge_gate.store.keys.sealing import VECTOR, seal_row
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from edge_gate.clock import iso
-from edge_gate.errors import StoreError
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import StoreError
 from edge_gate.store.database import Store
 from edge_gate.store.faults import understood
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlcipher3 import dbapi2
 
-from edge_gate.errors import EdgeGateError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
+from edge_gate.core.errors import EdgeGateError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
 from edge_gate.store.files import trouble_beside
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from edge_gate.errors import AlreadyInitialised, StoreError, StoreFull, StoreReadOnly
+from edge_gate.core.errors import AlreadyInitialised, StoreError, StoreFull, StoreReadOnly
 
 PRIVATE: Final = 0o600
 

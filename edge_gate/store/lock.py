@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_gate.errors import AlreadyRunning, StoreMissing
+from edge_gate.core.errors import AlreadyRunning, StoreMissing
 
 
 @contextmanager

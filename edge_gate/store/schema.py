@@ -22,7 +22,7 @@ Before that the person's data key is destroyed (residents.py), so what a copy of
 not open. A test decrypts every page on its own and looks. What stays on worn flash cells is encrypted under the store's
 key.
 
-Every moment is text as edge_gate.clock.iso writes it, so that text order is time order.
+Every moment is text as edge_gate.core.clock.iso writes it, so that text order is time order.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ def _sealed_templates(database: Database) -> None:
 
 
 def _protected_templates(database: Database) -> None:
-    """What is sealed in `template` becomes the code that edge_gate.protection makes of a vector. The rows that hold
-    vectors say so in their version (sealing.py), and become codes at the gate's next start (renewal.py)."""
+    """What is sealed in `template` becomes the code that edge_gate.rules.protection makes of a vector. The rows that
+    hold vectors say so in their version (sealing.py), and become codes at the gate's next start (renewal.py)."""
     database.execute(
         """
         CREATE TABLE template_key (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_gate.evaluation.protocol import Vectors
+from edge_gate.tools.evaluation.protocol import Vectors
 
 
 def key(network: Iterable[bytes], data: bytes) -> str:

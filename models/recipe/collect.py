@@ -19,12 +19,12 @@ import numpy as np
 from numpy.random import Generator
 from rich.progress import track
 
-from edge_gate.demo.cutout import EYES_PX, Figure
-from edge_gate.demo.faces import Faces, size_px
-from edge_gate.demo.mask import STYLES, put_on
-from edge_gate.eye.align import cut_strip, placing
-from edge_gate.eye.geometry import Points, cut, fit
-from edge_gate.eye.mesh import TEMPLATE, Mesh
+from edge_gate.eye.face.align import cut_strip, placing
+from edge_gate.eye.face.geometry import Points, cut, fit
+from edge_gate.eye.face.mesh import TEMPLATE, Mesh
+from edge_gate.tools.demo.cutout import EYES_PX, Figure
+from edge_gate.tools.demo.faces import Faces, size_px
+from edge_gate.tools.demo.mask import STYLES, put_on
 from recipe.strips import Floats, Pictures
 from recipe.whole import SIDE, WholeFace
 from recipe.zeroshot import STRIP, ZeroShot

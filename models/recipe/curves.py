@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from edge_gate.evaluation.metrics import curve, det_points
-from edge_gate.evaluation.protocol import Comparisons
+from edge_gate.tools.evaluation.metrics import curve, det_points
+from edge_gate.tools.evaluation.protocol import Comparisons
 from recipe.ways import Kind
 
 # Told apart in print as well: ours are solid or long dashes, the first the broadest; the others have dots.
@@ -27,7 +27,7 @@ THEIRS = {
     Kind.PAINT: {"color": "#009e73", "linewidth": 1.5, "linestyle": (0, (6, 1.5, 1, 1.5))},
     Kind.OTHER: {"color": "#7a5c00", "linewidth": 1.5, "linestyle": (0, (4, 1.5, 1, 1.5, 1, 1.5))},
 }
-LEAST_PROVEN = 3  # by the rule of three, as edge_gate.evaluation.intervals.proven has it
+LEAST_PROVEN = 3  # by the rule of three, as edge_gate.tools.evaluation.intervals.proven has it
 
 
 def draw(path: Path, title: str, ways: dict[str, tuple[Kind, Comparisons]]) -> None:

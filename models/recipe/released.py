@@ -15,7 +15,7 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor, nn
 
-from edge_gate.bench.float_form import float_form
+from edge_gate.tools.bench.float_form import float_form
 from recipe.sface import EyeNet, layers_of
 
 CONV, DEPTHWISE, FULL, SLOPE = (

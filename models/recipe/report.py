@@ -14,11 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edge_gate.cards import Card
-from edge_gate.config import Config
-from edge_gate.evaluation import intervals
-from edge_gate.evaluation.data import open_data
-from edge_gate.evaluation.protocol import Vectors
+from edge_gate.provenance.cards import Card
+from edge_gate.settings.config import Config
+from edge_gate.tools.evaluation import intervals
+from edge_gate.tools.evaluation.data import open_data
+from edge_gate.tools.evaluation.protocol import Vectors
 from recipe import cache, search, tables, trials, ways
 from recipe.curves import draw
 from recipe.tables import NOT_PROVEN, TITLES, Found

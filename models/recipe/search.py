@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_gate.evaluation import protocol
-from edge_gate.evaluation.intervals import SEED, proven
-from edge_gate.evaluation.metrics import curve
-from edge_gate.evaluation.protocol import Embedded, People, Vectors
+from edge_gate.tools.evaluation import protocol
+from edge_gate.tools.evaluation.intervals import SEED, proven
+from edge_gate.tools.evaluation.metrics import curve
+from edge_gate.tools.evaluation.protocol import Embedded, People, Vectors
 from recipe.trials import Sides
 
 FPIRS = (1e-1, 1e-2, 1e-3)

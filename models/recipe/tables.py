@@ -10,9 +10,9 @@ from string import Template
 
 import numpy as np
 
-from edge_gate.evaluation import intervals, protocol
-from edge_gate.evaluation.protocol import Embedded
-from edge_gate.evaluation.report import FMRS, Rates, rates_of
+from edge_gate.tools.evaluation import intervals, protocol
+from edge_gate.tools.evaluation.protocol import Embedded
+from edge_gate.tools.evaluation.report import FMRS, Rates, rates_of
 from recipe import search, trials
 from recipe.search import Identification
 from recipe.trials import Trial, Tried

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_gate.evaluation import protocol
-from edge_gate.evaluation.data import DataSet, Picture, open_data, read_pairs
-from edge_gate.evaluation.folds import accuracies, folds_of
-from edge_gate.evaluation.intervals import SEED
-from edge_gate.evaluation.protocol import Comparisons, Embedded, People, Vectors
-from edge_gate.evaluation.report import Rates, rates_of
+from edge_gate.tools.evaluation import protocol
+from edge_gate.tools.evaluation.data import DataSet, Picture, open_data, read_pairs
+from edge_gate.tools.evaluation.folds import accuracies, folds_of
+from edge_gate.tools.evaluation.intervals import SEED
+from edge_gate.tools.evaluation.protocol import Comparisons, Embedded, People, Vectors
+from edge_gate.tools.evaluation.report import Rates, rates_of
 
 Embed = Callable[[Picture], np.ndarray]
 

@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from edge_gate import cards
-from edge_gate.cards import Card
-from edge_gate.config import Config
-from edge_gate.evaluation.eyes import PipelineEyes
-from edge_gate.eye import align, embed
+from edge_gate.eye import embed
+from edge_gate.eye.face import align
 from edge_gate.eye.runtime import TfliteModel
+from edge_gate.provenance import cards
+from edge_gate.provenance.cards import Card
+from edge_gate.settings.config import Config
+from edge_gate.tools.evaluation.eyes import PipelineEyes
 from recipe import dlib_eyes, painter, trials, whole, zeroshot
 from recipe.trials import Embed, Sides
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.evaluation.data import Picture
-from edge_gate.eye.mesh import TEMPLATE_INTEROCULAR_PX
+from edge_gate.eye.face.mesh import TEMPLATE_INTEROCULAR_PX
+from edge_gate.tools.evaluation.data import Picture
 from recipe.whole import SIDE, WholeFace
 
 GREY = 127

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 
 from edge_gate.eye import service
-from edge_gate.eye.geometry import Picture
+from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.pipeline import Observation, Perception
 from edge_gate.seal import Sealed, Wall
 

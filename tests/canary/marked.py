@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.bench.frames import portrait
+from edge_gate.tools.bench.frames import portrait
 
 Picture = NDArray[np.uint8]
 

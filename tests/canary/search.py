@@ -31,11 +31,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate.config import QualityLimits
-from edge_gate.eye.align import cut_strip, network_input, placing
-from edge_gate.eye.geometry import Similarity, cut
-from edge_gate.eye.mesh import TEMPLATE
+from edge_gate.eye.face.align import cut_strip, network_input, placing
+from edge_gate.eye.face.geometry import Similarity, cut
+from edge_gate.eye.face.mesh import TEMPLATE
 from edge_gate.eye.pipeline import Models, acquire
+from edge_gate.settings.config import QualityLimits
 from tests.canary import marked
 
 Picture = NDArray[np.uint8]
@@ -197,7 +197,7 @@ def _views(models: Models) -> Iterator[tuple[str, Any]]:
 
 
 def _fitted(five: Any) -> Similarity:
-    from edge_gate.eye.geometry import fit
+    from edge_gate.eye.face.geometry import fit
 
     return fit(five, TEMPLATE)
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_gate import config
-from edge_gate.demo.street import HEADER, MAGIC
-from edge_gate.wire import LARGEST_BYTES, Sighting, unpack
+from edge_gate.settings import config
+from edge_gate.tools.demo.street import HEADER, MAGIC
+from edge_gate.wire.eye import LARGEST_BYTES, Sighting, unpack
 from tests.canary.marked import Picture
 
 PATIENCE_S = 60.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edge_gate.errors import WireError
+from edge_gate.core.errors import WireError
 from tests.fuzz.target import Target
 
 

@@ -13,14 +13,19 @@ from typing import Any
 
 from sqlcipher3 import dbapi2
 
-from edge_gate.audit_chain import examine
-from edge_gate.clock import SystemClock
-from edge_gate.gate.matching import Gallery
-from edge_gate.store import Store, audit, connection, consent, events, log_end, renewal, residents, templates, traces
-from edge_gate.store.audit import AuditLog
-from edge_gate.store.sweep import sweep
+from edge_gate.core.clock import SystemClock
+from edge_gate.rules.comparison import Gallery
+from edge_gate.store import connection, events
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit import log_end
+from edge_gate.store.audit.chain import examine
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents, traces
+from edge_gate.store.people.sweep import sweep
+from edge_gate.store.templates import renewal, templates
 from tests.fuzz.target import Target
-from tests.unit.peers import direction
+from tests.support.peers import direction
 
 _KEY = bytes(range(32))
 _MODEL = b"model-01"
@@ -95,14 +100,14 @@ def _used(path: Path) -> None:
         json.dumps([dict(each.detail) for each in events.recent(store, limit=500)])
         for event in events.unfinished(store):
             events.finish(store, event.id, "interrupted")
-        rows = audit.rows(store)
+        rows = audit_log.rows(store)
         json.dumps([each.shown() for each in rows])
-        examine(rows, audit.checkpoints(store), log_end.end(store))
-        audit.latest(store, "policy")
+        examine(rows, audit_log.checkpoints(store), log_end.end(store))
+        audit_log.latest(store, "policy")
         log = AuditLog(store, store.keyring.signer())
         store.check()
         for each in known[:1]:
-            audit.about(store, each.resident.id)
+            audit_log.about(store, each.resident.id)
             residents.forget(store, each.resident.id, record=lambda: log.append("forget", actor="uid 1", role="root"))
         events.append(store, "started")
         log.checkpoint()

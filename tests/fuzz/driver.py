@@ -52,7 +52,7 @@ def main() -> None:
     blind = "EDGE_GATE_FUZZ_BLIND" in os.environ
     with contextlib.nullcontext() if blind else atheris.instrument_imports(include=INSTRUMENTED):
         module = importlib.import_module(f"tests.fuzz.{TARGETS[name]}")
-        from edge_gate.errors import EdgeGateError
+        from edge_gate.core.errors import EdgeGateError
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("error")
     (folder / "corpus").mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,11 @@ from unittest import mock
 import click
 from shamir_mnemonic import generate_mnemonics
 
-from edge_gate.cli import keys as commands
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, pending, sealing
-from edge_gate.store.keyring import MAGIC, Keyring
+from edge_gate.cli.keys import command as commands
+from edge_gate.core.clock import SystemClock
+from edge_gate.store.database import Store
+from edge_gate.store.keys import pending, sealing
+from edge_gate.store.keys.keyring import MAGIC, Keyring
 from tests.fuzz.target import Target
 
 _KEY = bytes(range(32))

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_gate.config import Door
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.wire import CameraState, Command, Health, Verb, unpack
+from edge_gate.settings.config import Door
+from edge_gate.wire.eye import CameraState, Command, Health, Verb, unpack
 from tests.fuzz.target import Target
-from tests.unit.peers import embedding, sighting
+from tests.support.peers import embedding, sighting
 
 
 def make_wire(_: Path) -> Target:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_gate import receipt
-from edge_gate.audit_chain import GENESIS, Checkpoint, Row, examine
+from edge_gate.documents import receipt
+from edge_gate.store.audit.chain import GENESIS, Checkpoint, Row, examine
 from tests.fuzz.target import Target
 
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_gate import cards, config, minisign
-from edge_gate.config import Models
+from edge_gate.provenance import cards, minisign
+from edge_gate.settings import config
+from edge_gate.settings.config import Models
 from tests.fuzz.target import Target
-from tests.unit.peers import write_model
-from tests.unit.signing import own_key
+from tests.support.peers import write_model
+from tests.support.signing import own_key
 
 # What is well formed and too much: for recursion, for numbers, for patterns that go back and forth, for names of files.
 _HOSTILE = (

@@ -12,22 +12,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_gate import config
-from edge_gate.errors import ResidentUnknown
-from edge_gate.gate import enrolment
-from edge_gate.gate.allowance import Allowance
-from edge_gate.gate.link import MOST_JOINS
-from edge_gate.gate.lockout import Lockouts
+from edge_gate.core.errors import ResidentUnknown
+from edge_gate.core.token_bucket import Allowance
+from edge_gate.gate.authorisation.lockout import Lockouts
+from edge_gate.gate.authorisation.roles import VERBS
+from edge_gate.gate.loop import Gate
 from edge_gate.gate.main import opened
-from edge_gate.gate.roles import VERBS
-from edge_gate.gate.service import Gate
+from edge_gate.gate.peers.eye import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import consent, residents, templates
-from edge_gate.trial import make_site
-from edge_gate.wire import HEALTH_BYTES, SIGHTING_BYTES, CameraState, Health
+from edge_gate.rules import enrolment
+from edge_gate.settings import config
+from edge_gate.store.people import consent, residents
+from edge_gate.store.templates import templates
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.eye import HEALTH_BYTES, SIGHTING_BYTES, CameraState, Health
 from tests.fuzz.target import Target
-from tests.unit.peers import CONSENT, direction, embedding, sighting, write_model
-from tests.unit.signing import own_key
+from tests.support.peers import CONSENT, direction, embedding, sighting, write_model
+from tests.support.signing import own_key
 
 _NAMES = ("Ann", "Bo")
 _RESTORED_EACH = 50  # runs

@@ -33,11 +33,11 @@ from systemd_guest import (  # type: ignore[import-not-found]
 )
 from terminal import at_a_terminal  # type: ignore[import-not-found]
 
-from edge_gate.cli.unlock import OPENED, SEALED_CREDENTIAL, opened_credential
-from edge_gate.config import Config
+from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, opened_credential
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store.locked import unlock
-from edge_gate.store.pending import opens_database
+from edge_gate.settings.config import Config
+from edge_gate.store.keys.locked import unlock
+from edge_gate.store.keys.pending import opens_database
 
 QUESTIONS = Path("/run/systemd/ask-password")
 STORE = Config().store.path

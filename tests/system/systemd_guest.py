@@ -20,8 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_gate import config
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.settings import config
 
 BIN = Path("/opt/edge-gate/bin")
 SETTINGS = Path("/etc/edge-gate/edge-gate.toml")

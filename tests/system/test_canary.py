@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.config import Models
 from edge_gate.eye.pipeline import open_models
-from edge_gate.wire import Sighting, unpack
+from edge_gate.settings.config import Models
+from edge_gate.wire.eye import Sighting, unpack
 from tests.canary import marked
 from tests.canary.leaky import LEAKS
 from tests.canary.search import Hit, Search

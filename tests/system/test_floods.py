@@ -24,14 +24,15 @@ from typing import Self
 
 import pytest
 
-from edge_gate import config
-from edge_gate.client import ask
-from edge_gate.errors import EdgeGateError
-from edge_gate.gate.lockout import MOST_CHANGES, ROWS_PER_HOUR
+from edge_gate.core.errors import EdgeGateError
+from edge_gate.gate.authorisation.lockout import MOST_CHANGES, ROWS_PER_HOUR
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import events, residents
-from tests.unit.clerk import ROLES
-from tests.unit.peers import RawEye, embedding, enrol, running_gate, until
+from edge_gate.settings import config
+from edge_gate.store import events
+from edge_gate.store.people import residents
+from edge_gate.wire.client import ask
+from tests.support.clerk import ROLES
+from tests.support.peers import RawEye, embedding, enrol, running_gate, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -49,7 +50,7 @@ MOST_EVENTS = 2 * MOST_CHANGES + 120
 
 # The gate as it would be without a limit.
 GREEDY = """
-from edge_gate.gate.control import ControlServer
+from edge_gate.gate.control.server import ControlServer
 once = ControlServer.tend
 def tend(self):
     once(self)
@@ -59,11 +60,12 @@ def tend(self):
 ControlServer.tend = tend
 """
 LAVISH = """
-from edge_gate.gate import lockout
+from edge_gate.gate.authorisation import lockout
 lockout.MOST_CHANGES = 10**9
 """
 PATIENT = """
-from edge_gate.gate import link, service
+from edge_gate.gate.peers import eye as link
+from edge_gate.gate import loop as service
 link.MOST_JOINS = service.MOST_SEEN = 10**9
 """
 HOSPITABLE = """

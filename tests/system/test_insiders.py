@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from edge_gate import config
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import residents
-from tests.unit.clerk import ROLES
-from tests.unit.peers import running_gate, until
+from edge_gate.settings import config
+from edge_gate.store.people import residents
+from tests.support.clerk import ROLES
+from tests.support.peers import running_gate, until
 
 pytestmark = pytest.mark.system
 
@@ -133,7 +133,7 @@ WITH_OTHER_GROUPS = """
 import json, subprocess, sys, time
 from pathlib import Path
 from edge_gate.cli.audit import read
-from edge_gate.gate import membership
+from edge_gate.gate.authorisation import membership
 from edge_gate.relays.simulator import BoardSimulator
 from tests.unit.peers import running_gate
 

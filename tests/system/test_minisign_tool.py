@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from minisign import KeyPair
 
-from edge_gate import cards
-from edge_gate.config import RELEASE_KEY, Models
-from edge_gate.errors import SignatureMismatch
-from edge_gate.minisign import PublicKey
-from tests.unit.peers import write_model
-from tests.unit.signing import own_key, sign
+from edge_gate.core.errors import SignatureMismatch
+from edge_gate.provenance import cards
+from edge_gate.provenance.minisign import PublicKey
+from edge_gate.settings.config import RELEASE_KEY, Models
+from tests.support.peers import write_model
+from tests.support.signing import own_key, sign
 
 pytestmark = pytest.mark.system
 

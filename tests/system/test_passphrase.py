@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from edge_gate.cli.keyplace import LIMITS
-from edge_gate.errors import KeyLocked, KeyNotPlaced
-from edge_gate.store.locked import LENGTH
+from edge_gate.cli.keys.place import LIMITS
+from edge_gate.core.errors import KeyLocked, KeyNotPlaced
+from edge_gate.store.keys.locked import LENGTH
 from tests.system import systemd_root
 
 HERE = Path(__file__).parent

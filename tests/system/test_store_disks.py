@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import StoreFull, StoreReadOnly
-from edge_gate.store import Store, create_key_file, events
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import StoreFull, StoreReadOnly
+from edge_gate.store import events
+from edge_gate.store.database import Store
+from edge_gate.store.keys.source import create_key_file
 
 pytestmark = pytest.mark.system
 

@@ -16,25 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.audit_chain import examine
-from edge_gate.clock import SystemClock
-from edge_gate.config import StoreSettings
-from edge_gate.errors import ResidentUnknown
-from edge_gate.store import (
-    Store,
-    audit,
-    consent,
-    events,
-    files,
-    generation,
-    load_key,
-    log_end,
-    pending,
-    residents,
-    rotation,
-    templates,
-)
-from edge_gate.store.sweep import sweep
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import ResidentUnknown
+from edge_gate.settings.config import StoreSettings
+from edge_gate.store import events, files
+from edge_gate.store.audit import generation, log_end
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit.chain import examine
+from edge_gate.store.database import Store
+from edge_gate.store.keys import pending, rotation
+from edge_gate.store.keys.source import load_key
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.sweep import sweep
+from edge_gate.store.templates import templates
 
 pytestmark = pytest.mark.system
 
@@ -46,8 +40,12 @@ COMMON = f"""
 import os, sys, json
 from datetime import timedelta
 from pathlib import Path
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, consent, create_key_file, events, residents, templates
+from edge_gate.core.clock import SystemClock
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents
+from edge_gate.store.keys.source import create_key_file
+from edge_gate.store import events
+from edge_gate.store.templates import templates
 
 key, clock, model = bytes.fromhex({KEY.hex()!r}), SystemClock(), {MODEL!r}
 path = Path(sys.argv[1]) / "edge-gate.db"
@@ -71,8 +69,8 @@ Store.open(path, key, clock).close()
 LIVE = (
     COMMON
     + """
-from edge_gate.store.audit import AuditLog
-from edge_gate.store.generation import FIELD
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.audit.generation import FIELD
 
 def enrol(store, name):
     with store.transaction():
@@ -114,8 +112,10 @@ for session in range(2):
 ROTATE = (
     COMMON
     + """
-from edge_gate.store import files, load_key, rotation
-from edge_gate.config import StoreSettings
+from edge_gate.store import files
+from edge_gate.store.keys.source import load_key
+from edge_gate.store.keys import rotation
+from edge_gate.settings.config import StoreSettings
 
 key_file = path.with_name("store.key")
 create_key_file(key_file)
@@ -235,7 +235,7 @@ def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_ea
         if not (cut / "edge-gate.db").exists():
             continue
         with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
-            assert examine(audit.rows(store), audit.checkpoints(store), log_end.end(store)).findings == [], cut
+            assert examine(audit_log.rows(store), audit_log.checkpoints(store), log_end.end(store)).findings == [], cut
             known = generation.seen(store)
             if known is not None and known.generation is not None:
                 store.keyring.expect(known.generation)

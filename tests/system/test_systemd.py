@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge_gate.errors import NotAllowed
+from edge_gate.core.errors import NotAllowed
 from tests.system import systemd_root
 
 HERE = Path(__file__).parent

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from edge_gate.cli.keyplace import LIMITS
+from edge_gate.cli.keys.place import LIMITS
 from tests.system import systemd_root, tpm_vm, vivid_vm
 
 HERE = Path(__file__).parent

@@ -20,13 +20,13 @@ from typing import Any
 # It lies beside this file in the guest.
 from systemd_guest import BIN, SETTINGS, UNITS, in_sandbox, install, sh, show, status, tried  # type: ignore[import-not-found]
 
-from edge_gate.cli import keyplace
-from edge_gate.cli.unlock import SEALED_CREDENTIAL, opened_credential
-from edge_gate.config import StoreSettings
+from edge_gate.cli.keys import place as keyplace
+from edge_gate.cli.keys.unlock import SEALED_CREDENTIAL, opened_credential
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store.keys import plain_key
-from edge_gate.store.locked import lock, unlock
-from edge_gate.store.pending import opens_database
+from edge_gate.settings.config import StoreSettings
+from edge_gate.store.keys.locked import lock, unlock
+from edge_gate.store.keys.pending import opens_database
+from edge_gate.store.keys.source import plain_key
 
 BY_HOST = SEALED_CREDENTIAL.with_name("by-host.cred")
 BY_TPM = SEALED_CREDENTIAL.with_name("by-tpm.cred")

@@ -18,12 +18,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge_gate import config
-from edge_gate.clock import SystemClock
-from edge_gate.errors import CameraError
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import CameraError
 from edge_gate.eye.cameras import CameraWatch, Frame
 from edge_gate.eye.cameras.v4l2 import V4L2Camera
-from edge_gate.wire import CameraState
+from edge_gate.settings import config
+from edge_gate.wire.eye import CameraState
 
 NODE: Final = Path("/dev/video0")
 NAME: Final = Path("/run/edge-gate-camera")  # what udev would call it

@@ -14,17 +14,20 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_gate import receipt as receipts
-from edge_gate.audit_chain import CHECKPOINT_ROWS, END_LOST, GENESIS, STARTED, Checkpoint, Examined, Row, examine
-from edge_gate.clock import SystemClock
-from edge_gate.config import Config
-from edge_gate.errors import BadCheckpoint, StoreError
-from edge_gate.gate.oversight import Oversight
-from edge_gate.receipt import checked
-from edge_gate.store import Store, audit, consent, log_end, residents
-from edge_gate.store.audit import AuditLog
-from edge_gate.store.keyring import keyring_path
-from edge_gate.store.rotation import rotate
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import BadCheckpoint, StoreError
+from edge_gate.documents import receipt as receipts
+from edge_gate.documents.receipt import checked
+from edge_gate.gate.authorisation.oversight import Oversight
+from edge_gate.settings.config import Config
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit import log_end
+from edge_gate.store.audit.chain import CHECKPOINT_ROWS, END_LOST, GENESIS, STARTED, Checkpoint, Examined, Row, examine
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import keyring_path
+from edge_gate.store.keys.rotation import rotate
+from edge_gate.store.people import consent, residents
 from tests.unit.test_receipts import RECEIPT
 from tests.unit.test_store_forgetting import in_the_clear
 
@@ -72,7 +75,9 @@ def log(store: Store) -> AuditLog:
 
 
 def examined(store: Store, since: Checkpoint | None = None) -> Examined:
-    return examine(audit.rows(store, limit=10_000), audit.checkpoints(store, limit=10_000), log_end.end(store), since)
+    return examine(
+        audit_log.rows(store, limit=10_000), audit_log.checkpoints(store, limit=10_000), log_end.end(store), since
+    )
 
 
 def found(store: Store, since: Checkpoint | None = None) -> list[int]:
@@ -86,7 +91,7 @@ def put(store: Store, row: Row) -> None:
 
 
 def row_of(store: Store, seq: int) -> Row:
-    return audit.rows(store, first=seq, limit=1)[0]
+    return audit_log.rows(store, first=seq, limit=1)[0]
 
 
 def rebuilt(row: Row, previous: bytes) -> Row:
@@ -96,7 +101,7 @@ def rebuilt(row: Row, previous: bytes) -> Row:
 
 def rewrite_from(store: Store, changed: Row) -> None:
     """Change a row and compute every later hash anew."""
-    rows = [changed, *audit.rows(store, first=changed.seq + 1, limit=10_000)]
+    rows = [changed, *audit_log.rows(store, first=changed.seq + 1, limit=10_000)]
     previous = changed.previous
     for row in rows:
         again = rebuilt(row, previous)
@@ -106,9 +111,9 @@ def rewrite_from(store: Store, changed: Row) -> None:
 
 def sign_again(store: Store, log: AuditLog) -> None:
     """What root can do who has store's key and keyring: sign every checkpoint and the end for the rows as they are."""
-    for old in audit.checkpoints(store, limit=10_000):
+    for old in audit_log.checkpoints(store, limit=10_000):
         store.run("DELETE FROM audit_checkpoint WHERE seq = ?", (old.seq,))
-        if rows := audit.rows(store, first=old.seq, limit=1):
+        if rows := audit_log.rows(store, first=old.seq, limit=1):
             fresh = replace(old, hash=rows[0].hash).signed(store.keyring.signer())
             store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
     log_end.sign_end(store, store.keyring.signer())
@@ -188,7 +193,7 @@ def forge_a_checkpoint(store: Store) -> None:
     """Rewrite the log and sign it, with a key that is not the device's."""
     rewrite_from(store, replace(row_of(store, 70), actor="uid 1001"))
     forger = Ed25519PrivateKey.generate()
-    old = audit.checkpoints(store, first=90)[0]
+    old = audit_log.checkpoints(store, first=90)[0]
     fresh = replace(old, hash=row_of(store, 90).hash, key=forger.public_key().public_bytes_raw()).signed(forger)
     store.run("DELETE FROM audit_checkpoint WHERE seq = 90")
     store.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
@@ -262,14 +267,14 @@ def test_an_end_cut_off_anywhere_is_found_and_stays_found_after_the_next_start(
     tamper(store)
     assert not log.end_fits()
     started(store, log)
-    (said,) = (row.seq for row in audit.rows(store, first=80) if row.verb == END_LOST)
+    (said,) = (row.seq for row in audit_log.rows(store, first=80) if row.verb == END_LOST)
     assert said in found(store)
 
 
 def test_a_whole_log_says_nothing_of_its_end_at_a_start(store: Store, log: AuditLog) -> None:
     """The control."""
     started(store, log)
-    assert END_LOST not in [row.verb for row in audit.rows(store, limit=1000)]
+    assert END_LOST not in [row.verb for row in audit_log.rows(store, limit=1000)]
     assert found(store) == []
 
 
@@ -315,7 +320,7 @@ def test_a_row_is_written_with_what_it_records_or_not_at_all(store: Store, log: 
         log.append("enrol", actor="uid 1000", role="maintainer")
         residents.add(store, "Ada")
         raise RuntimeError
-    assert len(audit.rows(store, limit=1000)) == 100 and found(store) == []
+    assert len(audit_log.rows(store, limit=1000)) == 100 and found(store) == []
     with pytest.raises(StoreError), store.transaction():
         residents.add(store, "Ada")
         log.append("enrol", actor="uid 1000", role="maintainer", detail={"x": "x" * 5000})
@@ -326,18 +331,18 @@ def test_forgetting_leaves_the_chain_as_it_was_and_no_way_from_it_to_the_person(
     ada, bob = residents.add(store, "Ada-Lovelace-1815"), residents.add(store, "Bob-Noyce-1927")
     for resident in (ada, bob, ada):
         log.append("enrol", actor="uid 1000", role="maintainer", resident_id=resident.id)
-    mine = [row.seq for row in audit.about(store, ada.id)]
+    mine = [row.seq for row in audit_log.about(store, ada.id)]
     assert mine == [103, 101]
-    salt = audit.salt_of(store, ada.id)
+    salt = audit_log.salt_of(store, ada.id)
     assert salt is not None and salt in in_the_clear(store.path)
-    kept, before = log.checkpoint(), audit.rows(store, limit=1000)
+    kept, before = log.checkpoint(), audit_log.rows(store, limit=1000)
     residents.forget(store, ada.id, record=lambda: log.append("forget", actor="uid 1000", role="maintainer"))
-    after, clear = audit.rows(store, limit=1000), in_the_clear(store.path)
+    after, clear = audit_log.rows(store, limit=1000), in_the_clear(store.path)
     assert after[:-1] == before and after[-1].verb == "forget"
     assert found(store, kept) == []
     assert not any(secret in clear for secret in (salt, ada.id.encode(), ada.name.encode()))
-    assert audit.about(store, ada.id) == []
-    assert [row.seq for row in audit.about(store, bob.id)] == [102]
+    assert audit_log.about(store, ada.id) == []
+    assert [row.seq for row in audit_log.about(store, bob.id)] == [102]
 
 
 def test_two_rows_about_one_person_do_not_show_that_they_are(store: Store, log: AuditLog) -> None:
@@ -355,7 +360,7 @@ def test_withdrawing_keeps_the_rows_of_a_resident_findable(store: Store, log: Au
         log.append("withdraw", actor="uid 1", role="maintainer", resident_id=ada.id)
 
     consent.withdraw(store, ada.id, record=record)
-    assert [row.verb for row in audit.about(store, ada.id)] == ["withdraw"]
+    assert [row.verb for row in audit_log.about(store, ada.id)] == ["withdraw"]
 
 
 def test_receipts_and_checkpoints_are_signed_by_one_key_that_outlives_the_stores(tmp_path: Path, written: Path) -> None:
@@ -367,7 +372,7 @@ def test_receipts_and_checkpoints_are_signed_by_one_key_that_outlives_the_stores
     assert place[-1] != KEY
     with Store.open(path, place[-1], CLOCK) as store:
         log = AuditLog(store, store.keyring.signer())
-        assert log.public_key == audit.checkpoints(store)[0].key
+        assert log.public_key == audit_log.checkpoints(store)[0].key
         log.append("pause", actor="uid 1000", role="maintainer")
         log.checkpoint()
         assert found(store) == []
@@ -422,21 +427,21 @@ def test_a_log_is_whole_over_the_change_of_its_key(continued: Store) -> None:
     assert (seen.last, seen.vouched, seen.findings) == (83, 83, [])
     old, new = derived(KEY).public_key().public_bytes_raw(), continued.keyring.signer().public_key().public_bytes_raw()
     assert seen.keys == [(1, old.hex()), (81, new.hex())]
-    assert {each.key for each in audit.checkpoints(continued)} == {old, new}
+    assert {each.key for each in audit_log.checkpoints(continued)} == {old, new}
     assert found(continued, Checkpoint.parse(KEPT_BEFORE)) == []
 
 
 @pytest.mark.parametrize("row", [1, 40, 63, 70, 78, 80, 81, 83])
 def test_an_edit_before_or_after_the_change_of_key_is_found(continued: Store, row: int) -> None:
     rewrite_from(continued, replace(row_of(continued, row), actor="uid 7"))
-    signed = {each.seq for each in audit.checkpoints(continued)} | {83}
+    signed = {each.seq for each in audit_log.checkpoints(continued)} | {83}
     assert found(continued)[0] == min(seq for seq in signed if seq >= row)
     assert found(continued, Checkpoint.parse(KEPT_BEFORE)) == found(continued)
 
 
 def test_neither_key_vouches_for_rows_of_the_others_time(continued: Store) -> None:
     for seq, key in ((64, continued.keyring.signer()), (83, derived(KEY))):
-        (old,) = audit.checkpoints(continued, first=seq, limit=1)
+        (old,) = audit_log.checkpoints(continued, first=seq, limit=1)
         fresh = replace(old, key=key.public_key().public_bytes_raw()).signed(key)
         continued.run("DELETE FROM audit_checkpoint WHERE seq = ?", (seq,))
         continued.insert("audit_checkpoint", {name: getattr(fresh, name) for name in Checkpoint.__slots__})
@@ -444,7 +449,7 @@ def test_neither_key_vouches_for_rows_of_the_others_time(continued: Store) -> No
 
 
 def test_a_log_whose_key_is_not_the_one_that_receipts_have_is_found(continued: Store) -> None:
-    rows, signed = audit.rows(continued, limit=1000), audit.checkpoints(continued, limit=1000)
+    rows, signed = audit_log.rows(continued, limit=1000), audit_log.checkpoints(continued, limit=1000)
     known = continued.keyring.signer().public_key().public_bytes_raw()
     end = log_end.end(continued)
     assert examine(rows, signed, end, key=known).findings == []

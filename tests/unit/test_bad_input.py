@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate import cards, receipt
-from edge_gate.audit_chain import Checkpoint
-from edge_gate.config import Models
-from edge_gate.errors import EdgeGateError
-from tests.unit.peers import CARD, write_model
-from tests.unit.signing import own_key, sign
+from edge_gate.core.errors import EdgeGateError
+from edge_gate.documents import receipt
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Models
+from edge_gate.store.audit.chain import Checkpoint
+from tests.support.peers import CARD, write_model
+from tests.support.signing import own_key, sign
 
 often = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

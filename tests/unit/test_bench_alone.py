@@ -14,12 +14,12 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from edge_gate import config
-from edge_gate.bench import sface
-from edge_gate.bench.alone import Contender, contenders, measure_alone
-from edge_gate.bench.frames import Picture, walk_up
-from edge_gate.bench.timing import one_thread
-from edge_gate.errors import ExtraMissing
+from edge_gate.core.errors import ExtraMissing
+from edge_gate.settings import config
+from edge_gate.tools.bench import sface
+from edge_gate.tools.bench.alone import Contender, contenders, measure_alone
+from edge_gate.tools.bench.frames import Picture, walk_up
+from edge_gate.tools.bench.timing import one_thread
 
 NAMES = ["model", "float_form", "sface"]
 ELSEWHERE_AT_MOST = 0.03  # of the processor time; with two threads it was 0.11 (SFace) to 0.33 (the eye-region model)

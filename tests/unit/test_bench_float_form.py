@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_gate import config
-from edge_gate.bench.float_form import dequantized, float_form, is_quantized
-from edge_gate.errors import ModelError
+from edge_gate.core.errors import ModelError
 from edge_gate.eye.runtime import TfliteModel, verified
+from edge_gate.settings import config
+from edge_gate.tools.bench.float_form import dequantized, float_form, is_quantized
 
 FLOAT32, INT8, INT32 = schema.TensorType.FLOAT32, schema.TensorType.INT8, schema.TensorType.INT32
 WEIGHTS = np.array([[1, 2], [3, -4], [-5, 127]], np.int8)

@@ -17,17 +17,17 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from edge_gate import config
-from edge_gate.bench import frames, run
-from edge_gate.bench.peer import DlibPipeline
-from edge_gate.bench.processes import measure_processes
-from edge_gate.bench.report import Bench, show
-from edge_gate.bench.run import Effort, bench
-from edge_gate.bench.stages import STAGES
 from edge_gate.cli.bench import command
-from edge_gate.client import ask
-from edge_gate.errors import EdgeGateError, ExtraMissing
-from edge_gate.trial import make_site
+from edge_gate.core.errors import EdgeGateError, ExtraMissing
+from edge_gate.settings import config
+from edge_gate.tools.bench import frames, run
+from edge_gate.tools.bench.peer import DlibPipeline
+from edge_gate.tools.bench.processes import measure_processes
+from edge_gate.tools.bench.report import Bench, show
+from edge_gate.tools.bench.run import Effort, bench
+from edge_gate.tools.bench.stages import STAGES
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.client import ask
 
 TINY = Effort(frames=10, alone=3, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from edge_gate.bench.report import Goal
-from edge_gate.bench.timing import Stopwatch, measure
+from edge_gate.tools.bench.report import Goal
+from edge_gate.tools.bench.timing import Stopwatch, measure
 
 
 def test_waiting_counts_as_wall_time_and_not_as_processor_time() -> None:

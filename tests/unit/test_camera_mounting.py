@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate import config
-from edge_gate.errors import CameraMissing, UnknownDriver
+from edge_gate.core.errors import CameraMissing, UnknownDriver
 from edge_gate.eye.cameras import Frame, MountedCamera, open_camera
 from edge_gate.eye.cameras.base import captured_at, upright
+from edge_gate.settings import config
 
 
 class OneFrame:

@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edge_gate import config
-from edge_gate.errors import CameraError, CameraMissing, ExtraMissing
+from edge_gate.core.errors import CameraError, CameraMissing, ExtraMissing
 from edge_gate.eye.cameras import live
 from edge_gate.eye.cameras.pi import PiCamera
+from edge_gate.settings import config
 
 PATIENCE_S = 20.0
 STRIDE_PADDING = 64

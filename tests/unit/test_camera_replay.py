@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate import config
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame
 from edge_gate.eye.cameras.replay import ReplayCamera
+from edge_gate.settings import config
 
 FPS = 20
 PERIOD_S = 1 / FPS

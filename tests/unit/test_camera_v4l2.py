@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_gate import config
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame, live
 from edge_gate.eye.cameras.v4l2 import UNREADABLE_IN_A_ROW, V4L2Camera, device_node
+from edge_gate.settings import config
 
 UNPLUGGED = "unplugged"
 UNREADABLE = "unreadable"

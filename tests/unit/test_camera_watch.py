@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, CameraWatch, Frame
-from edge_gate.wire import CameraState
+from edge_gate.wire.eye import CameraState
 
 STALL_S = 2.0
 SHAPE = (96, 128, 3)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate import cards
-from edge_gate.config import Models
-from edge_gate.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
-from tests.unit.peers import write_model
-from tests.unit.signing import own_key, sign
+from edge_gate.core.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Models
+from tests.support.peers import write_model
+from tests.support.signing import own_key, sign
 
 SHIPPED = sorted(each.stem for each in cards.folder(Path()).glob("*.toml"))
 

@@ -16,13 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from edge_gate import cli
-from edge_gate.client import ask
-from edge_gate.config import parse
-from edge_gate.errors import WireError
+from edge_gate.core.errors import WireError
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import residents
-from tests.unit.peers import RawEye, embedding, running_gate, write_model
-from tests.unit.signing import own_key
+from edge_gate.settings.config import parse
+from edge_gate.store.people import residents
+from edge_gate.wire.client import ask
+from tests.support.peers import RawEye, embedding, running_gate, write_model
+from tests.support.signing import own_key
 
 
 def edge_gate(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate import config
-from edge_gate.cli.keyplace import LIMITS, find, sealed_with
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, audit, load_key
-from edge_gate.store.keyring import keyring_path
+from edge_gate.cli.keys.place import LIMITS, find, sealed_with
+from edge_gate.core.clock import SystemClock
+from edge_gate.settings import config
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import keyring_path
+from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
-from edge_gate.trial import make_site
+from edge_gate.tools.trial import make_site
 from tests.unit.test_store_forgetting import enrol
 from tests.unit.test_store_keyring import names_in_the_gallery
 
@@ -62,7 +64,7 @@ def test_any_two_of_three_shares_give_the_key_back_and_one_does_not(site: config
     assert len(shares) == 3 and all(len(share.split()) == 2 * 33 for share in shares)
     assert load_key(site.store, {}).hex() not in printed.stdout
     with opened(site) as store:
-        assert [(row.verb, row.said["shares"]) for row in audit.rows(store)] == [("keys-escrow", 3)]
+        assert [(row.verb, row.said["shares"]) for row in audit_log.rows(store)] == [("keys-escrow", 3)]
     for number, pair in enumerate(combinations(shares, 2)):
         file = tmp_path / f"{number}.key"
         done = keys(site, "recover", file, typed="\n".join(["no such share", *pair]) + "\n")

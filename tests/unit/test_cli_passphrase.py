@@ -14,18 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate import config
-from edge_gate.cli import keyplace, passphrase
-from edge_gate.cli.passphrase import SHORTEST, judge, suggestion
-from edge_gate.clock import SystemClock
-from edge_gate.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
+from edge_gate.cli.keys import passphrase
+from edge_gate.cli.keys import place as keyplace
+from edge_gate.cli.keys.passphrase import SHORTEST, judge, suggestion
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import Store, files, load_key, pending, rotation
+from edge_gate.settings import config
+from edge_gate.store import files
+from edge_gate.store.database import Store
+from edge_gate.store.keys import pending, rotation
+from edge_gate.store.keys.locked import LEAST, is_locked, lock, unlock
+from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
-from edge_gate.store.locked import LEAST, is_locked, lock, unlock
-from edge_gate.trial import make_site
-from tests.unit.power_cuts import PowerCut, cut_before
-from tests.unit.terminal import at_a_terminal
+from edge_gate.tools.trial import make_site
+from tests.support.power_cuts import PowerCut, cut_before
+from tests.support.terminal import at_a_terminal
 from tests.unit.test_store_forgetting import enrol
 from tests.unit.test_store_keyring import names_in_the_gallery
 
@@ -322,7 +326,7 @@ GROWTH = """
 import sys
 import time
 from pathlib import Path
-from edge_gate.cli import passphrase
+from edge_gate.cli.keys import passphrase
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate import config
-from edge_gate.errors import ConfigError, ConfigMissing, EdgeGateError
+from edge_gate.core.errors import ConfigError, ConfigMissing, EdgeGateError
+from edge_gate.settings import config
 
 FILE = Path("/etc/edge-gate/edge-gate.toml")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, MILD, RESIDENTS, STRANGERS, Cast, Emotion, Kind
-from edge_gate.demo.faces import size_px
-from edge_gate.errors import EdgeGateError, ExtraMissing
-from edge_gate.eye.quality import pose_deg
+from edge_gate.core.errors import EdgeGateError, ExtraMissing
+from edge_gate.eye.face.quality import pose_deg
+from edge_gate.tools.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, MILD, RESIDENTS, STRANGERS, Cast, Emotion, Kind
+from edge_gate.tools.demo.faces import size_px
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_gate.demo.cast import Cast, Emotion, Kind
-from edge_gate.demo.cutout import EYES_AT, EYES_PX, Figure, cut_out
-from edge_gate.demo.faces import CHIN, Faces
-from edge_gate.demo.mask import STYLES, SURGICAL, MaskStyle, put_on
-from edge_gate.eye.geometry import Picture
+from edge_gate.eye.face.geometry import Picture
+from edge_gate.tools.demo.cast import Cast, Emotion, Kind
+from edge_gate.tools.demo.cutout import EYES_AT, EYES_PX, Figure, cut_out
+from edge_gate.tools.demo.faces import CHIN, Faces
+from edge_gate.tools.demo.mask import STYLES, SURGICAL, MaskStyle, put_on
 
 GREEN = (70, 120, 80)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from edge_gate.cli.demo import as_dict
-from edge_gate.demo.run import Approach, Demo, Lookalike, Summary
-from edge_gate.demo.scene import SceneKind, Stage
-from edge_gate.demo.schedule import Schedule, standard_schedule
-from edge_gate.demo.site import DemoSite, DiskAudit
-from edge_gate.demo.street_server import Street
+from edge_gate.tools.demo.run import Approach, Demo, Lookalike, Summary
+from edge_gate.tools.demo.scene import SceneKind, Stage
+from edge_gate.tools.demo.schedule import Schedule, standard_schedule
+from edge_gate.tools.demo.site import DemoSite, DiskAudit
+from edge_gate.tools.demo.street_server import Street
 
 
 def short_day() -> Schedule:

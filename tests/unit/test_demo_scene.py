@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_gate.demo.backdrop import HEIGHT, WIDTH
-from edge_gate.demo.cast import Cast, Kind
-from edge_gate.demo.faces import Faces, size_px
-from edge_gate.demo.light import DAY, DUSK, LAMP
-from edge_gate.demo.mask import BLACK, SURGICAL, WHITE
-from edge_gate.demo.scene import LEAVING_S, Scene, SceneKind, Stage, pose
-from edge_gate.eye.geometry import Picture
+from edge_gate.eye.face.geometry import Picture
+from edge_gate.tools.demo.backdrop import HEIGHT, WIDTH
+from edge_gate.tools.demo.cast import Cast, Kind
+from edge_gate.tools.demo.faces import Faces, size_px
+from edge_gate.tools.demo.light import DAY, DUSK, LAMP
+from edge_gate.tools.demo.mask import BLACK, SURGICAL, WHITE
+from edge_gate.tools.demo.scene import LEAVING_S, Scene, SceneKind, Stage, pose
 
 FPS = 15
 

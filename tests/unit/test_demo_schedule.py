@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import itertools
 
-from edge_gate.config import Decision
-from edge_gate.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, RESIDENTS, STRANGERS, Kind
-from edge_gate.demo.light import DAY, DUSK
-from edge_gate.demo.scene import Scene, SceneKind
-from edge_gate.demo.schedule import GAP_S, Schedule, lookalike_schedule, standard_schedule
+from edge_gate.settings.config import Decision
+from edge_gate.tools.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, RESIDENTS, STRANGERS, Kind
+from edge_gate.tools.demo.light import DAY, DUSK
+from edge_gate.tools.demo.scene import Scene, SceneKind
+from edge_gate.tools.demo.schedule import GAP_S, Schedule, lookalike_schedule, standard_schedule
 
 
 def test_the_residents_are_enrolled_first_and_from_their_sheets() -> None:

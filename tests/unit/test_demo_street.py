@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_gate.config import Camera
-from edge_gate.demo.light import BACKLIT, DAY, DUSK
-from edge_gate.demo.scene import Scene, SceneKind, Stage
-from edge_gate.demo.schedule import GAP_S, Schedule
-from edge_gate.demo.street import HEADER, MAGIC, StreetCamera
-from edge_gate.demo.street_server import Street
-from edge_gate.errors import CameraMissing
+from edge_gate.core.errors import CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame, open_camera
+from edge_gate.settings.config import Camera
+from edge_gate.tools.demo.light import BACKLIT, DAY, DUSK
+from edge_gate.tools.demo.scene import Scene, SceneKind, Stage
+from edge_gate.tools.demo.schedule import GAP_S, Schedule
+from edge_gate.tools.demo.street import HEADER, MAGIC, StreetCamera
+from edge_gate.tools.demo.street_server import Street
 
 ONE = Scene("one", None, SceneKind.EMPTY, 5.0, light=DAY, seed=1)
 TWO = Scene("two", None, SceneKind.EMPTY, 5.0, light=DUSK, seed=2)
@@ -189,10 +189,10 @@ def test_a_site_can_be_configured_to_look_at_the_street(tmp_path: Path, stage: S
 
 
 def test_the_eye_loads_nothing_of_the_demo_but_its_camera() -> None:
-    program = "import sys, edge_gate.demo.street; print(*sorted(sys.modules))"
+    program = "import sys, edge_gate.tools.demo.street; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
-    ours = {name for name in loaded if name.startswith("edge_gate.demo")}
-    assert ours == {"edge_gate.demo", "edge_gate.demo.street"}
+    ours = {name for name in loaded if name.startswith("edge_gate.tools.demo")}
+    assert ours == {"edge_gate.tools.demo", "edge_gate.tools.demo.street"}
     assert not {"openpeople", "pydantic", "edge_gate.gate", "edge_gate.store"} & set(loaded)
 
 
@@ -210,14 +210,14 @@ sys.addaudithook(watch)
 if sys.argv[1] == "leaky":
     open("picture.raw", "wb").close()
 from pathlib import Path
-from edge_gate.clock import SystemClock
-from edge_gate.config import Camera
-from edge_gate.demo.cast import Kind
-from edge_gate.demo.mask import SURGICAL
-from edge_gate.demo.scene import Scene, SceneKind, Stage
-from edge_gate.demo.schedule import Schedule
-from edge_gate.demo.street import StreetCamera
-from edge_gate.demo.street_server import Street
+from edge_gate.core.clock import SystemClock
+from edge_gate.settings.config import Camera
+from edge_gate.tools.demo.cast import Kind
+from edge_gate.tools.demo.mask import SURGICAL
+from edge_gate.tools.demo.scene import Scene, SceneKind, Stage
+from edge_gate.tools.demo.schedule import Schedule
+from edge_gate.tools.demo.street import StreetCamera
+from edge_gate.tools.demo.street_server import Street
 scene = Scene("one", "P001", SceneKind.APPROACH, 60.0, Kind.PORTRAIT, SURGICAL)
 with Street(Path("street"), Stage([scene])) as street:
     street.play(Schedule.of([scene], 0.0))

@@ -12,8 +12,8 @@ from types import ModuleType
 import click
 import pytest
 
-from edge_gate import errors
 from edge_gate.cli import group
+from edge_gate.core import errors
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
@@ -75,7 +75,7 @@ def test_an_error_message_points_to_documents_and_headings_that_exist() -> None:
 def recorded_kinds() -> set[str]:
     """Return every kind of event that the gate's code writes, read from the code."""
     kinds = set()
-    for path in (CHECKOUT / "edge_gate" / "gate").glob("*.py"):
+    for path in (CHECKOUT / "edge_gate" / "gate").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge_gate import errors
+from edge_gate.core import errors
 
 
 def tree(root: type[errors.EdgeGateError]) -> Iterator[type[errors.EdgeGateError]]:

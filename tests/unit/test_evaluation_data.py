@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_gate.errors import BadEvaluationData
-from edge_gate.evaluation.data import open_data, read_pairs
+from edge_gate.core.errors import BadEvaluationData
+from edge_gate.tools.evaluation.data import open_data, read_pairs
 
 
 def noise(height: int = 72, width: int = 160, seed: int = 0) -> np.ndarray:

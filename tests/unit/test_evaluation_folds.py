@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_gate.evaluation.folds import accuracies, folds_of
+from edge_gate.tools.evaluation.folds import accuracies, folds_of
 
 
 def test_each_fold_is_judged_by_the_threshold_of_the_others() -> None:

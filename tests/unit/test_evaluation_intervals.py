@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from edge_gate.evaluation import intervals
-from edge_gate.evaluation.metrics import curve, dprime
-from edge_gate.evaluation.protocol import Comparisons, Embedded, all_pairs, listed
+from edge_gate.tools.evaluation import intervals
+from edge_gate.tools.evaluation.metrics import curve, dprime
+from edge_gate.tools.evaluation.protocol import Comparisons, Embedded, all_pairs, listed
 
 
 def people(n_subjects: int, each: int, spread: float, seed: int = 1) -> Embedded:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_gate.evaluation.metrics import curve, det_points, dprime, fuse
+from edge_gate.tools.evaluation.metrics import curve, det_points, dprime, fuse
 
 # Few distinct values, so that ties within and between the two kinds are the rule.
 tied_scores = st.lists(st.integers(-4, 4).map(lambda k: k / 4), min_size=1, max_size=12).map(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_gate.evaluation.protection import attacks, report
-from edge_gate.evaluation.protection.measure import CHOSEN, STORED, Notebook
-from edge_gate.evaluation.protection.transforms import (
+from edge_gate.tools.evaluation.protection import attacks, report
+from edge_gate.tools.evaluation.protection.measure import CHOSEN, STORED, Notebook
+from edge_gate.tools.evaluation.protection.transforms import (
     IndexOfMax,
     Method,
     MlpHash,
@@ -24,7 +24,7 @@ from edge_gate.evaluation.protection.transforms import (
     Transform,
     methods,
 )
-from edge_gate.evaluation.protection.unlinkability import d_sys, linked_by_neighbours, unlinkability
+from edge_gate.tools.evaluation.protection.unlinkability import d_sys, linked_by_neighbours, unlinkability
 
 DOCS = Path(__file__).parents[2] / "docs" / "templates"
 DRAW = np.random.default_rng(3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_gate.evaluation.protocol import Embedded, against, all_pairs, listed, template_against_probes, templates
+from edge_gate.tools.evaluation.protocol import Embedded, against, all_pairs, listed, template_against_probes, templates
 
 
 def pictures(*people: int) -> Embedded:

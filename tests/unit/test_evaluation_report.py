@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edge_gate.evaluation.intervals import rule_of_three, upper_bound
-from edge_gate.evaluation.protocol import Comparisons, Embedded, all_pairs
-from edge_gate.evaluation.report import Acquisition, Failure, Report, heading, rates_of, table
+from edge_gate.tools.evaluation.intervals import rule_of_three, upper_bound
+from edge_gate.tools.evaluation.protocol import Comparisons, Embedded, all_pairs
+from edge_gate.tools.evaluation.report import Acquisition, Failure, Report, heading, rates_of, table
 
 FIRST_KEYS = ["n_subjects", "n_images", "fta", "n_genuine", "n_impostor", "eer"] + [
     f"fnmr_at_fmr_1e{k}" for k in (2, 3, 4)

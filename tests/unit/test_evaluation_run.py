@@ -14,13 +14,13 @@ import openpeople
 import pytest
 from click.testing import CliRunner
 
-from edge_gate import cards
 from edge_gate.cli.evaluate import command
-from edge_gate.config import Config
-from edge_gate.errors import BadEvaluationData, CardError, ModelAltered, ModelMissing, SignatureMissing
-from edge_gate.evaluation.eyes import PipelineEyes
-from edge_gate.evaluation.run import Request, evaluate
+from edge_gate.core.errors import BadEvaluationData, CardError, ModelAltered, ModelMissing, SignatureMissing
 from edge_gate.eye.pipeline import acquire
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Config
+from edge_gate.tools.evaluation.eyes import PipelineEyes
+from edge_gate.tools.evaluation.run import Request, evaluate
 
 CAST = ("P001", "P005", "P008")
 KINDS = ("amateur_selfie", "studio_portrait", "studio_posture")

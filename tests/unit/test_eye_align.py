@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_gate.eye.align import STRIP_EYES, cut_strip, inside, interocular_px, network_input, placing
-from edge_gate.eye.geometry import Similarity
-from edge_gate.eye.mesh import TEMPLATE
+from edge_gate.eye.face.align import STRIP_EYES, cut_strip, inside, interocular_px, network_input, placing
+from edge_gate.eye.face.geometry import Similarity
+from edge_gate.eye.face.mesh import TEMPLATE
 from edge_gate.eye.pipeline import acquire
-from tests.unit.eye_scenes import LIMITS, frame, models, sitter
+from tests.support.eye_scenes import LIMITS, frame, models, sitter
 
 EYES = np.array([[eye.real, eye.imag] for eye in STRIP_EYES])
 RECIPE = Path(__file__).parents[2] / "models" / "recipe"

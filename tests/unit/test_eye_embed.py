@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_gate.errors import ModelError
+from edge_gate.core.errors import ModelError
 from edge_gate.eye.embed import Embedder, as_int8
 from edge_gate.eye.pipeline import acquire
 from edge_gate.eye.runtime import TfliteModel
-from tests.unit.eye_scenes import LIMITS, Picture, frame, models, sitter
+from tests.support.eye_scenes import LIMITS, Picture, frame, models, sitter
 
 ID = bytes(8)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_gate.eye.geometry import OUTSIDE_GREY, Similarity, cut, fit
+from edge_gate.eye.face.geometry import OUTSIDE_GREY, Similarity, cut, fit
 
 POINTS = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.6, 92.4], [70.7, 92.2]], np.float32)
 REAL = st.floats(-2000, 2000)

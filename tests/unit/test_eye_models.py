@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_gate import cards
-from edge_gate.config import Models as ModelSettings
-from edge_gate.errors import CardError, ModelAltered, ModelError, ModelMissing
-from edge_gate.eye.detect import Detector
-from edge_gate.eye.lids import EyeLids
-from edge_gate.eye.mesh import TEMPLATE, FaceMesh
+from edge_gate.core.errors import CardError, ModelAltered, ModelError, ModelMissing
+from edge_gate.eye.face.detect import Detector
+from edge_gate.eye.face.lids import EyeLids
+from edge_gate.eye.face.mesh import TEMPLATE, FaceMesh
 from edge_gate.eye.pipeline import open_models
 from edge_gate.eye.runtime import TfliteModel, verified
-from tests.unit.eye_scenes import MODELS_FOLDER
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Models as ModelSettings
+from tests.support.eye_scenes import MODELS_FOLDER
 
 NAME = "face_landmark"
 USED = (ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_gate.eye.detect import GLANCE_PIXELS
+from edge_gate.eye.face.detect import GLANCE_PIXELS
+from edge_gate.eye.face.presence import THUMBNAIL, Presence
 from edge_gate.eye.pipeline import Observation, Perception, acquire
-from edge_gate.eye.presence import THUMBNAIL, Presence
-from edge_gate.wire import Refusal
-from tests.unit.eye_scenes import FRAME_NS, LIMITS, empty, frame, models, noisy, picture, sitter, sway
+from edge_gate.wire.eye import Refusal
+from tests.support.eye_scenes import FRAME_NS, LIMITS, empty, frame, models, noisy, picture, sitter, sway
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_gate.config import QualityLimits
+from edge_gate.documents.guidance import text
+from edge_gate.eye.face.quality import for_enrolment, judge, sharpness
 from edge_gate.eye.pipeline import Acquired, acquire
-from edge_gate.eye.quality import for_enrolment, judge, sharpness
-from edge_gate.guidance import text
-from edge_gate.wire import Quality, Refusal
-from tests.unit.eye_scenes import LIMITS, Picture, expression, frame, models, noisy, picture, sitter, with_mask
+from edge_gate.settings.config import QualityLimits
+from edge_gate.wire.eye import Quality, Refusal
+from tests.support.eye_scenes import LIMITS, Picture, expression, frame, models, noisy, picture, sitter, with_mask
 
 PEOPLE = ("P001", "P002", "P004", "P005", "P006", "P007", "P008", "P009", "P010")
 

@@ -19,15 +19,16 @@ from typing import Any
 import cv2
 import pytest
 
-from edge_gate import cards, config
-from edge_gate.clock import SystemClock
-from edge_gate.config import Config
+from edge_gate.core.clock import SystemClock
+from edge_gate.eye.camera_supervisor import Lookout
 from edge_gate.eye.link import GateLink
-from edge_gate.eye.lookout import Lookout
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.service import Eye, main
-from edge_gate.wire import LARGEST_BYTES, CameraState, Command, Health, Refusal, Sighting, Verb, unpack
-from tests.unit.eye_scenes import models, sitter, sway
+from edge_gate.provenance import cards
+from edge_gate.settings import config
+from edge_gate.settings.config import Config
+from edge_gate.wire.eye import LARGEST_BYTES, CameraState, Command, Health, Refusal, Sighting, Verb, unpack
+from tests.support.eye_scenes import models, sitter, sway
 
 PATIENCE_S = 20.0
 

@@ -10,14 +10,22 @@ from typing import Any
 
 import pytest
 
-from edge_gate.config import Config
-from edge_gate.errors import ApprovalUnknown, Busy
-from edge_gate.gate.approvals import MOST_WAITING, Approvals
-from edge_gate.gate.lockout import LOCKED_NS, MOST_USERS, REFUSALS, ROWS_PER_HOUR, WITHIN_NS, Lockouts, Note
-from edge_gate.gate.service import Gate
-from edge_gate.gate.standing import Standing
+from edge_gate.core.errors import ApprovalUnknown, Busy
+from edge_gate.gate.authorisation.approvals import MOST_WAITING, Approvals
+from edge_gate.gate.authorisation.lockout import (
+    LOCKED_NS,
+    MOST_USERS,
+    REFUSALS,
+    ROWS_PER_HOUR,
+    WITHIN_NS,
+    Lockouts,
+    Note,
+)
+from edge_gate.gate.loop import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import running_gate
+from edge_gate.rules.agreed_policy import Standing
+from edge_gate.settings.config import Config
+from tests.support.peers import running_gate
 
 HOUR_NS = 3600 * 10**9
 

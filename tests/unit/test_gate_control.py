@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from edge_gate.client import GateRefused, ask, converse
-from edge_gate.gate.control import MOST_OF_ONE_USER
+from edge_gate.gate.control.server import MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
+from edge_gate.wire.client import GateRefused, ask, converse
+from tests.support.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
 
 
 @pytest.fixture

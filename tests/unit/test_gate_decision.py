@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_gate.cards import OperatingPoint
-from edge_gate.config import Decision as DecisionSettings
-from edge_gate.errors import DuplicateResident, EnrolmentFailed
-from edge_gate.gate.enrolment import SPACING_NS, WANTED, Enrolment, refuse_duplicate
-from edge_gate.gate.fusion import ApproachTracker
-from edge_gate.gate.matching import Gallery, Vector, unit_vector
-from edge_gate.gate.policy import Policy, Verdict
-from edge_gate.protection import KEY_BYTES, SiteTransform
-from edge_gate.wire import Refusal
-from tests.unit.peers import direction, embedding, sighting
+from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
+from edge_gate.provenance.cards import OperatingPoint
+from edge_gate.rules.comparison import Gallery, Vector, unit_vector
+from edge_gate.rules.enrolment import SPACING_NS, WANTED, Enrolment, refuse_duplicate
+from edge_gate.rules.fusion import ApproachTracker
+from edge_gate.rules.policy import Policy, Verdict
+from edge_gate.rules.protection import KEY_BYTES, SiteTransform
+from edge_gate.settings.config import Decision as DecisionSettings
+from edge_gate.wire.eye import Refusal
+from tests.support.peers import direction, embedding, sighting
 
 POLICY = Policy(OperatingPoint("fused", 1e-4, 0.5, 10**6, 2e-4), DecisionSettings(min_sightings=3, window_s=2.0))
 TRANSFORM = SiteTransform(bytes(KEY_BYTES))

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from edge_gate import cli, config
+from edge_gate import cli
 from edge_gate.cli.audit import read
-from edge_gate.client import GateRefused, ask
-from edge_gate.errors import KeyringDoubtful
+from edge_gate.core.errors import KeyringDoubtful
 from edge_gate.gate import main
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.keys import load_key
-from tests.unit.peers import RawEye, enrol, events, pulsed, running_gate
+from edge_gate.settings import config
+from edge_gate.store.keys.keyring import Keyring, keyring_path
+from edge_gate.store.keys.source import load_key
+from edge_gate.wire.client import GateRefused, ask
+from tests.support.peers import RawEye, enrol, events, pulsed, running_gate
 
 
 @pytest.fixture

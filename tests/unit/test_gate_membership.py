@@ -14,16 +14,17 @@ from typing import Any
 
 import pytest
 
-from edge_gate import config
 from edge_gate.cli.audit import read
-from edge_gate.clock import SystemClock
-from edge_gate.gate import roles
-from edge_gate.gate.membership import CHANGED, LOOK_NS, MOST_SHOWN, Membership
-from edge_gate.gate.roles import Role
+from edge_gate.core.clock import SystemClock
+from edge_gate.gate.authorisation import roles
+from edge_gate.gate.authorisation.membership import CHANGED, LOOK_NS, MOST_SHOWN, Membership
+from edge_gate.gate.authorisation.roles import Role
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import Store, audit
-from edge_gate.store.audit import AuditLog
-from tests.unit.peers import running_gate
+from edge_gate.settings import config
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+from tests.support.peers import running_gate
 
 KEY = bytes(range(32))
 
@@ -70,7 +71,7 @@ def watch(store: Store, settings: config.Config | None = None) -> Membership:
 
 
 def rows(store: Store) -> list[dict[str, Any]]:
-    return [row.said for row in audit.rows(store) if row.verb == CHANGED]
+    return [row.said for row in audit_log.rows(store) if row.verb == CHANGED]
 
 
 def test_who_comes_to_a_role_and_who_leaves_it_is_written_down_once(store: Store, system: System) -> None:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 import edge_gate
-from edge_gate import cards, config
 from edge_gate.cli.audit import read
-from edge_gate.gate.origins import models
+from edge_gate.gate.authorisation.software_inventory import models
+from edge_gate.provenance import cards
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import RawEye, running_gate, until, write_model
-from tests.unit.signing import sign
+from edge_gate.settings import config
+from tests.support.peers import RawEye, running_gate, until, write_model
+from tests.support.signing import sign
 
 
 @pytest.fixture

@@ -15,20 +15,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from edge_gate import cli, config
-from edge_gate.audit_chain import Row
+from edge_gate import cli
 from edge_gate.cli.audit import read
-from edge_gate.client import GateRefused, ask
-from edge_gate.errors import BadCheckpoint
-from edge_gate.gate.roles import SECOND, VERBS, Role
-from edge_gate.gate.service import Gate
+from edge_gate.core.errors import BadCheckpoint
+from edge_gate.gate.authorisation.roles import SECOND, VERBS, Role
+from edge_gate.gate.loop import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import residents
-from edge_gate.store.keyring import keyring_path
-from edge_gate.trial import make_site
-from tests.unit.clerk import ANNE, BERT, CARL, ROLES, Clerk
-from tests.unit.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until, write_model
-from tests.unit.signing import own_key
+from edge_gate.settings import config
+from edge_gate.store.audit.chain import Row
+from edge_gate.store.keys.keyring import keyring_path
+from edge_gate.store.people import residents
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.client import GateRefused, ask
+from tests.support.clerk import ANNE, BERT, CARL, ROLES, Clerk
+from tests.support.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until, write_model
+from tests.support.signing import own_key
 from tests.unit.test_audit import BEFORE, KEPT_BEFORE
 
 

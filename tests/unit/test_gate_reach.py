@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from edge_gate.gate.reach import let_in
+from edge_gate.gate.control.access_list import let_in
 
 
 def test_a_group_is_added_and_everybody_else_keeps_what_they_had(tmp_path: Path) -> None:

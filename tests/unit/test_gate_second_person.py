@@ -17,18 +17,18 @@ from typing import Any
 
 import pytest
 
-from edge_gate import config
 from edge_gate.cli.audit import read
-from edge_gate.client import ask
-from edge_gate.clock import Clock
-from edge_gate.errors import ApprovalNeeded
-from edge_gate.gate.oversight import POLICY_WAITS_S
-from edge_gate.gate.roles import SECOND
-from edge_gate.gate.service import Gate
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import ApprovalNeeded
+from edge_gate.gate.authorisation.oversight import POLICY_WAITS_S
+from edge_gate.gate.authorisation.roles import SECOND
+from edge_gate.gate.loop import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import renewal
-from tests.unit.clerk import ANNE, BERT, ROLES, Clerk
-from tests.unit.peers import CONSENT, RawEye, pulsed, running_gate, until
+from edge_gate.settings import config
+from edge_gate.store.templates import renewal
+from edge_gate.wire.client import ask
+from tests.support.clerk import ANNE, BERT, ROLES, Clerk
+from tests.support.peers import CONSENT, RawEye, pulsed, running_gate, until
 from tests.unit.test_gate_oversight import change, settle, within
 
 # Each verb that may have to wait, with what it is asked.

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 
-from edge_gate import config
 from edge_gate.cli.status import find_faults
-from edge_gate.client import GateRefused, ask
-from edge_gate.errors import EdgeGateError, StoreFull
-from edge_gate.gate.allowance import Allowance
-from edge_gate.gate.link import MOST_JOINS, MOST_REFUSED
+from edge_gate.core.errors import EdgeGateError, StoreFull
+from edge_gate.core.token_bucket import Allowance
+from edge_gate.gate.peers.eye import MOST_JOINS, MOST_REFUSED
 from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.settings import config
 from edge_gate.store.events import append
-from tests.unit.clerk import BERT, ROLES, Clerk
-from tests.unit.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
+from edge_gate.wire.client import GateRefused, ask
+from tests.support.clerk import BERT, ROLES, Clerk
+from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
 
 
 @pytest.fixture

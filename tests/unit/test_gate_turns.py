@@ -19,16 +19,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate import config
-from edge_gate.client import ask
-from edge_gate.errors import NotAllowed
-from edge_gate.gate.allowance import Allowance
-from edge_gate.gate.control import IDLE_NS, MOST_BYTES, Caller, ControlServer
-from edge_gate.gate.lockout import CHANGES_PER_S, MOST_CHANGES, MOST_USERS, Lockouts
-from edge_gate.gate.roles import VERBS
-from edge_gate.gate.turns import LONGEST_REST_NS, Turns
+from edge_gate.core.errors import NotAllowed
+from edge_gate.core.token_bucket import Allowance
+from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, MOST_USERS, Lockouts
+from edge_gate.gate.authorisation.roles import VERBS
+from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, Caller, ControlServer
+from edge_gate.gate.control.turns import LONGEST_REST_NS, Turns
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import CONSENT, running_gate
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
+from tests.support.peers import CONSENT, running_gate
 
 SECOND = 10**9
 

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
-from edge_gate.errors import RelayError
-from edge_gate.gate.link import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import RelayError
+from edge_gate.gate.peers.eye import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
 from edge_gate.relays.board import Confirmation, RelayBoard
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
-from edge_gate.wire import SIGHTING_BYTES, Sighting
-from tests.unit.peers import embedding, sighting
+from edge_gate.settings.config import Door
+from edge_gate.wire.eye import SIGHTING_BYTES, Sighting
+from tests.support.peers import embedding, sighting
 
 MODEL = b"12345678"
 NOW = 10**12

@@ -25,11 +25,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shamir_mnemonic import generate_mnemonics
 
-from edge_gate import cards, config, receipt
-from edge_gate.cli import keys as commands
-from edge_gate.clock import SystemClock
-from edge_gate.config import Models
-from edge_gate.errors import (
+from edge_gate.cli.keys import command as commands
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import (
     CardError,
     ConfigError,
     EdgeGateError,
@@ -39,11 +37,20 @@ from edge_gate.errors import (
     StoreError,
     WrongKey,
 )
-from edge_gate.store import Store, audit, connection, events, pending, residents, sealing, templates, traces
-from edge_gate.store.keyring import MAGIC, Keyring, keyring_path
-from edge_gate.store.pending import Change, pending_path
-from edge_gate.toml_text import LONGEST_BYTES
-from tests.unit.peers import write_model
+from edge_gate.core.toml_text import LONGEST_BYTES
+from edge_gate.documents import receipt
+from edge_gate.provenance import cards
+from edge_gate.settings import config
+from edge_gate.settings.config import Models
+from edge_gate.store import connection, events
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.database import Store
+from edge_gate.store.keys import pending, sealing
+from edge_gate.store.keys.keyring import MAGIC, Keyring, keyring_path
+from edge_gate.store.keys.pending import Change, pending_path
+from edge_gate.store.people import residents, traces
+from edge_gate.store.templates import templates
+from tests.support.peers import write_model
 
 KEY = bytes(range(32))
 WHO = str(uuid.UUID(int=7))
@@ -238,7 +245,7 @@ def read(path: Path) -> None:
         residents.everyone_known(store)
         events.recent(store)
         templates.unreadable(store)
-        audit.rows(store)
+        audit_log.rows(store)
 
 
 @pytest.mark.parametrize(

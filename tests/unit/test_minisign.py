@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from minisign import KeyPair
 from minisign import Signature as PeersSignature
 
-from edge_gate.minisign import LONGEST_BYTES, Malformed, Mismatch, PublicKey, Signature
-from tests.unit.signing import own_key, own_pair, text_of
+from edge_gate.provenance.minisign import LONGEST_BYTES, Malformed, Mismatch, PublicKey, Signature
+from tests.support.signing import own_key, own_pair, text_of
 
 # From minisign's own manual; "test" is the message, signed in the legacy way.
 MANUALS_KEY = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"

@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from edge_gate import cli
-from edge_gate.client import GateRefused, converse
-from edge_gate.gate.roles import VERBS
-from edge_gate.protection import SiteTransform
+from edge_gate.gate.authorisation.roles import VERBS
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store import templates
-from tests.unit.peers import RawEye, enrol, running_gate
+from edge_gate.rules.protection import SiteTransform
+from edge_gate.store.templates import templates
+from edge_gate.wire.client import GateRefused, converse
+from tests.support.peers import RawEye, enrol, running_gate
 
 # Arguments with which each verb answers as fully as it can. What erases the person comes last.
 ASKED: dict[str, dict[str, Any]] = {

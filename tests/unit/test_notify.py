@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.notify import ServiceNotifier
+from edge_gate.core.notify import ServiceNotifier
 
 
 @pytest.mark.parametrize("abstract", [False, True])

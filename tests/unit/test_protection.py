@@ -9,8 +9,8 @@ import hmac
 import numpy as np
 import pytest
 
-from edge_gate.cards import OperatingPoint
-from edge_gate.protection import (
+from edge_gate.provenance.cards import OperatingPoint
+from edge_gate.rules.protection import (
     BITS,
     SiteTransform,
     corrected,

@@ -14,14 +14,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_gate import config
-from edge_gate.clock import SystemClock
-from edge_gate.errors import ReceiptInvalid, WrongKey
-from edge_gate.receipt import Kind, Receipt, checked, public_key_text, written
-from edge_gate.store import Store, consent, events, load_key, residents
-from edge_gate.store.keyring import Keyring
-from edge_gate.store.traces import search, words_for
-from edge_gate.trial import make_site
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import ReceiptInvalid, WrongKey
+from edge_gate.documents.receipt import Kind, Receipt, checked, public_key_text, written
+from edge_gate.settings import config
+from edge_gate.store import events
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import Keyring
+from edge_gate.store.keys.source import load_key
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.traces import search, words_for
+from edge_gate.tools.trial import make_site
 from tests.unit.test_store_forgetting import enrol
 
 RECEIPT = Receipt(

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_gate.evaluation import protocol
-from edge_gate.evaluation.protocol import Embedded
-from edge_gate.eye.align import network_input, placing
-from edge_gate.eye.mesh import TEMPLATE
+from edge_gate.eye.face.align import network_input, placing
+from edge_gate.eye.face.mesh import TEMPLATE
+from edge_gate.tools.evaluation import protocol
+from edge_gate.tools.evaluation.protocol import Embedded
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 

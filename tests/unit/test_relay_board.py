@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
-from edge_gate.errors import BadPulse, RelayError, RelayGarbled, RelayMissing, RelaySilent, UnknownDriver
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled, RelayMissing, RelaySilent, UnknownDriver
 from edge_gate.relays.board import BACKSTOP_MS, RETRY_MS, Confirmation, RelayBoard, open_board
 from edge_gate.relays.framing import Framing
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.settings.config import Door
 
 
 @dataclass

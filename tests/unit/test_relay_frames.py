@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
 import edge_gate
-from edge_gate.config import Door
-from edge_gate.errors import BadPulse
+from edge_gate.core.errors import BadPulse
 from edge_gate.relays.framing import Exchange, rounded_up
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus, crc16
+from edge_gate.settings.config import Door
 
 PACKAGE = Path(edge_gate.__file__).parent
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
-from edge_gate.errors import RelayError
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import RelayError
 from edge_gate.relays.board import open_board
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.guard_process import Guard, serve
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.settings.config import Door
 
 OFF = Lcus1(Door()).off(1).request
 LONG_MS = 25_000
@@ -30,8 +30,8 @@ NEVER_NS = 1 << 62
 
 GATE = """
 import sys, time
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
+from edge_gate.core.clock import SystemClock
+from edge_gate.settings.config import Door
 from edge_gate.relays.board import open_board
 board = open_board(Door(relay="lcus1", port=sys.argv[1], baud=115200), SystemClock())
 board.all_off()

@@ -15,14 +15,14 @@ from pymodbus.pdu import ExceptionResponse
 from pymodbus.server import ModbusSerialServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
-from edge_gate.errors import RelayGarbled, RelaySilent
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import RelayGarbled, RelaySilent
 from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.framing import Exchange
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Change, Fault
+from edge_gate.settings.config import Door
 
 BOARD = WaveshareModbus(Door(channels=8))
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.clock import SystemClock
-from edge_gate.config import Door
-from edge_gate.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
 from edge_gate.relays.framing import Exchange
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.settings.config import Door
 
 BOARD = WaveshareModbus(Door(channels=8))
 ALL_OFF, LOOK = (each.request for each in BOARD.all_off())

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from edge_gate import cards, resident_page
 from edge_gate.cli import group
-from edge_gate.config import Decision, Models
-from edge_gate.resident_words import LANGUAGES
+from edge_gate.documents import resident_page
+from edge_gate.documents.resident_words import LANGUAGES
+from edge_gate.provenance import cards
+from edge_gate.settings.config import Decision, Models
 
 SHIPPED = sorted(each.stem for each in cards.folder(Path()).glob("*.toml"))
 HELPERS = (Models().detector, Models().mesh, Models().lids)  # these compare nobody

@@ -18,21 +18,21 @@ from typing import Any
 
 import pytest
 
-from edge_gate import config
-from edge_gate.client import GateRefused, ask
-from edge_gate.errors import EdgeGateError, GuardLost, NotSealed
+from edge_gate.core.errors import EdgeGateError, GuardLost, NotSealed
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.seal import Wall
 from edge_gate.seal.walls import ALL, summary
-from edge_gate.trial import make_site
-from tests.unit.peers import pulsed, until, write_model
-from tests.unit.signing import own_key
+from edge_gate.settings import config
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.client import GateRefused, ask
+from tests.support.peers import pulsed, until, write_model
+from tests.support.signing import own_key
 
 ATTEMPTS = r"""
 import ctypes, errno, importlib, json, mmap, os, resource, signal, socket, subprocess, sys, threading
 from pathlib import Path
 import edge_gate.eye, edge_gate.gate  # one thread
-from edge_gate import config
+from edge_gate.settings import config
 from edge_gate.seal import policy, seal
 site, who, fresh = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 settings = config.load(site / "edge-gate.toml")
@@ -60,10 +60,10 @@ def child():
     os.waitpid(pid, 0)
 
 def store():
-    from edge_gate.clock import SystemClock
+    from edge_gate.core.clock import SystemClock
     from edge_gate.store.database import Store
     from edge_gate.store.files import trouble_beside
-    from edge_gate.store.keys import load_key
+    from edge_gate.store.keys.source import load_key
     with Store.open(settings.store.path, load_key(settings.store, os.environ), SystemClock()) as opened:
         assert opened.check() == []
     if trouble := trouble_beside(settings.store.path):
@@ -203,7 +203,7 @@ def test_a_process_that_cannot_seal_itself_says_so_and_does_not_start(site: Path
     """The reason here is the one that is easiest to come by: a thread that runs already would stay outside."""
     script = (
         "import sys, threading, time\nfrom pathlib import Path\nimport edge_gate.eye\n"
-        "from edge_gate import config\nfrom edge_gate.errors import NotSealed\n"
+        "from edge_gate.settings import config\nfrom edge_gate.core.errors import NotSealed\n"
         "from edge_gate.seal import enforce, policy\n"
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
         "settings = config.load(Path(sys.argv[1]))\n"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.seal import witness
-from edge_gate.store.keyring import keyring_path
-from tests.unit.peers import running_gate
+from edge_gate.seal import kernel_view
+from edge_gate.store.keys.keyring import keyring_path
+from tests.support.peers import running_gate
 
 # Ends when its input does. A word of what to give up comes first; then a file that it holds open.
 PROCESS = r"""
@@ -39,14 +39,14 @@ def board() -> Iterator[BoardSimulator]:
         yield simulator
 
 
-def observed(how: str, file: Path, may_write: tuple[Path, ...] = ()) -> dict[str, witness.Observed]:
+def observed(how: str, file: Path, may_write: tuple[Path, ...] = ()) -> dict[str, kernel_view.Observed]:
     """Start a process, sealed or bare, and return each wall around it."""
     command = [sys.executable, "-c", PROCESS, how, str(file)]
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing) as process:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        seen = {each.wall: each for each in witness.observe(process.pid, may_write)}
+        seen = {each.wall: each for each in kernel_view.observe(process.pid, may_write)}
         process.stdin.close()
     return seen
 
@@ -91,7 +91,7 @@ def test_what_this_machine_has_is_named(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_not_there_is_no_wall(tmp_path: Path) -> None:
-    assert {each.stands for each in witness.observe(2**22 + 1, ())} == {None}
+    assert {each.stands for each in kernel_view.observe(2**22 + 1, ())} == {None}
 
 
 def test_each_wall_of_a_running_site_is_told(tmp_path: Path, board: BoardSimulator) -> None:

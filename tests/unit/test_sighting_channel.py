@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.gate.link import BATCH, MOST_MESSAGES_PER_S, EyeLink
-from edge_gate.wire import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
-from tests.unit.peers import RawEye, embedding
+from edge_gate.gate.peers.eye import BATCH, MOST_MESSAGES_PER_S, EyeLink
+from edge_gate.wire.eye import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
+from tests.support.peers import RawEye, embedding
 
 MODEL = b"12345678"
 STRIP_BYTES = 160 * 72 * 3

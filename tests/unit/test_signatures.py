@@ -17,12 +17,11 @@ import pytest
 from click.testing import CliRunner
 from minisign import KeyPair
 
-from edge_gate import cards, cli, config, toml_text
-from edge_gate.cli import health
-from edge_gate.cli.findings import Patient
-from edge_gate.client import ask
-from edge_gate.config import Models
-from edge_gate.errors import (
+from edge_gate import cli
+from edge_gate.cli.checks import health
+from edge_gate.cli.checks.findings import Patient
+from edge_gate.core import toml_text
+from edge_gate.core.errors import (
     CardError,
     EdgeGateError,
     ModelAltered,
@@ -33,11 +32,15 @@ from edge_gate.errors import (
 )
 from edge_gate.eye.runtime import verified
 from edge_gate.gate import main as gate_main
-from edge_gate.minisign import PublicKey
+from edge_gate.provenance import cards
+from edge_gate.provenance.minisign import PublicKey
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.trial import make_site
-from tests.unit.peers import events, running_gate, write_model
-from tests.unit.signing import own_key, sign, text_of
+from edge_gate.settings import config
+from edge_gate.settings.config import Models
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.client import ask
+from tests.support.peers import events, running_gate, write_model
+from tests.support.signing import own_key, sign, text_of
 
 NAME = "test-eyes"
 

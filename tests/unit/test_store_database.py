@@ -18,8 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import (
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import (
     AlreadyInitialised,
     EdgeGateError,
     KeyMalformed,
@@ -31,8 +31,11 @@ from edge_gate.errors import (
     StoreTooNew,
     WrongKey,
 )
-from edge_gate.store import Store, consent, events, residents, schema, templates
-from edge_gate.store.keyring import keyring_path
+from edge_gate.store import events, schema
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import keyring_path
+from edge_gate.store.people import consent, residents
+from edge_gate.store.templates import templates
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 CLOCK = SystemClock()

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import StoreError
-from edge_gate.store import Store, events
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import StoreError
+from edge_gate.store import events
+from edge_gate.store.database import Store
 
 KEY = bytes(range(32))
 ADA, BOB = "a" * 36, "b" * 36
@@ -137,8 +138,9 @@ def test_whatever_an_event_holds_comes_back_unchanged(
 WRITER = f"""
 import sys
 from pathlib import Path
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, events
+from edge_gate.core.clock import SystemClock
+from edge_gate.store.database import Store
+from edge_gate.store import events
 
 with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) as store:
     print("ready", flush=True)

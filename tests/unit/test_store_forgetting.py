@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import ResidentUnknown
-from edge_gate.store import Store, consent, events, residents, templates
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import ResidentUnknown
+from edge_gate.store import events
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import FORGOTTEN
+from edge_gate.store.templates import templates
 
 KEY = bytes(range(32))
 CLOCK = SystemClock()

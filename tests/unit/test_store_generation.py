@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.audit_chain import KEY_CHANGED, NEW_KEYRING, STARTED, Checkpoint, examine
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, audit, consent, generation, log_end, residents
-from edge_gate.store.audit import AuditLog
-from edge_gate.store.generation import Seen, seen
-from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.sweep import Swept, sweep
-from tests.unit.power_cuts import PowerCut, cut_before
+from edge_gate.core.clock import SystemClock
+from edge_gate.store.audit import generation, log_end
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit.chain import KEY_CHANGED, NEW_KEYRING, STARTED, Checkpoint, examine
+from edge_gate.store.audit.generation import Seen, seen
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import Keyring, keyring_path
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.sweep import Swept, sweep
+from tests.support.power_cuts import PowerCut, cut_before
 from tests.unit.test_audit import BEFORE
 from tests.unit.test_store_forgetting import enrol
 from tests.unit.test_store_keyring import CHANGES, names_in_the_gallery
@@ -239,5 +242,7 @@ def test_both_put_back_together_are_of_one_time_and_only_a_kept_checkpoint_tells
 
 
 def findings(store: Store, kept: Checkpoint | None = None) -> list[int]:
-    seen_ = examine(audit.rows(store, limit=1000), audit.checkpoints(store, limit=1000), log_end.end(store), kept)
+    seen_ = examine(
+        audit_log.rows(store, limit=1000), audit_log.checkpoints(store, limit=1000), log_end.end(store), kept
+    )
     return [each.seq for each in seen_.findings]

@@ -19,13 +19,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store import Store, consent, events, files, renewal, residents, templates
-from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.sealing import CODE, VECTOR, DoesNotOpen, open_row, seal_row
-from edge_gate.store.sweep import Swept, sweep
-from tests.unit.power_cuts import PowerCut, cut_before, stop
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
+from edge_gate.store import events, files
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import Keyring, keyring_path
+from edge_gate.store.keys.sealing import CODE, VECTOR, DoesNotOpen, open_row, seal_row
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.sweep import Swept, sweep
+from edge_gate.store.templates import renewal, templates
+from tests.support.power_cuts import PowerCut, cut_before, stop
 from tests.unit.test_store_forgetting import enrol, in_the_clear
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -319,8 +322,9 @@ def test_a_forgetting_cut_off_at_any_step_is_either_not_begun_or_finished_at_the
 KILLED = f"""
 import sys
 from pathlib import Path
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, residents
+from edge_gate.core.clock import SystemClock
+from edge_gate.store.database import Store
+from edge_gate.store.people import residents
 with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) as store:
     print("ready", flush=True)
     for number in range(40):

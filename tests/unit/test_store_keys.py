@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_gate.config import StoreSettings
-from edge_gate.errors import AlreadyInitialised, KeyMalformed, KeyMissing, KeyUnsafe, StoreError
-from edge_gate.store.keys import create_key_file, load_key
+from edge_gate.core.errors import AlreadyInitialised, KeyMalformed, KeyMissing, KeyUnsafe, StoreError
+from edge_gate.settings.config import StoreSettings
+from edge_gate.store.keys.source import create_key_file, load_key
 
 KEY = bytes(range(32))
 

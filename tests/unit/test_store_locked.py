@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.kdf import argon2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.config import StoreSettings
-from edge_gate.errors import KeyLocked, LockDamaged, PassphraseWrong
-from edge_gate.store.keys import load_key
-from edge_gate.store.locked import COST, LENGTH, MAGIC, MOST, Cost, is_locked, lock, unlock
+from edge_gate.core.errors import KeyLocked, LockDamaged, PassphraseWrong
+from edge_gate.settings.config import StoreSettings
+from edge_gate.store.keys.locked import COST, LENGTH, MAGIC, MOST, Cost, is_locked, lock, unlock
+from edge_gate.store.keys.source import load_key
 
 KEY = bytes(range(32))
 CHEAP = Cost(8 * 1024, 1, 1)

@@ -12,9 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_gate.clock import SystemClock
-from edge_gate.store import Store, audit, consent, events, renewal, residents, templates
-from edge_gate.store.audit import AuditLog
+from edge_gate.core.clock import SystemClock
+from edge_gate.store import events
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents
+from edge_gate.store.templates import renewal, templates
 
 KEY = bytes(range(32))
 OLD = Path(__file__).parent / "data" / "store-0001.db"
@@ -41,8 +45,8 @@ def test_a_store_from_before_the_audit_log_is_opened_without_loss_and_can_be_log
         AuditLog(store, store.keyring.signer()).append(
             "pause", actor="gate", role="gate", resident_id=standings[0].resident.id
         )
-        assert len(audit.about(store, standings[0].resident.id)) == 1
+        assert len(audit_log.about(store, standings[0].resident.id)) == 1
         residents.forget(store, "Ada")
         assert store.check() == []
     with Store.open(path, KEY, clock) as again:
-        assert [row.verb for row in audit.rows(again)] == ["pause"]
+        assert [row.verb for row in audit_log.rows(again)] == ["pause"]

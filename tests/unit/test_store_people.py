@@ -14,11 +14,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.errors import ConsentMissing, EnrolmentFailed, NameTaken, ResidentUnknown, StoreError
-from edge_gate.store import Store, consent, residents, templates
-from edge_gate.store.consent import State
-from edge_gate.store.residents import Resident
-from edge_gate.store.templates import Template
+from edge_gate.core.errors import ConsentMissing, EnrolmentFailed, NameTaken, ResidentUnknown, StoreError
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.consent import State
+from edge_gate.store.people.residents import Resident
+from edge_gate.store.templates import templates
+from edge_gate.store.templates.templates import Template
 
 KEY = bytes(range(32))
 MODEL, NEW_MODEL = b"model-01", b"model-02"

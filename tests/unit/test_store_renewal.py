@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import StoreError
-from edge_gate.protection import SiteTransform, site_key
-from edge_gate.store import Store, consent, renewal, residents, templates
-from edge_gate.store.keyring import Keyring, keyring_path
-from edge_gate.store.sealing import CODE
-from edge_gate.store.sweep import sweep
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import StoreError
+from edge_gate.rules.protection import SiteTransform, site_key
+from edge_gate.store.database import Store
+from edge_gate.store.keys.keyring import Keyring, keyring_path
+from edge_gate.store.keys.sealing import CODE
+from edge_gate.store.people import consent, residents
+from edge_gate.store.people.sweep import sweep
+from edge_gate.store.templates import renewal, templates
 from tests.unit.test_store_forgetting import in_the_clear
 
 KEY = bytes(range(32))  # test_store_forgetting reads pages with the same one

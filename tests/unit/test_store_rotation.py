@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.clock import SystemClock
-from edge_gate.errors import AlreadyRunning, KeyringDamaged, RotationFailed, WrongKey
-from edge_gate.gate.matching import Candidate, Gallery
-from edge_gate.store import Store, events, files, pending, renewal, residents, rotation, templates
-from edge_gate.store.keyring import Keyring, keyring_path
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import AlreadyRunning, KeyringDamaged, RotationFailed, WrongKey
+from edge_gate.rules.comparison import Candidate, Gallery
+from edge_gate.store import events, files
+from edge_gate.store.database import Store
+from edge_gate.store.keys import pending, rotation
+from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.lock import sole_use
-from tests.unit.peers import direction
-from tests.unit.power_cuts import PowerCut, cut_before
+from edge_gate.store.people import residents
+from edge_gate.store.templates import renewal, templates
+from tests.support.peers import direction
+from tests.support.power_cuts import PowerCut, cut_before
 from tests.unit.test_store_forgetting import enrol
 from tests.unit.test_store_keyring import names_in_the_gallery
 

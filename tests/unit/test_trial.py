@@ -16,9 +16,9 @@ from typing import Any
 import cv2
 import pytest
 
-from edge_gate.demo.scene import SceneKind, Stage
-from edge_gate.demo.schedule import Schedule, standard_schedule
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.tools.demo.scene import SceneKind, Stage
+from edge_gate.tools.demo.schedule import Schedule, standard_schedule
 
 FPS = 15
 EDGE_GATE = [sys.executable, "-m", "edge_gate.cli"]

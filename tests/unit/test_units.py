@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.cli.keylock import UNLOCK_UNIT
-from edge_gate.cli.unlock import OPENED, SEALED_CREDENTIAL
-from edge_gate.config import DEFAULT_PATH, Config
-from edge_gate.errors import RelayMissing
-from edge_gate.store.keys import CREDENTIAL
+from edge_gate.cli.keys.lock import UNLOCK_UNIT
+from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL
+from edge_gate.core.errors import RelayMissing
+from edge_gate.settings.config import DEFAULT_PATH, Config
+from edge_gate.store.keys.source import CREDENTIAL
 
 CHECKOUT = Path(__file__).parents[2]
 SYSTEMD = CHECKOUT / "systemd"

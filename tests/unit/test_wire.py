@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate import wire
-from edge_gate.errors import WireError
-from tests.unit.peers import sighting
+from edge_gate.core.errors import WireError
+from edge_gate.wire import eye as wire
+from tests.support.peers import sighting
 
 u16 = st.integers(0, 2**16 - 1)
 u64 = st.integers(0, 2**64 - 1)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import Camera, CameraGarbled, Frame, MountedCamera, open_camera
 from edge_gate.eye.cameras.watch import CameraWatch
 

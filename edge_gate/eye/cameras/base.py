@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_gate import plugins
-from edge_gate.clock import Clock, SystemClock
-from edge_gate.config import Camera as CameraSettings
-from edge_gate.errors import CameraError
+from edge_gate.core import drivers
+from edge_gate.core.clock import Clock, SystemClock
+from edge_gate.core.errors import CameraError
+from edge_gate.settings.config import Camera as CameraSettings
 
 GROUP: Final = "edge_gate.cameras"
 
@@ -113,5 +113,5 @@ def open_camera(settings: CameraSettings, clock: Clock | None = None) -> Mounted
 
     Devices are opened by the first read, so a camera that is unplugged now may be plugged in later.
     """
-    driver = plugins.load(GROUP, settings.driver)(settings, clock or SystemClock())
+    driver = drivers.load(GROUP, settings.driver)(settings, clock or SystemClock())
     return MountedCamera(driver, settings.rotate_deg)

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from edge_gate.clock import Clock
-from edge_gate.errors import CameraError
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import CameraError
 from edge_gate.eye.cameras.base import Frame
 
 FIRST_PAUSE_S: Final = 0.5

@@ -19,10 +19,10 @@ from typing import Final, Protocol
 import cv2
 import numpy as np
 
-from edge_gate.clock import Clock
-from edge_gate.config import Camera as CameraSettings
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
+from edge_gate.settings.config import Camera as CameraSettings
 
 PICTURE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 

@@ -28,10 +28,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from edge_gate.clock import Clock
-from edge_gate.errors import CameraError, CameraMissing
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
-from edge_gate.wire import CameraState
+from edge_gate.wire.eye import CameraState
 
 START_S: Final = 5.0
 CONFIRM_S: Final = 1.0

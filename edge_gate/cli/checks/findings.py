@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `edge-gate doctor` finds, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.settings import config
+from edge_gate.wire.client import ask
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``state`` is ok, fault, or unknown where it could not be judged; ``mend`` says
+    how."""
+
+    part: str
+    state: str
+    text: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What there is to examine: the settings, and the running gate's own word where there is a running gate."""
+
+    path: Path
+    settings: config.Config
+    status: dict[str, Any] | None
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+def examine(path: Path, checks: Mapping[str, Check]) -> list[Finding]:
+    """Run every check; one that fails does not keep the others from being made."""
+    try:
+        settings = config.load(path)
+    except EdgeGateError as error:
+        return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
+    patient = Patient(path, settings, _status(settings))
+    findings = [Finding("configuration", "ok", str(path))]
+    for part, check in checks.items():
+        try:
+            findings += check(patient)
+        except EdgeGateError as error:
+            findings.append(Finding(part, "fault", str(error)))
+    return findings
+
+
+def _status(settings: config.Config) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = ask(settings, "status")
+    except (GateNotRunning, NotAllowed):
+        return None
+    return answer
+
+
+def show(findings: list[Finding]) -> None:
+    """Print the findings for people: what is wrong stands out, and under it how to mend it; last, how many of each."""
+    from rich.console import Console
+    from rich.text import Text
+
+    colours = {"ok": "green", "fault": "red", "unknown": "yellow"}
+    console = Console()
+    for each in findings:
+        line = Text(f"{each.state:<8}", colours[each.state]) + Text(f"{each.part:<14} {each.text}", "default")
+        console.print(line, soft_wrap=True)
+        if each.mend and each.state != "ok":
+            console.print(Text(f"{'':<8}{'':<14} → {each.mend}", "dim"), soft_wrap=True)
+    counted = [sum(each.state == state for each in findings) for state in colours]
+    console.print(", ".join(f"{count} {state}" for count, state in zip(counted, colours, strict=True)))

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `edge-gate doctor` looks at: every part of the device, and how to mend what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import edge_gate
+from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.status import describe_walls
+from edge_gate.core.errors import CameraError, KeyLocked
+from edge_gate.provenance import cards
+from edge_gate.rules.protection import corrected
+from edge_gate.seal import kernel_view
+from edge_gate.wire.client import ask
+
+CAMERA_PATIENCE_S: Final = 5.0
+
+
+def _gate(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("gate", "unknown", "not running, or this user may not ask it", "systemctl start edge-gate")
+    else:
+        yield Finding("gate", "ok", f"running for {patient.status['uptime_s']:.0f} s")
+
+
+def _models(patient: Patient) -> Iterator[Finding]:
+    wanted = patient.settings.models
+    for name in (wanted.detector, wanted.mesh, wanted.lids, wanted.eyes):
+        card = cards.read(wanted, name)
+        if card.signature is None:
+            mend = "Sign its card (models/README.md), then take it out of models.allow_unsigned."
+            yield Finding("models", "unknown", f"{name}: {card.waived}, let in by models.allow_unsigned", mend)
+        else:
+            text = f"{name}: card complete, signed by {card.signature.key_id}, SHA-256 matches"
+            yield Finding("models", "ok", text)
+    plain = card.threshold("fused", patient.settings.decision.fmr)
+    point = corrected(card.operating_points, plain)
+    bound = f"measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
+    text = f"threshold {point.threshold:.3f} for protected templates, {plain.threshold:.3f} for plain ones; {bound}"
+    yield Finding("models", "ok", text)
+
+
+def _camera(patient: Patient) -> Iterator[Finding]:
+    if patient.status is not None and patient.status["eye"]["connected"]:
+        state = patient.status["eye"]["camera"] or "starting"
+        fine = state in ("working", "starting")
+        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
+        return
+    from edge_gate.eye.cameras import open_camera
+
+    try:
+        camera = open_camera(patient.settings.camera)
+        try:
+            frame = camera.read(CAMERA_PATIENCE_S)
+        finally:
+            camera.close()
+    except CameraError as error:
+        yield Finding(
+            "camera", "fault", str(error), "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
+        )
+        return
+    if frame is None:
+        yield Finding("camera", "fault", f"no picture within {CAMERA_PATIENCE_S:.0f} s", "Is another program using it?")
+    else:
+        height, width = frame.bgr.shape[:2]
+        yield Finding("camera", "ok", f"{width} x {height} pixels, mean brightness {frame.bgr.mean() / 255:.0%}")
+
+
+def _relay(patient: Patient) -> Iterator[Finding]:
+    door = patient.settings.door
+    if patient.status is not None:
+        fault = patient.status["door"]["fault"]
+        yield Finding("relay", "fault" if fault else "ok", fault or f"{door.relay} on {door.port} answers the gate")
+        return
+    port = Path(door.port)
+    if not port.exists():
+        yield Finding(
+            "relay", "fault", f"{port} is not there", "Plug the board in; `ls /dev/serial/by-id` shows its name."
+        )
+    elif not stat.S_ISCHR(port.stat().st_mode):
+        yield Finding("relay", "fault", f"{port} is not a serial port", "Correct door.port.")
+    elif not os.access(port, os.R_OK | os.W_OK):
+        yield Finding("relay", "fault", f"this user may not use {port}", "Add the user to the group dialout.")
+    else:
+        yield Finding("relay", "ok", f"{port} is there; start the gate and use `edge-gate relay test` to hear it")
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    if patient.status is not None:
+        problems = ask(patient.settings, "check")["store"]
+    else:
+        from edge_gate.cli.keys.unlock import unlocked
+        from edge_gate.core.clock import SystemClock
+        from edge_gate.store.database import Store
+
+        try:
+            key = unlocked(patient.settings.store, may_ask=False)
+        except KeyLocked as error:
+            yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
+            return
+        with Store.open(patient.settings.store.path, key, SystemClock()) as store:
+            problems = store.check()
+    for problem in problems:
+        yield Finding("store", "fault", problem, "Keep the file; restore the latest backup.")
+    if not problems:
+        yield Finding("store", "ok", f"{patient.settings.store.path}: key fits, every page intact")
+
+
+def _keyring(patient: Patient) -> Iterator[Finding]:
+    """Tell whether the keyring is the newest one of this store: the gate compares it with its audit log."""
+    fault = patient.status and patient.status["keyring"]["fault"]
+    if patient.status is None:
+        yield Finding("keyring", "unknown", "judged only while the gate runs")
+    elif fault:
+        mend = "Stop the gate, put the newest copy back, start. Without one: docs/maintainer.md, The keyring."
+        yield Finding("keyring", "fault", fault, mend)
+    else:
+        yield Finding("keyring", "ok", "not older than the audit log says")
+
+
+def _clock(patient: Patient) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
+    if now < built:
+        mend = "Set the time (timedatectl), or fit a battery-backed clock: consents are judged by it."
+        yield Finding("clock", "fault", f"{now:%Y-%m-%d %H:%M} UTC is before edge-gate was installed", mend)
+    else:
+        yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _permissions(patient: Patient) -> Iterator[Finding]:
+    from edge_gate.store.keys.keyring import keyring_path
+
+    store = patient.settings.store
+    private = [store.path, keyring_path(store.path), store.key_file]
+    for each, unwanted in [(patient.path, 0o022), *((each, 0o077) for each in private if each != Path())]:
+        if each.exists() and each.stat().st_mode & unwanted:
+            mode = stat.S_IMODE(each.stat().st_mode)
+            mend = f"chmod {mode & ~unwanted:o} {each}"
+            yield Finding("permissions", "fault", f"{each} has mode {mode:o}", mend)
+            return
+    yield Finding("permissions", "ok", "configuration, key and store are closed to others")
+
+
+def _sandbox(patient: Patient) -> Iterator[Finding]:
+    """Ask the kernel, not the unit file: what is true of the running processes is what counts."""
+    if patient.status is None:
+        yield Finding("sandbox", "unknown", "judged only while the gate runs")
+        return
+    for name in ("gate", "eye"):
+        pid = patient.status["processes"][name]
+        if pid is None:
+            continue
+        yield from sealed("seal", name, patient.status["sealed"][name])
+        missing = [each.text for each in kernel_view.observe(pid, ()) if each.wall in _SANDBOX and each.stands is False]
+        if missing:
+            mend = "Run it as the systemd unit that comes with edge-gate. At a desk this is expected."
+            yield Finding("sandbox", "unknown", f"the {name}: {'; '.join(missing)}", mend)
+        else:
+            yield Finding("sandbox", "ok", f"the {name}: no rights to gain, and a filter of system calls")
+
+
+def sealed(part: str, name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
+    """Tell which walls a process says that it built around itself (edge_gate.seal)."""
+    if walls is None:
+        yield Finding(part, "unknown", f"the {name} has not said yet")
+        return
+    text = f"the {name} says that it built: {describe_walls(walls)}"
+    if walls["missing"]:
+        yield Finding(part, "unknown", text, "Its log says why; see docs/maintainer.md, Sealed.")
+    elif walls["not_here"]:
+        mend = "Landlock comes with a newer kernel; the units lift the limit on locked memory."
+        yield Finding(part, "unknown", text, mend)
+    else:
+        yield Finding(part, "ok", text)
+
+
+_SANDBOX: Final = ("rights", "system calls")
+CHECKS: Final[dict[str, Check]] = {
+    "gate": _gate,
+    "camera": _camera,
+    "relay": _relay,
+    "models": _models,
+    "store": _store,
+    "keyring": _keyring,
+    "clock": _clock,
+    "permissions": _permissions,
+    "sandbox": _sandbox,
+}

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate doctor --security`: the state of each wall of docs/threat-model.md on the device that it runs on.
+
+What the kernel can tell is asked of the kernel (edge_gate.seal.kernel_view), for the running processes and not for
+their unit files. As root: everybody else is told `unknown` where a wall keeps them from looking.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from edge_gate.cli import audit
+from edge_gate.cli.checks import health
+from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.keys import place as keyplace
+from edge_gate.gate.authorisation import roles
+from edge_gate.seal import kernel_view
+from edge_gate.store.audit.chain import examine
+from edge_gate.store.keys.keyring import MAGIC, keyring_path
+from edge_gate.wire.client import ask
+
+# The exposure that systemd may find, and the unit, of each process (.ci/run holds the shipped units to the same).
+UNITS: Final = MappingProxyType({"eye": ("edge-gate-eye.service", 0.4), "gate": ("edge-gate.service", 0.3)})
+_PLAIN_SQLITE: Final = b"SQLite format 3\0"
+_MEND_UNIT: Final = (
+    "Run it as the unit that comes with edge-gate, without drop-ins that weaken it. At a desk this is expected."
+)
+_TELLS: Final = {True: "ok", False: "fault", None: "unknown"}
+
+
+def _eye(patient: Patient) -> Iterator[Finding]:
+    yield from _process(patient, "eye", ())
+
+
+def _gate(patient: Patient) -> Iterator[Finding]:
+    sockets = patient.settings.sockets
+    folders = {patient.settings.store.path.parent, sockets.eye.parent, sockets.control.parent}
+    yield from _process(patient, "gate", (*sorted(folders), Path("/tmp"), Path("/var/tmp")))  # noqa: S108 - private ones
+
+
+def _process(patient: Patient, name: str, may_write: tuple[Path, ...]) -> Iterator[Finding]:
+    pid = patient.status["processes"][name] if patient.status else None
+    if patient.status is None or pid is None:
+        yield Finding(f"the {name}", "unknown", "judged only while it runs and this user may ask the gate")
+        return
+    for each in kernel_view.observe(pid, may_write):
+        yield Finding(f"the {name}", _TELLS[each.stands], f"{each.wall}: {each.text}", _MEND_UNIT)
+    yield from health.sealed(f"the {name}", name, patient.status["sealed"][name])
+    yield from _unit(name, kernel_view.unit(pid))
+
+
+def _unit(name: str, runs_in: str) -> Iterator[Finding]:
+    """Judge the unit as it is loaded here, drop-ins and all, with systemd's own measure."""
+    unit, limit = UNITS[name]
+    if runs_in != unit:
+        where = f"it runs in {runs_in}" if runs_in else "it runs in no unit"
+        yield Finding(f"the {name}", "fault", f"unit: {where}, not in {unit}", _MEND_UNIT)
+        return
+    said = _said("systemd-analyze", "security", "--no-pager", unit)
+    if (found := re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)) is None:
+        yield Finding(f"the {name}", "unknown", f"unit: {unit}; systemd-analyze does not say how exposed it is")
+        return
+    shown = dict(line.split("=", 1) for line in _said("systemctl", "show", unit).splitlines() if "=" in line)
+    devices, drop_ins = shown.get("DevicePolicy", "not known"), shown.get("DropInPaths", "").split()
+    text = f"unit: {unit}, exposure {found[1]} of 10 (at most {limit}), devices: {devices}"
+    text += f", with {', '.join(drop_ins)}" if drop_ins else ""
+    closed = float(found[1]) <= limit and devices in ("closed", "strict")
+    yield Finding(f"the {name}", _TELLS[closed], text, _MEND_UNIT)
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    path = patient.settings.store.path
+    yield _begins(
+        path,
+        lambda head: head != _PLAIN_SQLITE,
+        ("is encrypted (SQLCipher)", "is not encrypted"),
+        "This is no store of edge-gate.",
+    )
+    yield _begins(
+        keyring_path(path),
+        lambda head: head.startswith(MAGIC[:6]),  # of any version
+        ("is sealed, apart from the database", "is no keyring"),
+        "Restore a copy: docs/maintainer.md, The keyring.",
+    )
+    yield from health.CHECKS["keyring"](patient)
+    yield from health.CHECKS["permissions"](patient)
+
+
+def _begins(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
+    """Judge a file by its first 16 bytes; ``texts`` are what is said of it where they are sound and where not."""
+    try:
+        with path.open("rb") as file:
+            well = sound(file.read(16))
+    except OSError as error:
+        return Finding("store", "unknown", f"{path}: {error.strerror}")
+    return Finding("store", _TELLS[well], f"{path} {texts[0] if well else texts[1]}", mend)
+
+
+def _keys(patient: Patient) -> Iterator[Finding]:
+    place = keyplace.find(patient.settings.store)
+    open_to_all = place.tier in ("key file", "null") and not place.locked
+    state = "fault" if open_to_all else "unknown" if place.tier == "unknown" else "ok"
+    yield Finding(
+        "keys",
+        state,
+        f"{place.what}. {place.limits}",
+        "Choose a better place: docs/installer.md, Key, store and configuration.",
+    )
+
+
+def _templates(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
+        return
+    now = ask(patient.settings, "templates")
+    text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
+    since = f"axes of {now['since'][:10]}, renewed {now['renewals']} times"
+    yield Finding("templates", "ok", f"{text} {since}")
+
+
+def _audit(patient: Patient) -> Iterator[Finding]:
+    if patient.status is None:
+        yield Finding("audit log", "unknown", "judged only while the gate runs and this user may ask it")
+        return
+    seen = examine(*audit.read(patient.settings), None)
+    for each in seen.findings:
+        mend = "Keep a copy of the store; see docs/maintainer.md, The audit log."
+        yield Finding("audit log", "fault", f"row {each.seq} {each.text}", mend)
+    if not seen.findings:
+        yield Finding(
+            "audit log", "ok", f"{seen.rows} rows, each chained to the one before, signed up to {seen.vouched}"
+        )
+
+
+def _people(patient: Patient) -> Iterator[Finding]:
+    """Judge who may do what: a second person can only agree where there is one."""
+    control = patient.settings.sockets.control
+    if control.exists():
+        mode = stat.S_IMODE(control.stat().st_mode)
+        text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
+        yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
+    members = roles.members(patient.settings)
+    for role, users in members.items():
+        names = sorted(filter(None, map(_person, users)))
+        yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
+    maintainers = [user for user in members.get(roles.Role.MAINTAINER, ()) if _person(user)]
+    if len(maintainers) < 2:
+        mend = "Add a second one: docs/maintainer.md, Roles."
+        yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)
+    if patient.status and patient.status["policy"]["waiting"]:
+        looser = ", ".join(patient.status["policy"]["waiting"])
+        yield Finding("people", "unknown", f"looser settings wait for a second person: {looser}", "edge-gate approvals")
+
+
+def _door(patient: Patient) -> Iterator[Finding]:
+    port = Path(patient.settings.door.port)
+    try:
+        found = port.stat()
+    except OSError as error:
+        yield Finding("door", "unknown", f"{port}: {error.strerror}")
+        return
+    mode = stat.S_IMODE(found.st_mode)
+    open_to_all, by_group = bool(mode & 0o006), bool(mode & 0o060)
+    text = f"{port} has mode {mode:o}: " + ("everybody can move the relay" if open_to_all else "")
+    text += "" if open_to_all else "its group can move the relay too" if by_group else "its owner alone moves the relay"
+    yield Finding("door", "fault" if open_to_all or by_group else "ok", text, "systemd/udev/70-edge-gate.rules")
+    if patient.status is not None:
+        yield _guard(patient.status["processes"]["gate"])
+
+
+def _guard(gate: int) -> Finding:
+    try:
+        lists = Path(f"/proc/{gate}/task").glob("*/children")
+        children = [each for children in lists for each in children.read_text().split()]
+        guards = [each for each in children if b"guard_process" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    except OSError as error:
+        return Finding("door", "unknown", f"pulse guard: {error.strerror}")
+    if guards:
+        return Finding("door", "ok", f"pulse guard: process {guards[0]} switches the relay off if the gate cannot")
+    return Finding("door", "unknown", "pulse guard: none; only a board that times its pulses itself does without")
+
+
+def _not_stopped(_: Patient) -> Iterator[Finding]:
+    text = "a good picture of a resident's eyes, look-alikes, root, two people who agree, whoever reaches the wires"
+    yield Finding("not stopped", "unknown", f"{text}: docs/threat-model.md", "Judge whether this door bears that.")
+
+
+def _person(user: int) -> str | None:
+    """Return the login name of a user who can log in; accounts such as the gate's own are no people."""
+    found = pwd.getpwuid(user)
+    return None if found.pw_shell.endswith(("/nologin", "/false")) else found.pw_name
+
+
+def _said(*command: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, fixed words
+            command, capture_output=True, text=True, check=False, timeout=30, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout
+
+
+CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "the eye": _eye,
+        "the gate": _gate,
+        "store": _store,
+        "keys": _keys,
+        "templates": _templates,
+        "audit log": _audit,
+        "people": _people,
+        "models": health.CHECKS["models"],
+        "door": _door,
+        "not stopped": _not_stopped,
+    }
+)

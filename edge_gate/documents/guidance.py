@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the terminal says to the person in front of it: something they can act on, in Chinese and English."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge_gate.wire.eye import Refusal
+
+_TEXTS: Final = {
+    Refusal.NONE: {"zh": "请保持不动", "en": "Hold still"},
+    Refusal.TOO_FAR: {"zh": "请靠近一点", "en": "Come closer"},
+    Refusal.TOO_CLOSE: {"zh": "请后退一点", "en": "Step back a little"},
+    Refusal.BLURRED: {"zh": "请站稳，不要晃动", "en": "Hold still"},
+    Refusal.TOO_DARK: {"zh": "太暗了，请面向灯光", "en": "Too dark: face the light"},
+    Refusal.TOO_BRIGHT: {"zh": "太亮了，请避开强光", "en": "Too bright: turn out of the strong light"},
+    Refusal.TURNED_AWAY: {"zh": "请正对摄像头", "en": "Look straight at the camera"},
+    Refusal.EYES_CLOSED: {"zh": "请睁开双眼", "en": "Open both eyes"},
+    Refusal.CUT_OFF: {"zh": "请站到画面中央", "en": "Move to the middle"},
+}
+
+
+def text(refusal: Refusal, language: str) -> str:
+    """Return the sentence for a refusal in ``zh`` or ``en``."""
+    return _TEXTS[refusal][language]

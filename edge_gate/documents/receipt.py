@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The receipt of a forgetting, or of a withdrawn consent: a page of plain text, signed by the gate (Ed25519).
+
+The last line is the signature, over all lines before it with a line feed after each and no blanks at their ends, so a
+receipt survives a terminal, a printer's retyping and a mail. The lines with a label are the same in every language.
+
+A signature shows that a gate with this key said so. That it did so is what `edge-gate forget --verify` looks for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import ReceiptInvalid
+
+
+class Kind(enum.StrEnum):
+    """What a receipt is of; its first line."""
+
+    FORGETTING = "EDGE-GATE RECEIPT OF A FORGETTING 1"
+    WITHDRAWAL = "EDGE-GATE RECEIPT OF A WITHDRAWAL 1"
+
+
+LONGEST_BYTES: Final = 65_536
+_RESIDENT, _WHEN, _KEY, _SIGNATURE = "resident: ", "when: ", "public-key: ", "signature: "
+
+_WORDS: Final = {
+    (Kind.FORGETTING, "en"): (
+        "You have been forgotten at: {gate}",
+        "First your data key was destroyed. Without it no copy of your template opens.",
+        "Then this was removed: your name, consents: {consents}, templates: {templates}.",
+        "You were taken out of {events} records of the past; those stay, without you.",
+        "This receipt has your random number and not your name.",
+        "It does not speak of copies. Who copied both the store and its keyring, or the",
+        "whole memory card, before this moment still has your template. An older backup of",
+        "the store still has your name and your consent: ask for it to be destroyed.",
+    ),
+    (Kind.FORGETTING, "zh"): (
+        "以下设备已经忘记您：{gate}",
+        "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
+        "随后删除了：您的姓名，同意记录 {consents} 条，模板 {templates} 个。",
+        "过去的 {events} 条记录里不再有您；这些记录保留，但不再指向您。",
+        "这张凭证只写您的随机编号，不写姓名。",
+        "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
+        "那里仍有您的模板。更早的数据库备份里仍有您的姓名和同意记录：请要求销毁。",
+    ),
+    (Kind.WITHDRAWAL, "en"): (
+        "Your consent was withdrawn at: {gate}",
+        "First your data key was destroyed. Without it no copy of your template opens.",
+        "Then this was removed: templates: {templates}. You are no longer recognised.",
+        "This remains: your name; the record of your consents, of which {consents} were marked as",
+        "withdrawn now; and the records of the past that have you. To be taken out of all of",
+        "these, ask to be forgotten (edge-gate forget).",
+        "This receipt has your random number and not your name.",
+        "It does not speak of copies. Who copied both the store and its keyring, or the",
+        "whole memory card, before this moment still has your template. An older backup of",
+        "the store has your consent as one that holds, and a template that does not open.",
+    ),
+    (Kind.WITHDRAWAL, "zh"): (
+        "您的同意已在以下设备撤回：{gate}",
+        "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
+        "随后删除了：模板 {templates} 个。您不再被识别。",
+        "仍然保留：您的姓名；您的同意记录，其中 {consents} 条现已注明撤回；过去与您有关的记录。",
+        "如果不想再留在这些记录里，请要求被遗忘（edge-gate forget）。",
+        "这张凭证只写您的随机编号，不写姓名。",
+        "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
+        "那里仍有您的模板。更早的数据库备份里，您的同意仍显示为有效，模板在那里但打不开。",
+    ),
+}
+_LEFT: Final = {
+    "en": "Old pages are still in the store's log; they go at the next start of the gate.",
+    "zh": "旧的数据页还留在日志文件里，设备下次启动时清除。",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was removed of whom, when, and at which gate. ``traces_left``: see `Store.empty_log`."""
+
+    gate: str
+    resident_id: str
+    at: datetime
+    consents: int
+    templates: int
+    events: int
+    traces_left: bool
+    kind: Kind = Kind.FORGETTING
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a receipt with a good signature says."""
+
+    kind: Kind
+    resident_id: str
+    when: str
+    public_key: str
+
+
+def written(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
+    """Return the signed page in the site's language ("zh" or "en")."""
+    figures = {name: getattr(receipt, name) for name in ("consents", "templates", "events")}
+    prose = [line.format(gate=receipt.gate, **figures) for line in _WORDS[receipt.kind, language]]
+    lines = [
+        receipt.kind.value,
+        *prose,
+        *([_LEFT[language]] if receipt.traces_left else []),
+        _RESIDENT + receipt.resident_id,
+        _WHEN + iso(receipt.at),
+        _KEY + public_key_text(signer.public_key()),
+    ]
+    signature = base64.b64encode(signer.sign(_signed(lines))).decode()
+    return "\n".join([*lines, _SIGNATURE + signature, ""])
+
+
+def read(path: Path) -> Checked:
+    """Return what a receipt's file says. Raises ReceiptInvalid."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_BYTES + 1)
+        if len(content) > LONGEST_BYTES:
+            raise ReceiptInvalid("it is too long")
+        return checked(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise ReceiptInvalid(f"it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ReceiptInvalid("it is not UTF-8 text") from error
+
+
+def checked(text: str) -> Checked:
+    """Return what a receipt says whose signature fits. Raises ReceiptInvalid."""
+    lines = [line.rstrip() for line in text.strip().splitlines()]
+    if not lines or lines[0] not in set(Kind) or not lines[-1].startswith(_SIGNATURE):
+        raise ReceiptInvalid("it does not begin and end as one")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(_field(lines, _KEY), validate=True))
+        key.verify(base64.b64decode(lines[-1].removeprefix(_SIGNATURE), validate=True), _signed(lines[:-1]))
+        resident_id = str(uuid.UUID(_field(lines, _RESIDENT)))
+    except InvalidSignature as error:
+        raise ReceiptInvalid("its signature does not fit its text: one of them was changed") from error
+    except (ValueError, binascii.Error) as error:
+        raise ReceiptInvalid(f"a line cannot be read: {error}") from error
+    when = _field(lines, _WHEN)
+    if not when.isprintable():  # anybody can sign a receipt with a key of their own, and this line is shown
+        raise ReceiptInvalid("its date has characters that cannot be shown")
+    return Checked(Kind(lines[0]), resident_id, when, public_key_text(key))
+
+
+def public_key_text(key: Ed25519PublicKey) -> str:
+    """Return a public key as receipts and `edge-gate keys status` write it."""
+    return base64.b64encode(key.public_bytes_raw()).decode()
+
+
+def _field(lines: Iterable[str], label: str) -> str:
+    found = [line.removeprefix(label) for line in lines if line.startswith(label)]
+    if len(found) != 1:
+        raise ReceiptInvalid(f"it has {len(found)} lines that begin with {label!r}")
+    return found[0]
+
+
+def _signed(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line.rstrip()}\n" for line in lines).encode()

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""What the published ways of protecting templates cost and stop; `python -m edge_gate.evaluation.protection`."""

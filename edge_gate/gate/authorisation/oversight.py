@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the people behind the gate honest: roles, lock-outs, the second person, and the log of it all.
+
+What changes something is written in the transaction that changes it, and is not done where it cannot be written. What
+is merely to be known, such as a refusal or a start, is written if the store allows, so that a full disk does not keep
+the gate from running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError, WireError
+from edge_gate.gate.authorisation import roles
+from edge_gate.gate.authorisation.approvals import Approvals, Request
+from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
+from edge_gate.gate.authorisation.membership import Membership
+from edge_gate.gate.authorisation.roles import SECOND, VERBS, Role
+from edge_gate.gate.authorisation.software_inventory import Origins
+from edge_gate.rules.agreed_policy import POLICY, TRUST, Standing
+from edge_gate.settings.config import Config
+from edge_gate.store.audit import generation
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
+from edge_gate.store.audit.log import AuditLog
+from edge_gate.store.database import Store
+
+# What counts as an enrolment or a deletion (roles.people_per_hour).
+PEOPLE: Final = generation.CHANGING
+POLICY_WAITS_S: Final = 24 * 3600
+
+
+class Known(Protocol):
+    """A caller as the kernel named them (edge_gate.gate.control.server.Caller)."""
+
+    uid: int
+    gid: int
+
+    @property
+    def operator(self) -> str:
+        """Their login name."""
+
+
+class Oversight:
+    """One for each run of the gate. ``written_by`` is the user who owns the configuration file."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        log: AuditLog,
+        clock: Clock,
+        written_by: int,
+        on_fault: Callable[[StoreError], None],
+    ) -> None:
+        self._config = config
+        self._store = store
+        self.log = log
+        self._clock = clock
+        self._written_by = written_by
+        self._on_fault = on_fault
+        self._lockouts = Lockouts()
+        self.origins = Origins(config, store, self.note)
+        self._membership = Membership(config, store, self.note)
+        self.approvals = Approvals(clock)
+        self.wanted = Standing.of(config)
+        row = audit_log.latest(store, POLICY)
+        self._written = row.said if row else {}
+        self._agreed = Standing.read(self._written, self.wanted) if row else None
+        self.looser = self.wanted.looser(self._agreed) if self._agreed else []
+        self.standing = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
+        trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
+        self.held = " and ".join(trust)
+        """Why nothing may be opened, or nothing."""
+
+    def start(self) -> None:
+        """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
+        before, key = generation.seen(self._store), self.log.public_key.hex()
+        known = {generation.FIELD: self._store.keyring.known}
+        whole = self.log.end_fits()
+        self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
+        if not whole:
+            self.note(END_LOST)
+        self.origins.start()
+        if before is not None and before.key != key:
+            self.note(KEY_CHANGED, detail={"device_key": key, **known})
+        if self.standing.written() != self._written:
+            self.note(POLICY, detail=self.standing.written())
+        if self._agreed and self.looser:
+            shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
+            request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
+            detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
+            self.note("approval asked", self._written_by, "configuration file", detail=detail)
+        self._membership.look()
+
+    def stop(self) -> None:
+        """Write down the end and sign it."""
+        self.note("stopped")
+        self.sign()
+
+    def tick(self, now_ns: int) -> None:
+        """Write down what time alone makes due."""
+        for request in self.approvals.expired():
+            self.note("approval expired", detail={"approval": request.id, "for": request.verb})
+        self._membership.tick(now_ns)
+        if untold := self._lockouts.untold(now_ns):
+            self.note("refusals not written down", detail={"count": untold})
+
+    def judge(self, uid: int, gid: int) -> None:
+        """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
+        self._listen(uid)
+        held = roles.roles_of(uid, gid, self._config)
+        if not held:
+            self._refuse(uid, "call")
+            hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
+            raise NotAllowed(roles.user_name(uid), hint)
+        self._membership.meet(uid, held)
+
+    def authorise(self, caller: Known, verb: str) -> None:
+        """Let somebody use a verb, or not. Raises LockedOut, NotAllowed, or WireError for too many changes."""
+        self._listen(caller.uid)
+        self._role(caller, VERBS[verb].roles, verb)
+        if VERBS[verb].changes and not self._lockouts.may_change(caller.uid, self._clock.monotonic_ns()):
+            self._refuse(caller.uid, verb)
+            raise WireError("control", f"more than {MOST_CHANGES} changes; wait {1 / CHANGES_PER_S:g} s for each more")
+
+    def acted(
+        self, caller: Known, verb: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""
+        role = self._role(caller, VERBS[verb].roles, verb)
+        if verb in PEOPLE:  # which changes the keyring, before this
+            detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
+        self.log.append(verb, actor=f"uid {caller.uid}", role=role.value, resident_id=resident_id, detail=detail)
+
+    def second(
+        self,
+        caller: Known,
+        verb: str,
+        key: str,
+        shown: str,
+        resident_id: str | None = None,
+        *,
+        always: bool = False,
+    ) -> dict[str, Any]:
+        """Return what the audit row of this act has to say about its approval: nothing while few are made.
+
+        ``always``: however few are made. Raises ApprovalNeeded, having asked for it.
+        """
+        hour_ago = self._clock.now() - timedelta(hours=1)
+        if not always and audit_log.count(self._store, PEOPLE, hour_ago) < self.standing.people_per_hour:
+            return {}
+        if used := self.approvals.use(verb, key, caller.uid):
+            return {"approval": used.id, "approver": f"uid {used.approver}"}
+        minutes = self._config.roles.approval_minutes
+        request, new = self.approvals.ask(verb, key, shown, caller.uid, 60 * minutes)
+        if new:
+            role = self._role(caller, VERBS[verb].roles, verb)
+            detail = {"approval": request.id, "for": verb}
+            actor = f"uid {caller.uid}"
+            self.log.append("approval asked", actor=actor, role=role.value, resident_id=resident_id, detail=detail)
+        raise ApprovalNeeded(shown, request.id, minutes)
+
+    def approve(self, caller: Known, request_id: str) -> Request:
+        """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""
+        request = self.approvals.find(request_id)
+        role = self._role(caller, SECOND[request.verb], "approve")
+        if caller.uid == request.uid:
+            self._refuse(caller.uid, "approve")
+            raise NotAllowed(caller.operator, "Who asked for it cannot be the second person.")
+        with self._store.transaction():
+            detail = {"approval": request.id, "for": request.verb, "asked_by": f"uid {request.uid}"}
+            self.log.append("approve", actor=f"uid {caller.uid}", role=role.value, detail=detail)
+            if request.verb == POLICY:
+                self.log.append(POLICY, actor="gate", role="gate", detail=self.wanted.written())
+        self.approvals.approve(request, caller.uid)
+        if request.verb == POLICY:
+            self.approvals.drop(request)
+            self.standing, self.looser, self.held = self.wanted, [], ""
+        return request
+
+    def checkpoint(self, caller: Known) -> Checkpoint:
+        """Sign the log as it stands, with a last row that says who asked for it."""
+        with self._store.transaction():
+            self.acted(caller, "audit-checkpoint")
+            signed = self.log.checkpoint()
+        if signed is None:
+            raise StoreError(self._store.path, "the audit log lost a row that was written just now")
+        return signed
+
+    def let_through(self) -> None:
+        """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
+        if self.held:
+            raise PolicyHeld(self.held)
+
+    def _listen(self, uid: int) -> None:
+        if seconds := self._lockouts.locked_s(uid, self._clock.monotonic_ns()):
+            raise LockedOut(f"uid {uid}", seconds)
+
+    def _role(self, caller: Known, allowed: frozenset[Role], verb: str) -> Role:
+        """Return the role in which a caller may do something. Raises NotAllowed, having counted the refusal."""
+        role = roles.acting(roles.roles_of(caller.uid, caller.gid, self._config), allowed)
+        if role is None:
+            self._refuse(caller.uid, verb)
+            who = " or ".join(sorted(allowed)) or Role.ROOT
+            raise NotAllowed(caller.operator, f"`{verb}` is for who is {who} here (docs/maintainer.md).")
+        return role
+
+    def _refuse(self, uid: int, verb: str) -> None:
+        note = self._lockouts.refused(uid, self._clock.monotonic_ns())
+        if note is not Note.NOTHING:
+            self.note("refused" if note is Note.REFUSED else "locked out", uid, "", detail={"verb": verb})
+
+    def note(
+        self, verb: str, uid: int | None = None, role: str = "gate", *, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Write down what is merely to be known, if the store allows."""
+        actor = "gate" if uid is None else f"uid {uid}"
+        try:
+            self.log.append(verb, actor=actor, role=role, detail=detail)
+        except StoreError as error:
+            self._on_fault(error)
+
+    def sign(self) -> None:
+        """Sign the log as it stands, if the store allows."""
+        try:
+            self.log.checkpoint()
+        except StoreError as error:
+            self._on_fault(error)

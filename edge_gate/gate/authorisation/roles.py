@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what at the control socket: one table, and the roles that a user has by the groups of the system.
+
+The groups are looked up at each call, in the system's list rather than in what the kernel remembers of the caller's
+login: who was taken out of a group has lost the role at once, not at their next login.
+"""
+
+from __future__ import annotations
+
+import enum
+import grp
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from edge_gate.settings.config import Config
+
+
+class Role(enum.StrEnum):
+    """What a caller is. Root and the gate's own user could read the store without asking, so they may ask for all."""
+
+    ROOT = "root"
+    GATE = "the gate's own user"
+    INSTALLER = "installer"
+    MAINTAINER = "maintainer"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Which roles may use a verb, and whether it changes anything: what changes something has an audit row."""
+
+    roles: frozenset[Role]
+    changes: bool
+
+
+def _right(*roles: Role, changes: bool = False) -> Right:
+    return Right(frozenset(roles), changes)
+
+
+VERBS: Final[Mapping[str, Right]] = MappingProxyType(
+    {
+        "status": _right(Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR),
+        "check": _right(Role.INSTALLER, Role.MAINTAINER),
+        "residents": _right(Role.MAINTAINER),
+        "events": _right(Role.MAINTAINER, Role.AUDITOR),
+        "enrol": _right(Role.MAINTAINER, changes=True),
+        "forget": _right(Role.MAINTAINER, changes=True),
+        "withdraw": _right(Role.MAINTAINER, changes=True),
+        "relay-test": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
+        "pause": _right(Role.MAINTAINER, changes=True),
+        "resume": _right(Role.MAINTAINER, changes=True),
+        "templates": _right(Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR),
+        "templates-renew": _right(Role.MAINTAINER, changes=True),
+        "approvals": _right(Role.INSTALLER, Role.MAINTAINER),
+        "approve": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
+        "audit": _right(Role.AUDITOR),
+        "audit-about": _right(Role.MAINTAINER, Role.AUDITOR),
+        "audit-checkpoint": _right(Role.AUDITOR, changes=True),
+        "keys-escrow": _right(changes=True),  # for root, who can read the key
+    }
+)
+
+# Who may be the second person for what.
+SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
+    {
+        "enrol": frozenset({Role.MAINTAINER}),
+        "forget": frozenset({Role.MAINTAINER}),
+        "withdraw": frozenset({Role.MAINTAINER}),
+        "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "relay-test": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "keys-escrow": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+        "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
+    }
+)
+
+
+def groups(config: Config) -> dict[str, Role]:
+    """Return the role that each group gives."""
+    roles = config.roles
+    return {
+        config.sockets.operators: Role.MAINTAINER,
+        roles.maintainer: Role.MAINTAINER,
+        roles.installer: Role.INSTALLER,
+        roles.auditor: Role.AUDITOR,
+    }
+
+
+def roles_of(uid: int, gid: int, config: Config) -> frozenset[Role]:
+    """Return the roles of a user whom the kernel named; none where they have no business here."""
+    if uid == 0:
+        return frozenset({Role.ROOT})
+    if uid == os.getuid():
+        return frozenset({Role.GATE})
+    name = user_name(uid)
+    return frozenset(role for group, role in groups(config).items() if _member(name, gid, group))
+
+
+def members(config: Config) -> dict[Role, frozenset[int]]:
+    """Return the users, by number, who have each role from a group: as members of it, or as their own group."""
+    found: dict[Role, frozenset[int]] = {}
+    users = pwd.getpwall()
+    for name, role in groups(config).items():
+        try:
+            group = grp.getgrnam(name)
+        except KeyError:
+            continue
+        own = {user.pw_uid for user in users if user.pw_gid == group.gr_gid}
+        named = {uid for each in group.gr_mem if (uid := _uid(each)) is not None}
+        found[role] = found.get(role, frozenset()) | own | named
+    return found
+
+
+def acting(roles: frozenset[Role], allowed: frozenset[Role]) -> Role | None:
+    """Return the role in which somebody may do what those ``allowed`` may, or None where they may not."""
+    fitting = [role for role in Role if role in roles and (role in allowed or role in (Role.ROOT, Role.GATE))]
+    return fitting[0] if fitting else None
+
+
+def user_name(uid: int) -> str:
+    """Return the login name of a user, or ``uid 1234`` where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _uid(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
+
+
+def _member(name: str, gid: int, group: str) -> bool:
+    try:
+        found = grp.getgrnam(group)
+    except KeyError:
+        return False
+    return gid == found.gr_gid or name in found.gr_mem

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket: who may connect, whose request is next, what a request may look like."""

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate's end of the control socket: one JSON object a line, from a caller whom the kernel names.
+
+A request is ``{"verb": "...", ...}``; the answer is any number of ``{"progress": ...}`` lines and then one ``{"ok":
+...}`` or ``{"error": {...}}``. Who may call, and what they may ask for, is judged by roles.py and oversight.py; whose
+request is next, and when, by turns.py, so that no caller keeps the gate from its door or from other callers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import selectors
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import EdgeGateError, WireError
+from edge_gate.gate.authorisation.roles import user_name
+from edge_gate.gate.control.turns import Turns
+from edge_gate.gate.peers.eye import listen, peer
+
+MOST_BYTES: Final = 16_384
+MOST_CALLERS: Final = 16
+MOST_OF_ONE_USER: Final = 4
+MOST_WAITING_BYTES: Final = 262_144
+# Who neither finishes a request, nor takes an answer, nor waits for one, gives up the place.
+IDLE_NS: Final = 20 * 10**9
+_log = logging.getLogger(__name__)
+
+
+def failure(error: EdgeGateError) -> dict[str, Any]:
+    """Return an error in the form in which the CLI gets it."""
+    return {"error": {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}}
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One connection: what it sent so far, what it has still to be sent, and who it is.
+
+    ``awaited`` counts the requests that have had no last answer yet; ``heard_ns`` is when it last got on with
+    anything, ``served_ns`` when a request of it was last served; ``reading`` says whether the gate listens to it: not
+    while it has a whole request waiting.
+    """
+
+    connection: socket.socket
+    uid: int
+    gid: int
+    operator: str
+    received: bytearray = field(default_factory=bytearray)
+    to_send: bytearray = field(default_factory=bytearray)
+    gone: bool = False
+    awaited: int = 0
+    heard_ns: int = 0
+    served_ns: int = 0
+    reading: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a whole request has come and there is room for its answer."""
+        return not self.gone and not self.to_send and b"\n" in self.received
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Queue one line for the caller; one who does not read is cut off rather than waited for."""
+        self.awaited -= "progress" not in message
+        if self.gone:
+            return
+        # What came in as half a character pair (JSON can spell it) goes out in the same spelling.
+        self.to_send += json.dumps(message, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        if len(self.to_send) > MOST_WAITING_BYTES:
+            self.gone = True
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what the caller takes now; return whether it took anything."""
+        before = len(self.to_send)
+        try:
+            while self.to_send and not self.gone:
+                del self.to_send[: self.connection.send(self.to_send)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.gone = True
+        return len(self.to_send) < before
+
+
+Handler = Callable[[Caller, dict[str, Any]], None]
+Judge = Callable[[int, int], None]
+
+
+class ControlServer:
+    """Listens, names the caller, cuts the stream into requests and hands each to ``handle``, one in each turn.
+
+    ``judge(uid, gid)`` raises for who may not call at all.
+    """
+
+    def __init__(
+        self, path: Path, judge: Judge, selector: selectors.BaseSelector, handle: Handler, clock: Clock
+    ) -> None:
+        self._judge = judge
+        self._selector = selector
+        self._handle = handle
+        self._clock = clock
+        self._turns = Turns()
+        self._callers: dict[socket.socket, Caller] = {}
+        self.server = listen(path, socket.SOCK_STREAM, 0o660)
+        self._selector.register(self.server, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        """Hang up on everybody and stop listening."""
+        for caller in list(self._callers.values()):
+            self._hang_up(caller)
+        self._selector.unregister(self.server)
+        self.server.close()
+
+    def tend(self) -> None:
+        """Serve one request, send what is waiting, forget who is gone; called once in each turn of the gate's loop."""
+        now = self._clock.monotonic_ns()
+        if caller := self._next(now):
+            line, _, rest = bytes(caller.received).partition(b"\n")
+            caller.received[:] = rest
+            caller.awaited += 1
+            self._request(caller, line)
+            caller.served_ns = self._clock.monotonic_ns()
+            self._turns.took(caller.uid, now, caller.served_ns)
+        for each in list(self._callers.values()):
+            if each.flush() or each.awaited > 0 or each.waiting or each is caller:
+                each.heard_ns = now
+            if each.gone or now - each.heard_ns > IDLE_NS:
+                self._hang_up(each)
+            else:
+                self._listen_to(each, not each.waiting and not each.to_send)
+
+    def patience_s(self) -> float | None:
+        """Return in how many seconds a request that has come may be served; None while there is none."""
+        if not any(each.waiting for each in self._callers.values()):
+            return None
+        return max(0, self._turns.next_ns - self._clock.monotonic_ns()) / 1e9
+
+    def _next(self, now: int) -> Caller | None:
+        if now < self._turns.next_ns:
+            return None
+        waiting = [each for each in self._callers.values() if each.waiting]
+        return min(waiting, key=lambda each: (self._turns.last_ns(each.uid), each.served_ns), default=None)
+
+    def _accept(self) -> None:
+        connection, _ = self.server.accept()
+        _, uid, gid = peer(connection)
+        caller = Caller(connection, uid, gid, user_name(uid), heard_ns=self._clock.monotonic_ns())
+        connection.setblocking(False)
+        try:
+            self._judge(uid, gid)
+            self._find_room(uid)
+        except EdgeGateError as error:
+            caller.answer(failure(error))
+            connection.close()
+            return
+        self._callers[connection] = caller
+        self._listen_to(caller, True)
+
+    def _find_room(self, uid: int) -> None:
+        """Raise WireError where this user, or everybody together, has too many connections."""
+        if sum(each.uid == uid for each in self._callers.values()) >= MOST_OF_ONE_USER:
+            raise WireError("control", f"{MOST_OF_ONE_USER} callers of this user are being served; try again")
+        if len(self._callers) >= MOST_CALLERS:
+            raise WireError("control", f"{MOST_CALLERS} callers are being served; try again")
+
+    def _read(self, caller: Caller) -> None:
+        try:
+            data = caller.connection.recv(MOST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up(caller)
+            return
+        caller.received += data
+        if caller.received.find(b"\n", 0, MOST_BYTES + 1) < 0 and len(caller.received) > MOST_BYTES:
+            caller.answer(failure(WireError("control", f"a request of more than {MOST_BYTES} bytes")))
+            self._hang_up(caller)
+
+    def _request(self, caller: Caller, line: bytes) -> None:
+        try:
+            if len(line) > MOST_BYTES:
+                raise WireError("control", f"a request of more than {MOST_BYTES} bytes")
+            request = json.loads(line)
+            if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
+                raise WireError("control", "a request is an object with a verb")
+            self._handle(caller, request)
+        except EdgeGateError as error:
+            caller.answer(failure(error))
+        except (ValueError, RecursionError) as error:
+            caller.answer(failure(WireError("control", f"not a request: {error}")))
+
+    def _listen_to(self, caller: Caller, wanted: bool) -> None:
+        if wanted and not caller.reading:
+            self._selector.register(caller.connection, selectors.EVENT_READ, lambda: self._read(caller))
+        elif caller.reading and not wanted:
+            self._selector.unregister(caller.connection)
+        caller.reading = wanted
+
+    def _hang_up(self, caller: Caller) -> None:
+        caller.gone = True
+        if self._callers.pop(caller.connection, None) is not None:
+            self._listen_to(caller, False)
+            caller.connection.close()

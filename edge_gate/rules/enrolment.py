@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enrolment: from a consenting person in front of the camera to one template, and no picture.
+
+Collects good sightings of one person, spread over a few seconds so that they differ, refuses when they are not all
+alike (two people in front of the camera) or too like somebody who is enrolled already, and hands on their mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
+from edge_gate.rules.comparison import Gallery, Vector, normalised, unit_vector
+from edge_gate.wire.eye import Refusal, Sighting
+
+WANTED: Final = 16
+TIMEOUT_S: Final = 60.0
+# Neighbouring frames are nearly the same picture; a template wants the small differences of pose and light.
+SPACING_NS: Final = 180_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an enrolment is: ``taken`` of ``wanted``, and what to tell the person now."""
+
+    taken: int
+    wanted: int
+    guidance: Refusal
+
+
+@dataclass(slots=True, eq=False)
+class Enrolment:
+    """One enrolment under way. ``alike`` is the comparison score that two sightings' fused halves of one person must
+    reach."""
+
+    began_ns: int
+    alike: float
+    _vectors: list[Vector] = field(default_factory=list)
+    _person: tuple[int, int] | None = None
+    _last_ns: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether enough was taken."""
+        return len(self._vectors) >= WANTED
+
+    @property
+    def taken(self) -> int:
+        """How many sightings were taken so far."""
+        return len(self._vectors)
+
+    def add(self, sighting: Sighting) -> Progress:
+        """Take one sighting if it is good and new. Raises EnrolmentFailed when somebody else came into view."""
+        if sighting.refusal is Refusal.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
+            vector = unit_vector(sighting.embedding)
+            self._check_same_person((sighting.eye, sighting.track), vector)
+            self._vectors.append(vector)
+            self._last_ns = sighting.captured_ns
+        return Progress(self.taken, WANTED, sighting.refusal)
+
+    def check_time(self, now_ns: int) -> None:
+        """Raises EnrolmentFailed when it has taken too long."""
+        if now_ns - self.began_ns > TIMEOUT_S * 1e9:
+            raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views in {TIMEOUT_S:.0f} seconds")
+
+    def template(self) -> Vector:
+        """Return the template: the mean direction of all that was taken, float32, unit length."""
+        if not self.complete:
+            raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views were taken")
+        halves = [normalised(np.mean(self._vectors[start::2], axis=0, dtype=np.float32)) for start in (0, 1)]
+        if not float(halves[0] @ halves[1]) >= self.alike:
+            raise EnrolmentFailed("the views differ too much. Was one person alone in front of the camera?")
+        return normalised(np.mean(self._vectors, axis=0, dtype=np.float32))
+
+    def _check_same_person(self, person: tuple[int, int], vector: Vector) -> None:
+        """A new track may be the same person after a blink of the tracker; then they must look like the ones before."""
+        if self._person is not None and person != self._person:
+            so_far = normalised(np.mean(self._vectors, axis=0, dtype=np.float32))
+            if float(so_far @ vector) < self.alike:
+                raise EnrolmentFailed("somebody else came into view. One person alone, please")
+        self._person = person
+
+
+def refuse_duplicate(template: Vector, gallery: Gallery, threshold: float, names: Mapping[str, str]) -> None:
+    """Raises DuplicateResident when the template would be taken for somebody who is enrolled (``names`` by resident
+    id)."""
+    best = next(iter(gallery.search(template, 1)), None)
+    if best is not None and best.comparison_score >= threshold:
+        raise DuplicateResident(names.get(best.resident_id, "?"), best.comparison_score, threshold)

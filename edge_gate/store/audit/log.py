@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit log's rows: who did what, each chained to the one before (edge_gate/store/audit/chain.py has the
+mathematics).
+
+**Whom a row is about.** A row holds a commitment, HMAC-SHA256 over the resident's random identifier and the row's
+number, keyed with a random salt of that resident's own, which `audit_subject` keeps. With the salt their rows are
+found; forgetting deletes it, after which no row leads to the person, nor to another row about them, and the bytes of
+the chain are what they were. No row has a resident's name, nor the login name of whoever acted: a login name may be a
+resident's too, and then could not be forgotten. The kernel's number of the user stands there, and is shown with the
+name that the system has for it.
+
+A row is written in the transaction of what it records. It is never changed and never deleted. The signed end of the log
+(`audit_end`) is replaced in the same transaction.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import StoreError
+from edge_gate.store.audit.chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
+from edge_gate.store.audit.log_end import end, last_row, sign_end
+from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
+
+LONGEST_DETAIL_BYTES: Final = 4096
+_SALT_BYTES: Final = 32
+
+
+class AuditLog:
+    """Writes the log of one store and signs its checkpoints with the device's key, the keyring's (keyring.py)."""
+
+    def __init__(self, store: Store, key: Ed25519PrivateKey) -> None:
+        self._store = store
+        self._key = key
+        self.public_key = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def append(
+        self,
+        verb: str,
+        *,
+        actor: str,
+        role: str,
+        resident_id: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Row:
+        """Write one row, in the transaction that is open or in one of its own. ``detail`` is no place for names.
+
+        Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then what it records must not be done.
+        """
+        store = self._store
+        written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        if len(written) > LONGEST_DETAIL_BYTES:
+            raise StoreError(store.path, f"the detail of an audit row is longer than {LONGEST_DETAIL_BYTES} bytes")
+        with store.transaction():
+            seq, previous = self._next()
+            subject = None if resident_id is None else _commitment(self._salt(resident_id), resident_id, seq)
+            row = Row(seq, iso(store.now()), actor, role, verb, subject, written, previous)
+            row = Row(seq, row.at, actor, role, verb, subject, written, previous, row.digest())
+            store.insert("audit", {name: getattr(row, name) for name in Row.__slots__})
+            if seq % CHECKPOINT_ROWS == 0:
+                self._sign(row.seq, row.hash)
+            sign_end(store, self._key)
+        return row
+
+    def end_fits(self) -> bool:
+        """Tell whether the log ends where this device signed that it does: nothing was cut off or put after it."""
+        last, signed = last_row(self._store), end(self._store)
+        if last is None or signed is None:
+            return last is None and signed is None
+        same = (signed.seq, signed.hash, signed.key) == (last["seq"], last["hash"], self.public_key)
+        return same and signed.genuine
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Sign the last row, unless it is signed already, and return the checkpoint; None where there is no row."""
+        with self._store.transaction():
+            last = last_row(self._store)
+            if last is None:
+                return None
+            signed = checkpoints(self._store, first=last["seq"])
+            return signed[0] if signed else self._sign(last["seq"], last["hash"])
+
+    def _sign(self, seq: int, digest: bytes) -> Checkpoint:
+        signed = Checkpoint(seq, iso(self._store.now()), digest, self.public_key).signed(self._key)
+        self._store.insert("audit_checkpoint", {name: getattr(signed, name) for name in Checkpoint.__slots__})
+        return signed
+
+    def _next(self) -> tuple[int, bytes]:
+        """Return the next row's number and what it is chained to.
+
+        The number of a row that was signed for is not given again, so that a log that lost its end shows it for good.
+        """
+        last, all_signed = last_row(self._store), "SELECT seq FROM audit_checkpoint UNION ALL SELECT seq FROM audit_end"
+        signed = self._store.rows(f"SELECT coalesce(max(seq), 0) AS seq FROM ({all_signed})")[0]["seq"]  # noqa: S608 - no value
+        return (max(last["seq"], signed) + 1, last["hash"]) if last else (signed + 1, GENESIS)
+
+    def _salt(self, resident_id: str) -> bytes:
+        known = salt_of(self._store, resident_id)
+        if known is None:
+            known = secrets.token_bytes(_SALT_BYTES)
+            self._store.insert("audit_subject", {"resident_id": resident_id, "salt": known})
+        return known
+
+
+def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:
+    """Return at most ``limit`` rows from number ``first`` on, oldest first."""
+    with understood(store.path):
+        found = store.rows("SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
+        return [Row(**row) for row in found]
+
+
+def checkpoints(store: Store, *, first: int = 1, limit: int = 200) -> list[Checkpoint]:
+    """Return at most ``limit`` checkpoints for rows from number ``first`` on, oldest first."""
+    with understood(store.path):
+        found = store.rows("SELECT * FROM audit_checkpoint WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
+        return [Checkpoint(**row) for row in found]
+
+
+def latest(store: Store, verb: str) -> Row | None:
+    """Return the last row with this verb."""
+    found = store.rows("SELECT * FROM audit WHERE verb = ? ORDER BY seq DESC LIMIT 1", (verb,))
+    with understood(store.path):
+        return Row(**found[0]) if found else None
+
+
+def count(store: Store, verbs: Sequence[str], since: datetime) -> int:
+    """Return how many rows with one of these verbs there are since that moment."""
+    found = store.rows(
+        "SELECT count(*) AS n FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND at >= ?",
+        (json.dumps(list(verbs)), iso(since)),
+    )
+    return int(found[0]["n"])
+
+
+def about(store: Store, resident_id: str, *, limit: int = 500) -> list[Row]:
+    """Return the newest rows about a resident, newest first; none where no salt leads to any."""
+    salt = salt_of(store, resident_id)
+    if salt is None:
+        return []
+    marked = store.rows("SELECT seq, subject FROM audit WHERE subject IS NOT NULL ORDER BY seq DESC")
+    theirs = [row["seq"] for row in marked if row["subject"] == _commitment(salt, resident_id, row["seq"])][:limit]
+    return [found[0] for seq in theirs if (found := rows(store, first=seq, limit=1))]
+
+
+def salt_of(store: Store, resident_id: str) -> bytes | None:
+    """Return the salt of a resident's commitments, or None where nothing was written about them yet."""
+    found = store.rows("SELECT salt FROM audit_subject WHERE resident_id = ?", (resident_id,))
+    return bytes(found[0]["salt"]) if found else None
+
+
+def _commitment(salt: bytes, resident_id: str, seq: int) -> bytes:
+    return hmac.digest(salt, f"edge-gate audit subject 1\n{resident_id}\n{seq}".encode(), "sha256")

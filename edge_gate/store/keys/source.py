@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store's key: 32 bytes, written as 64 hexadecimal digits in a systemd credential or, for a trial, a file. A site
+that wants a passphrase at the start has the key there locked (locked.py); then nothing here opens it.
+
+The credential is systemd's to protect: it lies in memory, in a folder that only the unit's user may enter, and is
+owned by that user or by root with an access list (systemd.exec(5), "CREDENTIALS"). A key file has to protect itself,
+so its owner and mode are judged strictly. Both are read through one descriptor, so that what was judged is what is
+read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from edge_gate.core.errors import KeyLocked, KeyMalformed, KeyMissing, KeyUnsafe
+from edge_gate.settings.config import StoreSettings
+from edge_gate.store.files import appearing
+from edge_gate.store.keys.locked import LENGTH, is_locked
+
+KEY_BYTES: Final = 32
+CREDENTIAL: Final = "store-key"
+
+_DIGITS: Final = re.compile(rb"[0-9a-fA-F]{64}\n?")
+_LONGEST: Final = max(2 * KEY_BYTES + 2, LENGTH + 1)
+
+
+def load_key(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
+    """Return the 32 bytes of the key file, where one is set, or else of the credential.
+
+    Raises KeyMissing, KeyUnsafe (a key file that is not ours alone), KeyMalformed or KeyLocked.
+    """
+    return plain_key(*as_it_lies(settings, environ))
+
+
+def as_it_lies(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[bytes, Path]:
+    """Return what is in the key's place, digits or a locked key, and where that is. Raises KeyMissing or KeyUnsafe."""
+    if settings.key_file != Path():
+        return read_private(settings.key_file, shared_with_root=False), settings.key_file
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        raise KeyMissing(f"the systemd credential `{CREDENTIAL}` was not passed, and store.key_file is not set")
+    path = Path(folder) / CREDENTIAL
+    return read_private(path, shared_with_root=True), path
+
+
+def plain_key(content: bytes, place: Path) -> bytes:
+    """Return the key that these digits are. Raises KeyLocked or KeyMalformed."""
+    if is_locked(content):
+        raise KeyLocked(place)
+    if not _DIGITS.fullmatch(content):
+        raise KeyMalformed(place)
+    return bytes.fromhex(content.decode("ascii"))
+
+
+def create_key_file(path: Path) -> None:
+    """Write a new random key that only its owner may read. Raises AlreadyInitialised rather than replace a file."""
+    write_key_file(path, secrets.token_bytes(KEY_BYTES))
+
+
+def write_key_file(path: Path, key: bytes) -> None:
+    """Write a key that only its owner may read. Raises AlreadyInitialised rather than replace a file."""
+    with appearing(path) as draft:
+        draft.write_text(key.hex() + "\n", encoding="ascii")
+
+
+def read_private(path: Path, *, shared_with_root: bool) -> bytes:
+    """Return what a file holds that nobody else may touch. Raises KeyMissing or KeyUnsafe."""
+    try:
+        # O_NONBLOCK: a pipe put in the file's place must not hang the gate's start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise KeyMissing(f"{path}: {error.strerror}") from error
+    try:
+        _judge(path, os.fstat(descriptor), shared_with_root=shared_with_root)
+        return os.read(descriptor, _LONGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _judge(path: Path, status: os.stat_result, *, shared_with_root: bool) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyMissing(f"{path} is not a file")
+    # With an access list the group bits show its mask, not a group's rights: only "others" tells anything then.
+    owners, forbidden = ({0, os.geteuid()}, 0o007) if shared_with_root else ({os.geteuid()}, 0o177)
+    if status.st_uid not in owners:
+        raise KeyUnsafe(path, f"{mode:04o}, owned by user {status.st_uid}")
+    if mode & forbidden:
+        raise KeyUnsafe(path, f"{mode:04o}")

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consent: who agreed to be recognised, to what purpose, until when, and which operator wrote it down.
+
+Without a valid consent nothing biometric is stored or compared (GDPR, articles 7 and 9(2)(a)).
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
+from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
+
+
+class State(enum.StrEnum):
+    """What a resident's consents amount to at a moment."""
+
+    MISSING = "missing"
+    VALID = "valid"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One act of consent. It holds while ``until`` has not come and it was not withdrawn."""
+
+    id: str
+    resident_id: str
+    purpose: str
+    given_by: str
+    given_at: datetime
+    until: datetime
+    operator: str
+    withdrawn_at: datetime | None = None
+
+    def state(self, at: datetime) -> State:
+        """Return VALID, EXPIRED or WITHDRAWN."""
+        if self.withdrawn_at is not None:
+            return State.WITHDRAWN
+        return State.VALID if at < self.until else State.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What a withdrawal ended and removed. ``traces_left``: see `Store.empty_log`."""
+
+    consents: int
+    templates: int
+    traces_left: bool
+
+
+def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until: datetime, operator: str) -> Consent:
+    """Write down a consent given now. It replaces none: a resident may have several, and one valid is enough.
+
+    Raises ResidentUnknown, or EnrolmentFailed where it would have ended already.
+    """
+    now = store.now()
+    if until <= now:
+        raise EnrolmentFailed(f"the consent would have ended already ({iso(until)})")
+    given = Consent(str(uuid.uuid4()), resident_id, purpose, given_by, now, until, operator)
+    row = asdict(given) | {"given_at": iso(now), "until": iso(until)}
+    with store.transaction():
+        if not store.rows("SELECT 1 FROM resident WHERE id = ?", (resident_id,)):
+            raise ResidentUnknown(resident_id)
+        store.insert("consent", row)
+    return replace(given, until=datetime.fromisoformat(row["until"]))
+
+
+def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
+    """Return the resident's valid consent that lasts longest, or None."""
+    rows = store.rows(
+        "SELECT * FROM consent WHERE resident_id = ? AND withdrawn_at IS NULL AND until > ?"
+        " ORDER BY until DESC LIMIT 1",
+        (resident_id, iso(at)),
+    )
+    with understood(store.path):
+        return _consent(rows[0]) if rows else None
+
+
+def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Withdrawn:
+    """End the resident's consents and remove their templates, of which no trace stays. The resident stays known.
+
+    Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
+    the transaction that follows. Not inside another transaction.
+    """
+    store.keyring.destroy(resident_id, forgotten=False)
+    with store.transaction():
+        record()
+        consents = store.run(
+            "UPDATE consent SET withdrawn_at = ? WHERE resident_id = ? AND withdrawn_at IS NULL",
+            (iso(store.now()), resident_id),
+        )
+        templates = store.run("DELETE FROM template WHERE resident_id = ?", (resident_id,))
+        store.rebuild_personal_tables()
+    return Withdrawn(consents, templates, traces_left=not store.empty_log())
+
+
+def everyones(store: Store) -> dict[str, list[Consent]]:
+    """Return each resident's consents by resident id, oldest first."""
+    found: dict[str, list[Consent]] = {}
+    with understood(store.path):
+        for row in store.rows("SELECT * FROM consent ORDER BY given_at, rowid"):
+            found.setdefault(row["resident_id"], []).append(_consent(row))
+    return found
+
+
+def decisive(consents: Iterable[Consent], at: datetime) -> Consent | None:
+    """Return the one that speaks for the resident: a valid one if there is any, else the latest."""
+    ordered = list(consents)
+    current = [each for each in ordered if each.state(at) is State.VALID]
+    return max(current, key=lambda each: each.until) if current else (ordered[-1] if ordered else None)
+
+
+def _consent(row: dict[str, Any]) -> Consent:
+    moments = {name: row[name] and datetime.fromisoformat(row[name]) for name in ("given_at", "until", "withdrawn_at")}
+    return Consent(**(row | moments))

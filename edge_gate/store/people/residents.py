@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Residents: a name and a random identifier that everything else refers to."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import EnrolmentFailed, NameTaken, ResidentUnknown
+from edge_gate.store.database import Store
+from edge_gate.store.faults import understood
+from edge_gate.store.people import consent
+from edge_gate.store.schema import FORGOTTEN
+
+LONGEST_NAME: Final = 100
+
+# Control characters, lone surrogates and line separators garble a terminal or a log; direction overrides (UAX #9)
+# make one name look like another. Joiners stay: Persian and Indic names need them.
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REFUSED_DIRECTIONS: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """One person. The identifier is random and stable; the name is in Unicode's form NFC."""
+
+    id: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A resident as a list shows them: what their consent amounts to, until when, and whether they can be compared."""
+
+    resident: Resident
+    consent: consent.State
+    until: datetime | None
+    has_template: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed, and how many events no longer say whom they were about.
+
+    ``traces_left``: see `Store.empty_log`.
+    """
+
+    resident_id: str
+    consents: int
+    templates: int
+    events: int
+    traces_left: bool
+
+
+def add(store: Store, name: str) -> Resident:
+    """Add a resident. Raises NameTaken, or EnrolmentFailed where the name cannot be shown."""
+    name = _shown(name)
+    with store.transaction():
+        if store.rows("SELECT 1 FROM resident WHERE name = ?", (name,)):
+            raise NameTaken(name)
+        resident = Resident(str(uuid.uuid4()), name, store.now())
+        store.insert("resident", {"id": resident.id, "name": name, "created_at": iso(resident.created_at)})
+    return resident
+
+
+def find(store: Store, name_or_id: str) -> Resident:
+    """Return the resident with this identifier or, failing that, this name. Raises ResidentUnknown."""
+    wanted = unicodedata.normalize("NFC", name_or_id).strip()
+    if any(unicodedata.category(character) == "Cs" for character in wanted):  # an argument that is not UTF-8
+        raise ResidentUnknown(name_or_id)
+    found = store.rows(
+        "SELECT * FROM resident WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1", (wanted, wanted, wanted)
+    )
+    if not found:
+        raise ResidentUnknown(name_or_id)
+    with understood(store.path):
+        return _resident(found[0])
+
+
+def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
+    """Return all residents by name, with what their consent amounts to at that moment and whether there is a template
+    for this model."""
+    given = consent.everyones(store)
+    rows = store.rows(
+        "SELECT resident.*, template.rowid IS NOT NULL AS enrolled FROM resident"
+        " LEFT JOIN template ON template.resident_id = resident.id AND model_id = ? ORDER BY name",
+        (model_id,),
+    )
+    with understood(store.path):
+        return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
+
+
+def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Forgotten:
+    """Destroy a resident's data key, then remove their name, consents and templates, and take them out of every event,
+    without a trace.
+
+    The key and the tombstone are one durable step, after which nothing brings the template back: a power cut behind
+    it leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN
+    for the resident and an empty detail; so do those of others whose detail names them. ``record()`` writes down who
+    asked for it, in the transaction that removes the rows. The audit log keeps its rows, and loses what leads from
+    them to the resident (audit.py). Raises ResidentUnknown, or StoreError where the key is gone but the rows could not
+    be removed yet. Not inside another transaction.
+    """
+    resident = find(store, name_or_id)
+    store.keyring.destroy(resident.id, forgotten=True)
+    return remove_rows(store, resident, record)
+
+
+def everyone_known(store: Store) -> list[Resident]:
+    """Return all residents, whatever their consent."""
+    with understood(store.path):
+        return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
+
+
+def remove_rows(store: Store, resident: Resident, record: Callable[[], object] = lambda: None) -> Forgotten:
+    """Remove what the database holds of somebody whose data key is destroyed already."""
+    with store.transaction():
+        record()
+        events = _leave_events(store, resident)
+        consents = store.run("DELETE FROM consent WHERE resident_id = ?", (resident.id,))
+        templates = store.run("DELETE FROM template WHERE resident_id = ?", (resident.id,))
+        store.run("DELETE FROM audit_subject WHERE resident_id = ?", (resident.id,))
+        store.run("DELETE FROM resident WHERE id = ?", (resident.id,))
+        store.rebuild_personal_tables()
+    return Forgotten(resident.id, consents, templates, events, traces_left=not store.empty_log())
+
+
+def _leave_events(store: Store, resident: Resident) -> int:
+    named = [json.dumps(text) for text in (resident.name, resident.id)]
+    return store.run(
+        "UPDATE event SET resident_id = iif(resident_id = ?, ?, resident_id),"
+        " detail = '{}'"
+        " WHERE resident_id = ? OR instr(detail, ?) OR instr(detail, ?)",
+        (resident.id, FORGOTTEN, resident.id, *named),
+    )
+
+
+def _shown(name: str) -> str:
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise EnrolmentFailed(f"a name has 1 to {LONGEST_NAME} characters, this one {len(name)}")
+    if not any(map(str.isprintable, name)):  # a joiner or a zero-width space and nothing else
+        raise EnrolmentFailed("a name has a character that can be seen")
+    for character in name:
+        if (
+            unicodedata.category(character) in _REFUSED_CATEGORIES
+            or unicodedata.bidirectional(character) in _REFUSED_DIRECTIONS
+        ):
+            raise EnrolmentFailed(f"the character U+{ord(character):04X} cannot be part of a name")
+    return name
+
+
+def _resident(row: dict[str, Any]) -> Resident:
+    return Resident(row["id"], row["name"], datetime.fromisoformat(row["created_at"]))
+
+
+def _standing(row: dict[str, Any], spoken: consent.Consent | None, at: datetime) -> Standing:
+    state = spoken.state(at) if spoken else consent.State.MISSING
+    return Standing(_resident(row), state, spoken.until if spoken else None, bool(row["enrolled"]))

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key of the templates' transform, and what happens to the templates when it comes or changes.
+
+    site key = HKDF(secret, salt)      the salt lies in the store, one row; a new salt is a new transform
+
+The secret is the keyring's, not the store's key: it stays when that key changes (rotation.py), and a copy of the
+database does not have it.
+
+A store of an earlier version holds vectors, sealed under the residents' data keys. They become codes at the gate's
+next start, sealed again under the same keys, in one transaction; the rebuilt tables and the emptied log leave no copy
+of a sealed vector behind.
+
+**Renewal** needs no resident, because whoever has the key can recover a direction nearly whole from a code
+(docs/templates/README.md). So it helps against somebody who has the codes without the key, and in nothing against
+somebody who has both: they have recovered the directions, and eyes do not change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import StoreError
+from edge_gate.rules.protection import BITS, SALT_BYTES, SiteTransform, site_key
+from edge_gate.store.database import Store
+from edge_gate.store.keys.sealing import VECTOR
+from edge_gate.store.templates import templates
+from edge_gate.store.templates.templates import Template
+
+_PLAIN: Final = np.dtype("<f2")
+# So few at a time that a gate which renews goes on opening its door: 0.1 to 0.3 s.
+BATCH: Final = 8
+
+
+def prepare(store: Store) -> tuple[SiteTransform, int]:
+    """Return the transform of this store's templates, and how many vectors were turned into codes just now.
+
+    Raises StoreError where the keyring was exchanged and there are templates that it opens.
+    """
+    converted = 0
+    with store.transaction():
+        transform = _transform(store)
+        for row in store.rows("SELECT * FROM template ORDER BY rowid"):
+            plain = templates.plain_row(store, row, VECTOR)
+            if plain is None:
+                continue
+            vector = np.frombuffer(plain, _PLAIN).astype(np.float32)
+            code = transform.encode(vector[None])[0].tobytes()
+            _put(store, Template(row["resident_id"], row["model_id"], row["pictures"], code, len(vector)))
+            converted += 1
+        if converted:
+            store.rebuild_personal_tables()
+    if converted:
+        store.empty_log()
+    return transform, converted
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the templates are protected now: since when, and how often they were renewed."""
+
+    templates: int
+    bits: int
+    since: str
+    renewals: int
+
+
+def standing(store: Store) -> Standing:
+    """Return how the templates are protected; `prepare` came before."""
+    row = _key_row(store) or {}
+    count = store.rows("SELECT count(*) AS n FROM template")[0]["n"]
+    return Standing(count, row["bits"], row["created_at"], row["renewals"])
+
+
+class Renewal:
+    """One renewal under way. Nothing changes in the store until all is ready; then everything does, at once.
+
+    ``record()`` is called in the transaction that changes it; where it raises, nothing is changed.
+    """
+
+    def __init__(self, store: Store, transform: SiteTransform, record: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self._old = transform
+        self._record = record
+        self._salt = secrets.token_bytes(SALT_BYTES)
+        # By the seal of the old row; None for one that no key opens, which stays as it is.
+        self._done: dict[bytes, Template | None] = {}
+        self.transform = SiteTransform(_key(store, self._salt))
+
+    @property
+    def ready(self) -> int:
+        """How many new codes are ready."""
+        return len(self._done)
+
+    def step(self) -> bool:
+        """Make a few more new codes, also of whoever was enrolled meanwhile. Returns whether the renewal is over."""
+        waiting = [row for row in self._rows() if templates.seal_of(row) not in self._done]
+        for row in waiting[:BATCH]:
+            old = templates.opened_row(self._store, row)
+            self._done[templates.seal_of(row)] = None if old is None else self._renewed(old)
+        if len(waiting) > BATCH:
+            return False
+        self._commit()
+        return True
+
+    def _renewed(self, old: Template) -> Template:
+        direction = self._old.recover(np.frombuffer(old.code, np.uint8)[None], old.dimensions)
+        return replace(old, code=self.transform.encode(direction)[0].tobytes())
+
+    def _commit(self) -> None:
+        store = self._store
+        with store.transaction():
+            self._record()
+            row = _key_row(store) or {}
+            for each in self._rows():
+                new = self._done[templates.seal_of(each)]
+                if new is not None and store.keyring.data_key(new.resident_id):
+                    _put(store, new)
+            store.run("DELETE FROM template_key")
+            _begin(store, row["renewals"] + 1, self._salt)
+            store.rebuild_personal_tables()
+        store.empty_log()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._store.rows("SELECT * FROM template ORDER BY rowid")
+
+
+def _put(store: Store, template: Template) -> None:
+    """Seal a template anew in the place of the row it had; who it is of, and when it was made, stay."""
+    values = (templates.sealed(store, template), template.resident_id, template.model_id)
+    store.run("UPDATE template SET sealed = ? WHERE resident_id = ? AND model_id = ?", values)
+
+
+def _key(store: Store, salt: bytes) -> bytes:
+    return site_key(store.keyring.template_secret(), salt)
+
+
+def _key_row(store: Store) -> dict[str, Any] | None:
+    return next(iter(store.rows("SELECT * FROM template_key")), None)
+
+
+def _begin(store: Store, renewals: int, salt: bytes | None = None) -> SiteTransform:
+    salt = salt or secrets.token_bytes(SALT_BYTES)
+    key = _key(store, salt)
+    row = {"salt": salt, "bits": BITS, "proof": _proof(key), "renewals": renewals, "created_at": iso(store.now())}
+    store.insert("template_key", row)
+    return SiteTransform(key)
+
+
+def _transform(store: Store) -> SiteTransform:
+    row = _key_row(store)
+    if row is None:
+        return _begin(store, 0)
+    key = _key(store, row["salt"])
+    if secrets.compare_digest(_proof(key), row["proof"]):
+        return SiteTransform(key, row["bits"])
+    if any(templates.opened_row(store, each) for each in store.rows("SELECT * FROM template")):
+        raise StoreError(store.path, "its templates belong to another keyring's secret than that of this one")
+    store.run("DELETE FROM template_key")  # a new keyring: what was made with the old one's secret opens no more
+    return _begin(store, 0)
+
+
+def _proof(key: bytes) -> bytes:
+    return hashlib.sha256(b"edge-gate template key proof" + key).digest()

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's story: enrol three people who do not exist, let everybody come to the gate, and say truly who got in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+
+from edge_gate.core.errors import DemoFailed, EdgeGateError
+from edge_gate.relays.simulator import Change
+from edge_gate.tools.demo.scene import Scene, SceneKind
+from edge_gate.tools.demo.schedule import Schedule, Slot
+from edge_gate.tools.demo.site import DemoSite, DiskAudit
+from edge_gate.tools.demo.street_server import Street
+
+# What a decision may take after the person has left the picture: the gap after which the gate ends an approach.
+GRACE_S: Final = 1.1
+KILL_AT: Final = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What came of one approach: who came, whether the relay moved meanwhile, and for whom the gate says it did."""
+
+    scene: str
+    who: str
+    enrolled: bool
+    opened: bool
+    recognised_as: str | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """The scene that shows the limit: ``enrolled`` is known for a moment, ``came`` is another who resembles her."""
+
+    enrolled: str
+    came: str
+    opened: bool
+    score: float | None
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the demo reports. ``latencies_ms``: from the capture of the deciding picture to the relay's movement."""
+
+    approaches: tuple[Approach, ...]
+    lookalike: Lookalike | None
+    latencies_ms: tuple[float, ...]
+    threshold: float
+    fmr: float
+    audit: DiskAudit
+    kills: tuple[str, ...]
+
+    @property
+    def opened(self) -> list[str]:
+        """Who was let in, one entry for each approach."""
+        return [each.who for each in self.approaches if each.opened]
+
+    @property
+    def refused(self) -> list[str]:
+        """Who was not let in, one entry for each approach (an empty street is ``nobody``)."""
+        return [each.who for each in self.approaches if not each.opened]
+
+    @property
+    def false_opens(self) -> list[str]:
+        """Who was let in without being enrolled, or as somebody else."""
+        return [
+            each.who
+            for each in self.approaches
+            if each.opened and not (each.enrolled and each.recognised_as == each.who)
+        ]
+
+    @property
+    def missed(self) -> list[str]:
+        """Enrolled people who were let in on none of their approaches."""
+        came = {each.who for each in self.approaches if each.enrolled}
+        return sorted(came - {each.who for each in self.approaches if each.opened})
+
+    @property
+    def passed(self) -> bool:
+        """Whether nobody was wrongly let in and every enrolled person was let in at least once."""
+        return not self.false_opens and not self.missed
+
+    def latency_ms(self) -> dict[str, float | None]:
+        """Return p50 and p95, None where nothing opened."""
+        if not self.latencies_ms:
+            return {"p50": None, "p95": None}
+        return {f"p{q}": round(float(np.percentile(self.latencies_ms, q)), 1) for q in (50, 95)}
+
+
+@dataclass(slots=True, eq=False)
+class Demo:
+    """Plays a schedule in front of a site.
+
+    ``tell`` gets a line for people; ``kill`` names the processes to kill in the middle of approaches, in turn.
+    """
+
+    site: DemoSite
+    street: Street
+    tell: Callable[[str], None]
+    kill: tuple[str, ...] = ()
+    _kills: list[str] = field(default_factory=list)
+    _enrolled: set[str] = field(default_factory=set)
+
+    def play(self, schedule: Schedule, lookalike: Schedule | None) -> Summary:
+        """Enrol, watch everybody come, and sum up. Raises DemoFailed where the machinery itself fails."""
+        self.site.wait_until_watching()
+        status = self.site.ask("status")
+        approaches = tuple(self._played(schedule))
+        limit = None
+        if lookalike is not None:
+            (came,) = self._played(lookalike)
+            enrolled = next(slot.scene.who for slot in lookalike.slots if slot.scene.kind is SceneKind.ENROLMENT)
+            limit = Lookalike(str(enrolled), came.who, came.opened, came.score, status["threshold"]["comparison_score"])
+        point = status["threshold"]
+        return Summary(
+            approaches,
+            limit,
+            tuple(self._latencies()),
+            point["comparison_score"],
+            point["fmr"],
+            self.site.audit(),
+            tuple(self._kills),
+        )
+
+    def _played(self, schedule: Schedule) -> Iterator[Approach]:
+        began_ns = self.street.play(schedule)
+        for slot in schedule.slots:
+            begins, ends = (began_ns + round(s * 1e9) for s in (slot.start_s, slot.end_s))
+            _sleep_until(begins)
+            if slot.scene.kind is SceneKind.ENROLMENT:
+                self._enrol(slot)
+                _sleep_until(ends)
+            else:
+                self._maybe_kill(slot, begins)
+                _sleep_until(ends + round(GRACE_S * 1e9))
+                approach = self._outcome(slot.scene, begins, ends + round(GRACE_S * 1e9))
+                self._tell(approach)
+                yield approach
+
+    def _enrol(self, slot: Slot) -> None:
+        who = str(slot.scene.who)
+        try:
+            answer = self.site.ask("enrol", name=who, consent=self.site.consent())
+        except EdgeGateError as error:
+            raise DemoFailed(f"{who} could not be enrolled: {error}\n{self.site.log()}") from error
+        self._enrolled.add(who)
+        self.tell(f"{who} is enrolled from {answer['views']} views; no picture was stored")
+
+    def _maybe_kill(self, slot: Slot, begins_ns: int) -> None:
+        if not self.kill or slot.scene.kind is not SceneKind.APPROACH:
+            return
+        which = self.kill[len(self._kills) % len(self.kill)]
+        _sleep_until(begins_ns + round((slot.end_s - slot.start_s) * KILL_AT * 1e9))
+        self.site.kill(which)
+        self._kills.append(which)
+        self.tell(f"the {which} was killed in the middle of an approach")
+
+    def _outcome(self, scene: Scene, begins_ns: int, ends_ns: int) -> Approach:
+        """Take the relay board's word for whether it opened, and the gate's log only for who it says it was."""
+        opened = any(begins_ns <= each.at_ns <= ends_ns for each in self._openings())
+        said = [event for event in self._events() if begins_ns <= event["detail"]["captured_ns"] <= ends_ns]
+        newest = said[0] if said else None
+        score = newest["score"] if newest else self._refused_score(begins_ns)
+        name = newest["resident"] if newest else None
+        return Approach(scene.name, scene.who or "nobody", scene.who in self._enrolled, opened, name, score)
+
+    def _openings(self) -> list[Change]:
+        return [change for change in self.site.board.history if change.on]
+
+    def _events(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask_patiently("events", kind="opened", limit=200)
+        return found
+
+    def _refused_score(self, begins_ns: int) -> float | None:
+        """Return the score of the refusal that was written during this scene, if it was refused."""
+        began = time.time() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begins_ns) / 1e9
+        for event in self._ask_patiently("events", kind="refused", limit=1):
+            if _seconds(event["at"]) >= began:
+                score: float | None = event["score"]
+                return score
+        return None
+
+    def _ask_patiently(self, verb: str, **request: Any) -> Any:
+        """Ask again while the gate is being restarted."""
+        for _ in range(100):
+            try:
+                return self.site.ask(verb, **request)
+            except EdgeGateError:
+                time.sleep(0.1)
+        raise DemoFailed(f"the gate did not come back. Its log:\n{self.site.log()}")
+
+    def _latencies(self) -> Iterator[float]:
+        """Pair each opening in the gate's log with the movement of the relay that follows the deciding picture."""
+        for event in self._events():
+            captured = event["detail"]["captured_ns"]
+            after = [each.at_ns - captured for each in self._openings() if each.at_ns >= captured]
+            if after:
+                yield min(after) / 1e6
+
+    def _tell(self, approach: Approach) -> None:
+        verdict = "the gate OPENED" if approach.opened else "the gate stayed shut"
+        score = "" if approach.score is None else f" (comparison score {approach.score:.2f})"
+        self.tell(f"{approach.scene}: {verdict}{score}")
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _sleep_until(monotonic_ns: int) -> None:
+    remaining = monotonic_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    if remaining > 0:
+        time.sleep(remaining / 1e9)

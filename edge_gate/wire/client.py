@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a program asks the running gate something: one JSON line over the control socket, answers line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed, WireError
+from edge_gate.settings.config import Config
+
+
+class GateRefused(EdgeGateError):
+    """{0}"""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def ask(settings: Config, verb: str, **request: Any) -> Any:
+    """Ask the running gate one thing and return its answer."""
+    answer: Any = None
+    for answer in converse(settings, verb, **request):  # noqa: B007 - the last line is the answer
+        pass
+    return answer
+
+
+def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
+    """Ask the running gate and yield each progress line, then the answer.
+
+    Raises GateNotRunning, NotAllowed, WireError, or GateRefused with the gate's own message and exit code.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(str(settings.sockets.control))
+        except PermissionError as error:
+            named = (settings.sockets.operators, settings.roles.installer, settings.roles.auditor)
+            hint = f"Join the group of your role ({', '.join(named)}), or use sudo."
+            raise NotAllowed(os.environ.get("USER", "This user"), hint) from error
+        except OSError as error:
+            raise GateNotRunning(settings.sockets.control) from error
+        with suppress(BrokenPipeError):  # a gate that turns a caller away says why before it hangs up
+            connection.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
+        for reply in _replies(connection):
+            if "error" in reply:
+                raise GateRefused(reply["error"]["message"], reply["error"]["exit_code"])
+            if "ok" in reply:
+                yield reply["ok"]
+                return
+            yield reply["progress"]
+    raise WireError("control", "the gate hung up without an answer")
+
+
+def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
+    with connection.makefile("rb") as lines, suppress(ConnectionError):
+        for line in lines:
+            yield json.loads(line)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls on the desk of a running gate as any user: what the kernel would say of them is given here.
+
+Roles come from groups that every Debian has. tests/system/test_insiders.py does the same with real processes of other
+users, whom the kernel names.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import socket
+from typing import Any
+
+from edge_gate.core.errors import EdgeGateError
+from edge_gate.gate.authorisation.roles import user_name
+from edge_gate.gate.control.server import Caller, failure
+from edge_gate.gate.loop import Gate
+
+ROLES = {"installer": "bin", "maintainer": "daemon", "auditor": "sys"}
+ANNE, BERT, CARL = 54_321, 54_322, 54_323  # users without a name
+
+
+class Clerk:
+    """One user in one role, or in none, at the desk of a gate that `running_gate` runs."""
+
+    def __init__(self, gate: Gate, uid: int, role: str = "") -> None:
+        self._gate = gate
+        ours, theirs = socket.socketpair()
+        ours.settimeout(20)
+        theirs.setblocking(False)
+        gid = grp.getgrnam(ROLES[role]).gr_gid if role else 54_321
+        self._caller = Caller(theirs, uid, gid, user_name(uid))
+        self._lines = ours.makefile("rb")
+        self._ours = ours
+
+    def start(self, verb: str, **request: Any) -> None:
+        """Ask, and do not wait for the answer."""
+
+        def hand_over() -> None:
+            try:
+                self._gate.oversight.judge(self._caller.uid, self._caller.gid)
+                self._gate.desk.handle(self._caller, {"verb": verb, **request})
+            except EdgeGateError as error:
+                self._caller.answer(failure(error))
+
+        self._gate.errand(hand_over)  # type: ignore[attr-defined]
+
+    def answer(self) -> dict[str, Any]:
+        """Return the next line that is no progress."""
+        while "progress" in (line := json.loads(self._lines.readline())):
+            pass
+        found: dict[str, Any] = line
+        return found
+
+    def ask(self, verb: str, **request: Any) -> dict[str, Any]:
+        """Ask and return the answer: {"ok": ...} or {"error": ...}."""
+        self.start(verb, **request)
+        return self.answer()
+
+    def refused(self, verb: str, **request: Any) -> str:
+        """Ask, and return the name of the error, or nothing."""
+        kind: str = self.ask(verb, **request).get("error", {}).get("kind", "")
+        return kind
+
+    def close(self) -> None:
+        """Hang up."""
+        for each in (self._lines, self._ours, self._caller.connection):
+            each.close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Independent peers for the gate's tests: an eye that speaks raw bytes, and sites made the way `init` makes them."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_gate.gate import main as gate_main
+from edge_gate.gate.loop import Gate
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.settings import config
+from edge_gate.tools.trial import make_site
+from edge_gate.wire.client import ask, converse
+from edge_gate.wire.eye import Quality, Refusal, Sighting
+from tests.support.signing import own_key, sign
+
+DIMENSIONS = 128
+THRESHOLD = 0.5
+CARD = """
+name = "test-eyes"
+file = "test-eyes.tflite"
+sha256 = "{digest}"
+licence = "Apache-2.0"
+source = "made by this test"
+task = "eye-region embedding"
+not_known = ["everything: this is no model"]
+intended_use = "tests of what reads cards"
+quantization = "none"
+recipe = "none"
+recipe_commit = "none"
+teacher = "none"
+[input]
+shape = [1, 48, 112, 3]
+[output]
+shape = [1, 128]
+[[training_data]]
+name = "nothing"
+licence = "none"
+count = 0
+basis = "none"
+objections = "none"
+[[evaluation]]
+data = "nothing"
+[[operating_point]]
+kind = "fused"
+fmr = 1e-4
+threshold = {threshold}
+n_impostor = 100000
+fmr_upper95 = 2e-4
+"""
+
+
+def write_model(folder: Path, threshold: float = THRESHOLD) -> bytes:
+    """Write a signed card and the bytes it vouches for, which the gate never opens; return the model id."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = b"not a network"
+    digest = hashlib.sha256(body).hexdigest()
+    (folder / "test-eyes.tflite").write_bytes(body)
+    (folder / "test-eyes.toml").write_text(CARD.format(digest=digest, threshold=threshold))
+    sign(folder / "test-eyes.toml")
+    return bytes.fromhex(digest)[:8]
+
+
+def direction(seed: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return one person's direction: any two of them are nearly at right angles."""
+    vector = np.random.default_rng(seed).standard_normal(DIMENSIONS).astype(np.float32)
+    return vector / np.float32(np.linalg.norm(vector))
+
+
+def embedding(person: int, noise: float = 0.05, seed: int = 0) -> bytes:
+    """Return one noisy view of a person as the wire carries it."""
+    noisy = direction(person) + noise * np.random.default_rng(seed).standard_normal(DIMENSIONS)
+    return bytes(np.rint(noisy * 127 / np.abs(noisy).max()).astype(np.int8).tobytes())
+
+
+@dataclass
+class RawEye:
+    """Speaks the eye's side of the socket with its own struct, so that a change of layout on one side is noticed."""
+
+    path: Path
+    model_id: bytes
+    eye: int = 7
+    sequence: int = 0
+    connection: socket.socket = field(init=False)
+
+    LAYOUT = struct.Struct("<2sBB 3QI 4H 8fB 3x 8s 2xH 256s")
+
+    def __post_init__(self) -> None:
+        self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.connection.settimeout(5)
+        self.connection.connect(str(self.path))
+
+    def see(self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, **changes: Any) -> None:
+        """Send one sighting: of this view, or refused."""
+        self.sequence += 1
+        fields = {"magic": b"EG", "version": 2, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields |= {"captured_ns": time.clock_gettime_ns(time.CLOCK_MONOTONIC), "track": track, "x": x, "y": 200}
+        fields |= {"width": 640, "height": 480}
+        figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
+        tail = {"refusal": refusal, "model_id": self.model_id, "dimensions": len(view), "embedding": view}
+        head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
+        self.connection.send(self.LAYOUT.pack(*list(head.values())[:11], *figures, *end.values()))
+
+    def health(self, camera: int = 1) -> None:
+        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage."""
+        self.sequence += 1
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        figures = (15.0, 8.0, 12.0, 0.4)
+        self.connection.send(
+            struct.pack("<2sBB 4Q 4f BB 10x", b"EG", 2, 2, self.eye, self.sequence, now, 99, *figures, camera, 0)
+        )
+
+    def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
+        """Show somebody several times, as an approach does."""
+        for number in range(views):
+            self.see(embedding(person, seed=100 * track + number), track=track)
+            time.sleep(pause_s)
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+@contextmanager
+def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterator[tuple[Gate, config.Config]]:
+    """Run a whole gate in a thread: real store, real sockets, the relay on ``port``."""
+    write_model(folder / "models")
+    settings: dict[str, dict[str, Any]] = {
+        "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
+        "door": {"relay": "lcus1", "port": port, "pulse_ms": 150},
+        "decision": {"window_s": 0.6, "gap_s": 0.3, "hold_off_s": 0.0, "attempts": 2},
+    }
+    for section, values in overrides.items():
+        settings[section] = {**settings.get(section, {}), **values}
+    file = folder / "site" / "edge-gate.toml"
+    loaded = config.load(file if file.exists() else make_site(folder / "site", settings))
+    started, box = threading.Event(), list[Gate]()
+    errands = deque[Callable[[], object]]()
+
+    def run_errands() -> None:
+        while errands:
+            errands.popleft()()
+
+    def errand(what: Callable[[], object]) -> None:
+        """Have the gate's own thread do what only that may do, such as touch its store; at once."""
+        errands.append(what)
+        box[0]._wake.send(b"\0")
+
+    def body() -> None:
+        try:
+            with gate_main.opened(loaded) as gate:
+                box.append(gate)
+                started.set()
+                gate.run(run_errands)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    started.wait(20)
+    if not box:
+        thread.join()
+        raise AssertionError("the gate did not start; see the thread's error above")
+    try:
+        box[0].__dict__["errand"] = errand
+        yield box[0], loaded
+    finally:
+        box[0].stop()
+        thread.join(20)
+
+
+def sighting(view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9) -> Sighting:
+    """Return one sighting without a socket; without a view it is one refused for blur."""
+    refusal = Refusal.NONE if view else Refusal.BLURRED
+    quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
+    at_ns = 10**12 + round(at_s * 1e9)
+    return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, float("nan"), refusal, b"12345678", view)
+
+
+YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()
+CONSENT = {"purpose": "opening the gate", "given_by": "Ann", "until": YEAR}
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.02)
+    return value
+
+
+def pulsed(board: BoardSimulator) -> bool:
+    """Wait for one whole pulse, which may be over already."""
+    return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)
+
+
+def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(settings, "events", kind=kind, limit=100)
+    return found
+
+
+def enrol(settings: config.Config, eye: RawEye, name: str, person: int, *, track: int) -> Any:
+    """Ask for an enrolment and stand in front of the camera until it is over."""
+    done = threading.Event()
+
+    def stand() -> None:
+        number = 0
+        while not done.wait(0.2):
+            number += 1
+            eye.see(embedding(person, seed=1000 * track + number), track=track)
+
+    thread = threading.Thread(target=stand)
+    thread.start()
+    try:
+        return list(converse(settings, "enrol", name=name, consent=CONSENT))
+    finally:
+        done.set()
+        thread.join()
