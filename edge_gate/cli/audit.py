@@ -83,12 +83,12 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
         said = {"rows": seen.rows, "vouched": seen.vouched, "keys": keys, "kept": kept and kept.seq}
         show_json({**said, "findings": findings})
     else:
-        for line in told(seen, kept):
+        for line in describe(seen, kept):
             click.echo(line)
     sys.exit(1 if seen.findings else 0)
 
 
-def told(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
+def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
     """Yield what an examination shows, and what it cannot show."""
     for each in seen.findings:
         yield f"fault: row {each.seq} {each.text}"

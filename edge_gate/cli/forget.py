@@ -65,13 +65,13 @@ def command(
 
 
 def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
-    from edge_gate.cli.keys.unlock import unlocked
+    from edge_gate.cli.keys.unlock import unlock_key
     from edge_gate.documents.receipt import public_key_text
     from edge_gate.store.keys.keyring import Keyring, keyring_path
     from edge_gate.store.keys.pending import keys_in_use
     from edge_gate.store.people.traces import search, words_for
 
-    key, ring_key = keys_in_use(settings.store.path, unlocked(settings.store))
+    key, ring_key = keys_in_use(settings.store.path, unlock_key(settings.store))
     keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
     own_key = public_key_text(keyring.signer().public_key())
     meant = [_meant(what, own_key) for what in wanted]

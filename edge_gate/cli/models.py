@@ -18,7 +18,7 @@ from edge_gate.documents import resident_page
 from edge_gate.documents.resident_words import LANGUAGES
 from edge_gate.provenance import cards, minisign
 from edge_gate.settings import config
-from edge_gate.settings.config import Decision, Models
+from edge_gate.settings.config import DecisionSettings, ModelSettings
 
 
 def _is_key(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def models_options(function: Callable[..., None]) -> Callable[..., None]:
         except ConfigMissing:
             if path is not None:
                 raise
-            settings = Models()
+            settings = ModelSettings()
         if folder is not None:
             settings = replace(settings, folder=folder.absolute())
         if keys:
@@ -79,7 +79,7 @@ def command() -> None:
     """
 
 
-def _names(settings: Models) -> list[str]:
+def _names(settings: ModelSettings) -> list[str]:
     where = cards.folder(settings.folder)
     names = sorted(each.stem for each in where.glob("*") if each.suffix in (".tflite", ".onnx"))
     if not names:
@@ -97,7 +97,7 @@ def _signed(card: cards.Card) -> str:
 
 @command.command("list")
 @models_options
-def list_models(settings: Models) -> None:
+def list_models(settings: ModelSettings) -> None:
     """List the models with task, licence, source and who signed the card."""
     for name in _names(settings):
         click.echo(name)
@@ -116,13 +116,13 @@ def list_models(settings: Models) -> None:
 @click.option(
     "--fmr",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=Decision().fmr,
+    default=DecisionSettings().fmr,
     show_default=True,
     metavar="RATE",
     help="The gate's false match rate (`fmr` in its configuration), for which --resident gives the figures.",
 )
 @json_option
-def show(settings: Models, name: str, resident: str | None, fmr: float, as_json: bool) -> None:
+def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, as_json: bool) -> None:
     """Show what the card of model NAME says: all of it, or with --resident what a resident may want to know."""
     card = cards.read(settings, name)
     if as_json:
@@ -138,7 +138,7 @@ def show(settings: Models, name: str, resident: str | None, fmr: float, as_json:
 
 @command.command()
 @models_options
-def verify(settings: Models) -> None:
+def verify(settings: ModelSettings) -> None:
     """Check each card: signed by a trusted key, complete, and of the very model beside it. Exit status 1 if one fails.
 
     A model that the configuration allows without a trusted signature is shown as such, and is no failure.

@@ -51,9 +51,9 @@ def _key(settings: config.StoreSettings, environ: Mapping[str, str]) -> bytes:
     content, place = as_it_lies(settings, environ)
     if not is_locked(content):
         return plain_key(content, place)
-    from edge_gate.cli.keys.passphrase import asked_apart
+    from edge_gate.cli.keys.passphrase import ask_in_child
 
-    return asked_apart(content, place)
+    return ask_in_child(content, place)
 
 
 def _serve_both(path: Path) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 
-class Allowance:
+class TokenBucket:
     """Full at first. Times are CLOCK_MONOTONIC, in nanoseconds."""
 
     __slots__ = ("_at_ns", "_left", "_most", "_per_s")

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_gate.wire.eye import Refusal
+from edge_gate.wire.eye import AcquisitionFailure
 
 _TEXTS: Final = {
-    Refusal.NONE: {"zh": "请保持不动", "en": "Hold still"},
-    Refusal.TOO_FAR: {"zh": "请靠近一点", "en": "Come closer"},
-    Refusal.TOO_CLOSE: {"zh": "请后退一点", "en": "Step back a little"},
-    Refusal.BLURRED: {"zh": "请站稳，不要晃动", "en": "Hold still"},
-    Refusal.TOO_DARK: {"zh": "太暗了，请面向灯光", "en": "Too dark: face the light"},
-    Refusal.TOO_BRIGHT: {"zh": "太亮了，请避开强光", "en": "Too bright: turn out of the strong light"},
-    Refusal.TURNED_AWAY: {"zh": "请正对摄像头", "en": "Look straight at the camera"},
-    Refusal.EYES_CLOSED: {"zh": "请睁开双眼", "en": "Open both eyes"},
-    Refusal.CUT_OFF: {"zh": "请站到画面中央", "en": "Move to the middle"},
+    AcquisitionFailure.NONE: {"zh": "请保持不动", "en": "Hold still"},
+    AcquisitionFailure.TOO_FAR: {"zh": "请靠近一点", "en": "Come closer"},
+    AcquisitionFailure.TOO_CLOSE: {"zh": "请后退一点", "en": "Step back a little"},
+    AcquisitionFailure.BLURRED: {"zh": "请站稳，不要晃动", "en": "Hold still"},
+    AcquisitionFailure.TOO_DARK: {"zh": "太暗了，请面向灯光", "en": "Too dark: face the light"},
+    AcquisitionFailure.TOO_BRIGHT: {"zh": "太亮了，请避开强光", "en": "Too bright: turn out of the strong light"},
+    AcquisitionFailure.TURNED_AWAY: {"zh": "请正对摄像头", "en": "Look straight at the camera"},
+    AcquisitionFailure.EYES_CLOSED: {"zh": "请睁开双眼", "en": "Open both eyes"},
+    AcquisitionFailure.CUT_OFF: {"zh": "请站到画面中央", "en": "Move to the middle"},
 }
 
 
-def text(refusal: Refusal, language: str) -> str:
+def text(refusal: AcquisitionFailure, language: str) -> str:
     """Return the sentence for a refusal in ``zh`` or ``en``."""
     return _TEXTS[refusal][language]

@@ -109,7 +109,7 @@ class Checked:
     public_key: str
 
 
-def written(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
+def write(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
     """Return the signed page in the site's language ("zh" or "en")."""
     figures = {name: getattr(receipt, name) for name in ("consents", "templates", "events")}
     prose = [line.format(gate=receipt.gate, **figures) for line in _WORDS[receipt.kind, language]]
@@ -132,14 +132,14 @@ def read(path: Path) -> Checked:
             content = file.read(LONGEST_BYTES + 1)
         if len(content) > LONGEST_BYTES:
             raise ReceiptInvalid("it is too long")
-        return checked(content.decode("utf-8-sig"))
+        return check(content.decode("utf-8-sig"))
     except OSError as error:
         raise ReceiptInvalid(f"it cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ReceiptInvalid("it is not UTF-8 text") from error
 
 
-def checked(text: str) -> Checked:
+def check(text: str) -> Checked:
     """Return what a receipt says whose signature fits. Raises ReceiptInvalid."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
     if not lines or lines[0] not in set(Kind) or not lines[-1].startswith(_SIGNATURE):

@@ -11,7 +11,7 @@ from typing import Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError
 from edge_gate.eye.cameras import CameraWatch, Frame, MountedCamera, open_camera
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 from edge_gate.wire.eye import CameraState
 
 FIRST_PAUSE_S: Final = 0.1
@@ -19,7 +19,7 @@ LONGEST_PAUSE_S: Final = 4.0
 _log = logging.getLogger(__name__)
 
 
-class Lookout:
+class CameraSupervisor:
     """Hands over frames, or None; a camera that fails is a state and one line in the log, never an exception."""
 
     def __init__(self, settings: CameraSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:

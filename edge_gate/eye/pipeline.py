@@ -21,10 +21,9 @@ from edge_gate.eye.face.lids import EyeLids
 from edge_gate.eye.face.mesh import FaceMesh, Mesh
 from edge_gate.eye.face.quality import assess
 from edge_gate.eye.face.track import Tracker, find_face
-from edge_gate.eye.runtime import TfliteModel, verified
-from edge_gate.settings.config import Models as ModelSettings
-from edge_gate.settings.config import QualityLimits
-from edge_gate.wire.eye import Quality, Refusal
+from edge_gate.eye.runtime import TfliteModel, verify_model
+from edge_gate.settings.config import ModelSettings, QualityLimits
+from edge_gate.wire.eye import AcquisitionFailure, Quality
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
@@ -50,7 +49,7 @@ class Acquired:
     strip: Picture
     mesh: Mesh
     quality: Quality
-    refusal: Refusal
+    refusal: AcquisitionFailure
     embedding: bytes
 
 
@@ -65,7 +64,7 @@ class Observation:
     width: int
     height: int
     quality: Quality
-    refusal: Refusal
+    refusal: AcquisitionFailure
     embedding: bytes
 
 
@@ -73,11 +72,11 @@ def open_models(settings: ModelSettings) -> Models:
     """Open all models. Raises ModelError or one of its kinds: none without its card, and that with its signature."""
 
     def network(name: str) -> TfliteModel:
-        return TfliteModel(name, verified(settings, name)[1], settings.threads)
+        return TfliteModel(name, verify_model(settings, name)[1], settings.threads)
 
-    card, content = verified(settings, settings.eyes)
+    card, content = verify_model(settings, settings.eyes)
     return Models(
-        Detector(settings.detector, verified(settings, settings.detector)[1]),
+        Detector(settings.detector, verify_model(settings, settings.detector)[1]),
         FaceMesh(settings.mesh, network(settings.mesh)),
         EyeLids(settings.lids, network(settings.lids)),
         Embedder(settings.eyes, TfliteModel(settings.eyes, content, settings.threads), card.model_id),
@@ -89,7 +88,7 @@ def inspect(models: Models, picture: Picture, mesh: Mesh, limits: QualityLimits)
     to_strip = placing(mesh.five)
     strip = cut_strip(picture, to_strip)
     verdict = assess(strip, mesh, to_strip, picture, models.lids, limits)
-    embedding = models.embedder.embed(strip) if verdict.refusal is Refusal.NONE else b""
+    embedding = models.embedder.embed(strip) if verdict.refusal is AcquisitionFailure.NONE else b""
     return Acquired(strip, mesh, verdict.quality, verdict.refusal, embedding)
 
 

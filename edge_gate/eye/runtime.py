@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import ModelAltered, ModelError, ModelMissing
-from edge_gate.eye.quiet_stderr import hushed
+from edge_gate.eye.quiet_stderr import quiet_stderr
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Models as ModelSettings
+from edge_gate.settings.config import ModelSettings
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -27,7 +27,7 @@ except ImportError:  # boards for which there is only the older runtime
 _log = logging.getLogger(__name__)
 
 
-def verified(settings: ModelSettings, name: str) -> tuple[cards.Card, bytes]:
+def verify_model(settings: ModelSettings, name: str) -> tuple[cards.Card, bytes]:
     """Read a model that its card answers for. Raises what `cards.read` raises.
 
     The bytes returned are hashed again: the file could be another by the time it is read a second time. A model that
@@ -62,7 +62,7 @@ class TfliteModel:
 
     def __init__(self, name: str, content: bytes, threads: int = 1) -> None:
         try:
-            with hushed():
+            with quiet_stderr():
                 self._interpreter = Interpreter(model_content=content, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:

@@ -23,7 +23,7 @@ import cv2
 from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.core.notify import ServiceNotifier
-from edge_gate.eye.camera_supervisor import Lookout
+from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
@@ -31,7 +31,7 @@ from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.seal import enforce, policy
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import Health, Sighting, Verb
+from edge_gate.wire.eye import EyeMode, Health, Sighting
 
 _POLL_S: Final = 0.2
 _HEALTH_NS: Final = 1_000_000_000
@@ -57,10 +57,10 @@ class Eye:
         self._notifier = notifier
         self._model_id = models.embedder.model_id
         self._perception = Perception(models, settings.quality)
-        self._lookout = Lookout(settings.camera, clock)
+        self._lookout = CameraSupervisor(settings.camera, clock)
         self._link = GateLink(settings.sockets.eye, clock)
         self._pace = Pace()
-        self._verb = Verb.WATCH
+        self._verb = EyeMode.WATCH
         self._eye = secrets.randbits(64)
         self._sightings = self._healths = 0
         self._health_ns = 0
@@ -87,19 +87,19 @@ class Eye:
         """Do what the gate asks, deal with one picture, and report once a second."""
         for command in self._link.receive():
             self._obey(command.verb)
-        if self._verb is Verb.PAUSE:
+        if self._verb is EyeMode.PAUSE:
             self._link.wait(_POLL_S)
         else:
             self._look()
         self._report()
 
-    def _obey(self, verb: Verb) -> None:
+    def _obey(self, verb: EyeMode) -> None:
         if verb is self._verb:
             return
         _log.info("asked to %s", verb.name.lower())
         self._verb = verb
-        self._perception.limits = for_enrolment(self._limits) if verb is Verb.ENROL else self._limits
-        if verb is Verb.PAUSE:
+        self._perception.limits = for_enrolment(self._limits) if verb is EyeMode.ENROL else self._limits
+        if verb is EyeMode.PAUSE:
             self._lookout.release()
             self._perception.forget()
 
@@ -128,7 +128,7 @@ class Eye:
             width=seen.width,
             height=seen.height,
             quality=seen.quality,
-            liveness=float("nan"),
+            pad_score=float("nan"),
             refusal=seen.refusal,
             model_id=self._model_id,
             embedding=seen.embedding,
@@ -160,7 +160,7 @@ class Eye:
 
     def _tell_status(self) -> None:
         gate = "gate connected" if self._link.connected else "waiting for the gate"
-        doing = "paused" if self._verb is Verb.PAUSE else f"camera {self._lookout.state.name.lower()}"
+        doing = "paused" if self._verb is EyeMode.PAUSE else f"camera {self._lookout.state.name.lower()}"
         status = f"{doing}, {gate}"
         if status != self._status:
             self._status = status

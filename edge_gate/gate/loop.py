@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import NoOperatingPoint, RelayError, StoreError
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.oversight import Oversight
 from edge_gate.gate.authorisation.roles import groups
-from edge_gate.gate.control.access_list import let_in
+from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.peers.eye import EyeLink
@@ -29,8 +29,8 @@ from edge_gate.provenance import cards
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Policy, Verdict
-from edge_gate.rules.protection import corrected
-from edge_gate.seal import Sealed, Wall
+from edge_gate.rules.protection import correct_threshold
+from edge_gate.seal import Hardening, Sealed
 from edge_gate.settings.config import Config
 from edge_gate.store import events
 from edge_gate.store.audit.log import AuditLog
@@ -62,7 +62,7 @@ class Gate:
         self.door = door
         self.clock = clock
         self.card = cards.read(config.models, config.models.eyes)
-        self.waived = cards.waived(config.models)
+        self.waived = cards.unsigned_cards(config.models)
         self.adopt_policy()
         self.tracker = ApproachTracker(config.decision.gap_s)
         self.started_ns = clock.monotonic_ns()
@@ -76,17 +76,17 @@ class Gate:
         self._gallery_read_ns = 0
         self._opened_ns: dict[str, int] = {}
         self.camera = CameraState.STARTING
-        self._seen = Allowance(MOST_SEEN, SEEN_PER_S, self.started_ns)
+        self._seen = TokenBucket(MOST_SEEN, SEEN_PER_S, self.started_ns)
         self._unseen = 0
         self._started = self._stopping = False
-        self.sealed = Sealed(Wall(0))
+        self.sealed = Sealed(Hardening(0))
         self._selector = selectors.DefaultSelector()
         sockets = config.sockets
         model = self.card.model_id, self.card.dimensions
         self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._eye_gone)
         self.desk = Desk(self)
         self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle, clock)
-        let_in(sockets.control, groups(config))
+        set_access_list(sockets.control, groups(config))
         self._selector.register(self.link.server, selectors.EVENT_READ, self._accept_eye)
         # A pair of sockets through which a signal handler wakes the loop.
         self._waker, self._wake = socket.socketpair()
@@ -176,7 +176,7 @@ class Gate:
             self.plain_point = self.card.threshold("fused", self.oversight.wanted.fmr)
             self.oversight.held = "decision.fmr was raised, and this model has no point at the old one"
         # The card's point is of two vectors; the scores of protected templates are less exact.
-        self.point = corrected(self.card.operating_points, self.plain_point)
+        self.point = correct_threshold(self.card.operating_points, self.plain_point)
         self.policy = Policy(self.point, self.config.decision)
 
     def reload_gallery(self) -> None:

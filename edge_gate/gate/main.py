@@ -12,7 +12,7 @@ from typing import Final
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.notify import ServiceNotifier
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.loop import Gate
 from edge_gate.relays.board import open_board
@@ -30,7 +30,7 @@ Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
 @contextmanager
-def opened(config: Config, written_by: int = 0, load: Loader = load_key) -> Iterator[Gate]:
+def open_gate(config: Config, written_by: int = 0, load: Loader = load_key) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
@@ -54,12 +54,12 @@ def opened(config: Config, written_by: int = 0, load: Loader = load_key) -> Iter
 def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> None:
     """Run the gate until SIGTERM or SIGINT. The arguments are as in `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
-    with opened(config, written_by, load) as gate:
+    with open_gate(config, written_by, load) as gate:
         gate.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 
-        fed = Allowance(1, 1 / FEED_S, gate.clock.monotonic_ns())
+        fed = TokenBucket(1, 1 / FEED_S, gate.clock.monotonic_ns())
 
         def alive() -> None:
             if fed.spend(gate.clock.monotonic_ns()):  # however fast a flood makes the loop turn

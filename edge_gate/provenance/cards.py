@@ -28,7 +28,7 @@ from edge_gate.core.errors import (
     SignerUnknown,
 )
 from edge_gate.provenance import minisign
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 
 REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
 REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis", "objections")
@@ -116,7 +116,7 @@ def folder(configured: Path) -> Path:
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "edge-gate" / "models"
 
 
-def read(settings: Models, name: str) -> Card:
+def read(settings: ModelSettings, name: str) -> Card:
     """Read one model's card, verify its signature, and check it against the model's bytes.
 
     What was verified is what is parsed: the card's file is read once. Raises ModelMissing, CardError (naming the
@@ -152,7 +152,7 @@ def read(settings: Models, name: str) -> Card:
     return card
 
 
-def waived(settings: Models) -> list[Card]:
+def unsigned_cards(settings: ModelSettings) -> list[Card]:
     """Return the cards of the models in use that load only because the site allows it.
 
     One that does not load at all is left out: whoever loads it says why.

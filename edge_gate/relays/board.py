@@ -15,10 +15,10 @@ from contextlib import suppress
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled
-from edge_gate.relays.framing import Framing, rounded_up, spaced
+from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.port import SerialPort
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
 BACKSTOP_MS = 250
 """How long after a board-timed pulse ought to have ended the host switches off all the same."""
@@ -81,7 +81,7 @@ class RelayBoard:
         """
         self._refuse_impossible(channel, pulse_ms)
         self._port.open()
-        length_ns = rounded_up(pulse_ms, self._framing.pulse_step_ms) * 1_000_000
+        length_ns = round_up(pulse_ms, self._framing.pulse_step_ms) * 1_000_000
         if self._framing.board_timed:
             exchange = self._framing.timed_pulse(channel, pulse_ms)
             after_ns = length_ns + BACKSTOP_MS * 1_000_000
@@ -113,7 +113,7 @@ class RelayBoard:
         reply = self._port.exchange(question) or b""
         states = self._framing.decode(reply)
         if states is None:
-            raise RelayGarbled(self._port.path, spaced(reply), f"the state of {self._framing.channels} relays")
+            raise RelayGarbled(self._port.path, hex_spaced(reply), f"the state of {self._framing.channels} relays")
         return states
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ class RelayBoard:
             raise BadPulse(pulse_ms, channel, framing.name, reason)
 
 
-def open_board(settings: Door, clock: Clock) -> RelayBoard:
+def open_board(settings: DoorSettings, clock: Clock) -> RelayBoard:
     """Return the board that the configuration names. Nothing is sent yet, and the port may be missing.
 
     Starts the pulse guard where the host has to time pulses: call it before the process starts threads or gives up

@@ -24,7 +24,8 @@ class Exchange:
 
 
 class Framing(Protocol):
-    """One relay protocol. Constructed as ``Framing(settings: edge_gate.settings.config.Door)``; channels count from 1.
+    """One relay protocol. Constructed as ``Framing(settings: edge_gate.settings.config.DoorSettings)``; channels count
+    from 1.
 
     ``board_timed`` boards end a pulse themselves; for the others the host switches off, watched by a PulseGuard.
     ``pulse_step_ms`` is the board's unit of time: a pulse is rounded **up** to a whole number of steps, so that a lock
@@ -62,11 +63,11 @@ class Framing(Protocol):
         ...
 
 
-def rounded_up(pulse_ms: int, step_ms: int) -> int:
+def round_up(pulse_ms: int, step_ms: int) -> int:
     """Return the shortest whole number of steps, in ms, that is not shorter than the pulse."""
     return -(-pulse_ms // step_ms) * step_ms
 
 
-def spaced(message: bytes) -> str:
+def hex_spaced(message: bytes) -> str:
     """Return bytes the way datasheets print them: ``A0 01 01 A2``."""
     return message.hex(" ").upper()

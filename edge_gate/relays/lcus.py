@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from edge_gate.core.errors import BadPulse
 from edge_gate.relays.framing import Exchange
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
 _HEAD = 0xA0
 _ON = 0x01
@@ -26,7 +26,7 @@ class Lcus1:
     """No limit of the board's: the most that door.pulse_ms allows."""
     pulse_step_ms = 1
 
-    def __init__(self, settings: Door) -> None:
+    def __init__(self, settings: DoorSettings) -> None:
         self.channels = settings.channels
 
     def off(self, channel: int) -> Exchange:

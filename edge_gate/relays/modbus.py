@@ -13,8 +13,8 @@ The CRC is that of "MODBUS over Serial Line" V1.02, 6.2.2, low byte first. Eight
 
 from __future__ import annotations
 
-from edge_gate.relays.framing import Exchange, rounded_up
-from edge_gate.settings.config import Door
+from edge_gate.relays.framing import Exchange, round_up
+from edge_gate.settings.config import DoorSettings
 
 _READ_COILS = 0x01
 _WRITE_COIL = 0x05
@@ -33,7 +33,7 @@ class WaveshareModbus:
     pulse_step_ms = 100
     max_pulse_ms = _FLASH_LONGEST * pulse_step_ms
 
-    def __init__(self, settings: Door) -> None:
+    def __init__(self, settings: DoorSettings) -> None:
         self.channels = settings.channels
         self._address = settings.address
 
@@ -47,7 +47,7 @@ class WaveshareModbus:
 
     def timed_pulse(self, channel: int, pulse_ms: int) -> Exchange:
         """Switch one relay on for the pulse, rounded up to whole steps of 100 ms and measured by the board."""
-        steps = rounded_up(pulse_ms, self.pulse_step_ms) // self.pulse_step_ms
+        steps = round_up(pulse_ms, self.pulse_step_ms) // self.pulse_step_ms
         return self._write(_FLASH_ON + channel - 1, steps)
 
     def all_off(self) -> tuple[Exchange, ...]:

@@ -17,7 +17,7 @@ import serial
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
-from edge_gate.relays.framing import Exchange, spaced
+from edge_gate.relays.framing import Exchange, hex_spaced
 
 REPLY_TIMEOUT_MS = 250
 """Beyond the time that the bytes need on the line; boards answer within a few tens of ms."""
@@ -125,9 +125,9 @@ class SerialPort:
         if not reply:
             raise RelaySilent(self.path, self._reply_timeout_ms)
         if exchange.reply is not None and reply != exchange.reply:
-            raise RelayGarbled(self.path, spaced(reply), spaced(exchange.reply))
+            raise RelayGarbled(self.path, hex_spaced(reply), hex_spaced(exchange.reply))
         if len(reply) != exchange.reply_length:
-            raise RelayGarbled(self.path, spaced(reply), f"{exchange.reply_length} bytes")
+            raise RelayGarbled(self.path, hex_spaced(reply), f"{exchange.reply_length} bytes")
         return reply
 
     def _connected(self) -> serial.Serial:

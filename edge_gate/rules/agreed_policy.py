@@ -22,7 +22,7 @@ TRUST: Final = ("trusted_keys", "allow_unsigned")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AgreedPolicy:
     """The settings by name, as edge_gate.settings.config has them."""
 
     fmr: float
@@ -34,7 +34,7 @@ class Standing:
     allow_unsigned: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: Config) -> Standing:
+    def of(cls, config: Config) -> AgreedPolicy:
         """Return what a configuration asks for."""
         decision, models = config.decision, config.models
         return cls(
@@ -48,7 +48,7 @@ class Standing:
         )
 
     @classmethod
-    def read(cls, said: dict[str, Any], wanted: Standing) -> Standing:
+    def read(cls, said: dict[str, Any], wanted: AgreedPolicy) -> AgreedPolicy:
         """Return what `written` wrote, from an audit row. A setting that did not count then is taken as agreed to."""
         values = asdict(wanted) | said
         values |= {name: tuple(values[name]) for name in TRUST}
@@ -58,18 +58,18 @@ class Standing:
         """Return the settings as the detail of an audit row, just as `Row.said` gives it back."""
         return asdict(self) | {name: list(getattr(self, name)) for name in TRUST}
 
-    def looser(self, agreed: Standing) -> list[str]:
+    def looser(self, agreed: AgreedPolicy) -> list[str]:
         """Return the names of the settings in which this allows more than what was agreed to."""
         lower = [name for name in _LOWER if getattr(self, name) > getattr(agreed, name)]
         higher = [name for name in _HIGHER if getattr(self, name) < getattr(agreed, name)]
         trust = [name for name in TRUST if not set(getattr(self, name)) <= set(getattr(agreed, name))]
         return [*lower, *higher, *trust]
 
-    def compared(self, agreed: Standing) -> str:
+    def compared(self, agreed: AgreedPolicy) -> str:
         """Return what the second person is to agree to, from what to what."""
         return "; ".join(f"{name} from {_told(agreed, name)} to {_told(self, name)}" for name in self.looser(agreed))
 
-    def stricter(self, agreed: Standing) -> Standing:
+    def stricter(self, agreed: AgreedPolicy) -> AgreedPolicy:
         """Return this, with what was agreed to in place of each setting that is looser."""
         return replace(self, **{name: getattr(agreed, name) for name in self.looser(agreed)})
 
@@ -82,6 +82,6 @@ class Standing:
         )
 
 
-def _told(standing: Standing, name: str) -> str:
+def _told(standing: AgreedPolicy, name: str) -> str:
     value = getattr(standing, name)
     return (", ".join(value) or "none") if name in TRUST else f"{value:g}"

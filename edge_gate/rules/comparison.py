@@ -28,10 +28,10 @@ class Candidate:
 
 def unit_vector(embedding: bytes) -> Vector:
     """Return the direction of an int8 embedding as float32 of length 1. The embedding must not be all zeros."""
-    return normalised(np.frombuffer(embedding, np.int8).astype(np.float32))
+    return normalise(np.frombuffer(embedding, np.int8).astype(np.float32))
 
 
-def normalised(vector: Vector) -> Vector:
+def normalise(vector: Vector) -> Vector:
     """Return the vector scaled to length 1; one without a direction stays without, and is like nobody."""
     length = np.float32(np.linalg.norm(vector))
     return vector / length if length > 0 else np.zeros_like(vector)

@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 
 from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
-from edge_gate.rules.comparison import Gallery, Vector, normalised, unit_vector
-from edge_gate.wire.eye import Refusal, Sighting
+from edge_gate.rules.comparison import Gallery, Vector, normalise, unit_vector
+from edge_gate.wire.eye import AcquisitionFailure, Sighting
 
 WANTED: Final = 16
 TIMEOUT_S: Final = 60.0
@@ -29,7 +29,7 @@ class Progress:
 
     taken: int
     wanted: int
-    guidance: Refusal
+    guidance: AcquisitionFailure
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Enrolment:
 
     def add(self, sighting: Sighting) -> Progress:
         """Take one sighting if it is good and new. Raises EnrolmentFailed when somebody else came into view."""
-        if sighting.refusal is Refusal.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
+        if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             self._check_same_person((sighting.eye, sighting.track), vector)
             self._vectors.append(vector)
@@ -71,15 +71,15 @@ class Enrolment:
         """Return the template: the mean direction of all that was taken, float32, unit length."""
         if not self.complete:
             raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views were taken")
-        halves = [normalised(np.mean(self._vectors[start::2], axis=0, dtype=np.float32)) for start in (0, 1)]
+        halves = [normalise(np.mean(self._vectors[start::2], axis=0, dtype=np.float32)) for start in (0, 1)]
         if not float(halves[0] @ halves[1]) >= self.alike:
             raise EnrolmentFailed("the views differ too much. Was one person alone in front of the camera?")
-        return normalised(np.mean(self._vectors, axis=0, dtype=np.float32))
+        return normalise(np.mean(self._vectors, axis=0, dtype=np.float32))
 
     def _check_same_person(self, person: tuple[int, int], vector: Vector) -> None:
         """A new track may be the same person after a blink of the tracker; then they must look like the ones before."""
         if self._person is not None and person != self._person:
-            so_far = normalised(np.mean(self._vectors, axis=0, dtype=np.float32))
+            so_far = normalise(np.mean(self._vectors, axis=0, dtype=np.float32))
             if float(so_far @ vector) < self.alike:
                 raise EnrolmentFailed("somebody else came into view. One person alone, please")
         self._person = person

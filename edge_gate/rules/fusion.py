@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge_gate.rules.comparison import Vector, normalised, unit_vector
-from edge_gate.wire.eye import Refusal, Sighting
+from edge_gate.rules.comparison import Vector, normalise, unit_vector
+from edge_gate.wire.eye import AcquisitionFailure, Sighting
 
 # A head that sways or strides moves its eyes by a few inter-ocular distances a second, never by this many (6 cm each).
 FASTEST_INTEROCULAR_PER_S = 25.0
@@ -28,7 +28,7 @@ class Approach:
     last: Sighting
     began_ns: int
     vectors: deque[tuple[float, Vector]] = field(default_factory=lambda: deque(maxlen=MOST_SIGHTINGS))
-    refusals: Counter[Refusal] = field(default_factory=Counter)
+    refusals: Counter[AcquisitionFailure] = field(default_factory=Counter)
     accepted: int = 0
     window_began_ns: int | None = None
     attempt: int = 1
@@ -37,7 +37,7 @@ class Approach:
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
         self.last = sighting
-        if sighting.refusal is not Refusal.NONE:
+        if sighting.refusal is not AcquisitionFailure.NONE:
             self.refusals[sighting.refusal] += 1
             return
         self.accepted += 1
@@ -48,7 +48,7 @@ class Approach:
     def probe(self) -> Vector:
         """Return the quality-weighted mean of the accepted sightings' directions, normalised. Needs at least one."""
         weights = np.array([weight for weight, _ in self.vectors], np.float32)
-        return normalised(weights @ np.stack([vector for _, vector in self.vectors]))
+        return normalise(weights @ np.stack([vector for _, vector in self.vectors]))
 
     def next_attempt(self) -> None:
         """Forget what was fused, so that the next window is judged on its own."""

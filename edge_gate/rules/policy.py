@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge_gate.provenance.cards import OperatingPoint
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.fusion import Approach
-from edge_gate.settings.config import Decision as DecisionSettings
+from edge_gate.settings.config import DecisionSettings
 
 
 class Verdict(enum.Enum):

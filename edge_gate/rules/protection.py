@@ -134,7 +134,7 @@ def _gaussians(stream: bytes, start: int, stop: int) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(-2 * np.log(first)) * np.where(place < half, np.cos(angle), np.sin(angle)))
 
 
-def corrected(points: tuple[OperatingPoint, ...], point: OperatingPoint, bits: int = BITS) -> OperatingPoint:
+def correct_threshold(points: tuple[OperatingPoint, ...], point: OperatingPoint, bits: int = BITS) -> OperatingPoint:
     """Return the operating point at which codes are wrongly matched no more often than embeddings are at ``point``.
 
     A code estimates a cosine with an error of spread sigma, and false matches are a falling tail of scores: where it

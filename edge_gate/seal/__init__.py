@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from edge_gate.seal.apply import enforce, seal
-from edge_gate.seal.walls import Sealed, Wall
+from edge_gate.seal.hardening import Hardening, Sealed
 
-__all__ = ["Sealed", "Wall", "enforce", "seal"]
+__all__ = ["Hardening", "Sealed", "enforce", "seal"]

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_gate.core.errors import NotSealed
-from edge_gate.seal.policy import Denied, Policy
-from edge_gate.seal.walls import Sealed, Wall, titles
+from edge_gate.seal.hardening import Hardening, Sealed, titles
+from edge_gate.seal.policy import Denied, SandboxPolicy
 
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
@@ -29,18 +29,18 @@ _SCOPE_ABI: Final = 6
 _log = logging.getLogger(__name__)
 
 
-def seal(policy: Policy) -> Sealed:
+def seal(policy: SandboxPolicy) -> Sealed:
     """Build every wall that can be built, and return which stand."""
     library = _libseccomp()  # while it can still be looked up
-    standing, failed = Wall(0), dict[Wall, str]()
+    standing, failed = Hardening(0), dict[Hardening, str]()
     lacking = _landlock_lacks() | _locking_lacks()
-    landlock = Wall.FILES | Wall.TCP | Wall.SCOPE
-    steps: tuple[tuple[Wall, Callable[[], None]], ...] = (
-        (Wall.PRIVILEGES, _no_new_privileges),
-        (Wall.DUMP, _no_dump),
-        (Wall.SWAP, _no_swap),
+    landlock = Hardening.FILES | Hardening.TCP | Hardening.SCOPE
+    steps: tuple[tuple[Hardening, Callable[[], None]], ...] = (
+        (Hardening.PRIVILEGES, _no_new_privileges),
+        (Hardening.DUMP, _no_dump),
+        (Hardening.SWAP, _no_swap),
         (landlock, lambda: _landlock(policy)),
-        (Wall.CALLS, lambda: _seccomp(policy, library)),
+        (Hardening.CALLS, lambda: _seccomp(policy, library)),
     )
     for walls, build in steps:
         wanted = [each for each in walls if each not in lacking]
@@ -56,7 +56,7 @@ def seal(policy: Policy) -> Sealed:
     return Sealed(standing, lacking, failed)
 
 
-def enforce(policy: Policy, required: bool) -> Sealed:
+def enforce(policy: SandboxPolicy, required: bool) -> Sealed:
     """Seal, and tell the log how far that went. Raises NotSealed where a wall failed and ``required`` says that none
     may; a wall that is not to be had here is told but is no failure."""
     done = seal(policy)
@@ -96,11 +96,11 @@ def _no_swap() -> None:
     _called("mlockall", _MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
 
 
-def _locking_lacks() -> dict[Wall, str]:
+def _locking_lacks() -> dict[Hardening, str]:
     """Return why memory may not be locked, if so. A limit would be used up one day, and allocations fail at night."""
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY or _may_lock():
         return {}
-    return {Wall.SWAP: "memory may be locked up to a limit only; LimitMEMLOCK=infinity"}
+    return {Hardening.SWAP: "memory may be locked up to a limit only; LimitMEMLOCK=infinity"}
 
 
 def _may_lock() -> bool:
@@ -117,23 +117,25 @@ def _called(name: str, *arguments: int) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def _landlock_lacks() -> dict[Wall, str]:
+def _landlock_lacks() -> dict[Hardening, str]:
     """Return which walls of Landlock this kernel does not have, and why."""
     import py_landlock
 
     try:
         abi = int(py_landlock.get_abi_version())
     except py_landlock.LandlockNotAvailableError:
-        return dict.fromkeys((Wall.FILES, Wall.TCP, Wall.SCOPE), "it was built without Landlock")
+        return dict.fromkeys((Hardening.FILES, Hardening.TCP, Hardening.SCOPE), "it was built without Landlock")
     except py_landlock.LandlockDisabledError:
-        return dict.fromkeys((Wall.FILES, Wall.TCP, Wall.SCOPE), "Landlock is off; boot it with lsm=landlock,...")
+        return dict.fromkeys(
+            (Hardening.FILES, Hardening.TCP, Hardening.SCOPE), "Landlock is off; boot it with lsm=landlock,..."
+        )
     except py_landlock.LandlockError:
         return {}  # the kernel has it, and something around this process refuses it: building it will say so
-    since = {Wall.TCP: _TCP_ABI, Wall.SCOPE: _SCOPE_ABI}
+    since = {Hardening.TCP: _TCP_ABI, Hardening.SCOPE: _SCOPE_ABI}
     return {wall: f"it has Landlock {abi}, this needs {need}" for wall, need in since.items() if abi < need}
 
 
-def _landlock(policy: Policy) -> None:
+def _landlock(policy: SandboxPolicy) -> None:
     import py_landlock
     from py_landlock import AccessFs, Landlock, Scope
 
@@ -166,7 +168,7 @@ def _libseccomp() -> Any:
     return pyseccomp
 
 
-def _seccomp(policy: Policy, library: Any) -> None:
+def _seccomp(policy: SandboxPolicy, library: Any) -> None:
     if library is None:
         raise RuntimeError("the library libseccomp is not there: apt install libseccomp2")
     rules = library.SyscallFilter(library.ALLOW)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the kernel says from outside of the walls around a running process.
 
-What a process says of its own walls is its word (walls.py). What stands here is read from /proc (proc(5)) and the
+What a process says of its own walls is its word (hardening.py). What stands here is read from /proc (proc(5)) and the
 control groups, and a process that was taken over cannot change it. Most of it takes root: the memory of a sealed
 process is closed to everybody else, and with it what /proc says of its open files. The kernel does not tell of
 Landlock, nor of a unit's list of devices.

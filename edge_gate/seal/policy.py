@@ -36,7 +36,7 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class SandboxPolicy:
     """One process. ``readable`` and ``writable`` are files and folders with all that is in them; in ``writable`` plain
     files may be made and removed too. ``devices``: may be read, written and controlled, but not made."""
 
@@ -123,7 +123,7 @@ def programs() -> tuple[Path, ...]:
     return (Path("/usr"), Path("/lib"), Path("/lib64"), *sorted(installed))
 
 
-def eye(settings: Config) -> Policy:
+def eye(settings: Config) -> SandboxPolicy:
     """Return the eye's policy: it reads programs, models and the camera, and writes to nothing but a camera's device.
 
     A camera that is plugged in later is another file, so where there is one all of /dev may be opened; which device is
@@ -133,7 +133,7 @@ def eye(settings: Config) -> Policy:
     source = Path(camera.source.rpartition(":")[2])
     recording = camera.driver in WITHOUT_DEVICE
     models = cards.folder(settings.models.folder)
-    return Policy(
+    return SandboxPolicy(
         name="eye",
         readable=(*programs(), *MACHINE, *LOOKED_UP, models, *((source,) if recording else ())),
         writable=(),
@@ -142,10 +142,10 @@ def eye(settings: Config) -> Policy:
     )
 
 
-def gate(settings: Config) -> Policy:
+def gate(settings: Config) -> SandboxPolicy:
     """Return the gate's policy: it reads programs, /etc (who calls is looked up there), models' cards, its store, and
     writes the store's folder and the relay's port, which may be unplugged and come back as another file of /dev."""
-    return Policy(
+    return SandboxPolicy(
         name="gate",
         readable=(*programs(), Path("/etc"), Path("/proc/self"), cards.folder(settings.models.folder)),
         writable=(settings.store.path.absolute().parent,),

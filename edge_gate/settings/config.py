@@ -36,7 +36,7 @@ def _setting(
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class SiteSettings:
     """Who and where this terminal is."""
 
     name: str = _setting("edge-gate", "shown to residents and written into every event")
@@ -44,7 +44,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class CameraSettings:
     """Where pictures come from; they stay in the eye's memory for one iteration."""
 
     driver: str = _setting("v4l2", "an installed camera driver: v4l2, picamera2, replay")
@@ -59,7 +59,7 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class ModelSettings:
     """Which models the eye loads; each needs a provenance card beside it, and the card a signature."""
 
     folder: Path = _setting(Path(), "where the models are; empty for those installed with edge-gate")
@@ -95,7 +95,7 @@ class QualityLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DecisionSettings:
     """When a person counts as recognised."""
 
     fmr: float = _setting(
@@ -109,7 +109,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class DoorSettings:
     """The relay that opens, and for how long. How the lock behaves without power is a matter of its wiring."""
 
     relay: str = _setting("lcus1", "an installed relay protocol: lcus1, modbus-waveshare")
@@ -130,7 +130,7 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Sockets:
+class SocketSettings:
     """Where the two processes and the CLI meet."""
 
     eye: Path = _setting(Path("/run/edge-gate/eye/eye.sock"), "the eye tells the gate what it sees")
@@ -142,7 +142,7 @@ class Sockets:
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
+class RoleSettings:
     """Who may do what at the control socket, and what takes two of them. A group that does not exist has no members."""
 
     installer: str = _setting("edge-gate-installer", "the Unix group that may try the relay and see the status")
@@ -160,7 +160,7 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class SealSettings:
     """The wall from inside: what each process gives up for good at its start (see docs/maintainer.md, "Sealed")."""
 
     required: bool = _setting(
@@ -172,16 +172,16 @@ class Seal:
 class Config:
     """The whole file."""
 
-    site: Site = field(default_factory=Site)
-    camera: Camera = field(default_factory=Camera)
-    models: Models = field(default_factory=Models)
+    site: SiteSettings = field(default_factory=SiteSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
     quality: QualityLimits = field(default_factory=QualityLimits)
-    decision: Decision = field(default_factory=Decision)
-    door: Door = field(default_factory=Door)
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+    door: DoorSettings = field(default_factory=DoorSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
-    sockets: Sockets = field(default_factory=Sockets)
-    roles: Roles = field(default_factory=Roles)
-    seal: Seal = field(default_factory=Seal)
+    sockets: SocketSettings = field(default_factory=SocketSettings)
+    roles: RoleSettings = field(default_factory=RoleSettings)
+    seal: SealSettings = field(default_factory=SealSettings)
 
 
 def load(path: Path) -> Config:

@@ -23,7 +23,7 @@ from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, 
 from edge_gate.store import connection as connections
 from edge_gate.store import schema
 from edge_gate.store.audit.log_end import sign_end
-from edge_gate.store.faults import faults, understood
+from edge_gate.store.faults import faults, reading
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
@@ -84,7 +84,7 @@ class Store:
         before anything was changed.
         """
         key, ring_key = keys_in_use(path, key)
-        with closing(connections.look(path, key)) as seen, understood(path):
+        with closing(connections.look(path, key)) as seen, reading(path):
             applied = schema.applied_steps(_database(seen))
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
             strange = schema.strange_tables(_database(seen), applied)
@@ -108,7 +108,7 @@ class Store:
 
     def _prepare(self, *, migrating: bool) -> None:
         if migrating:
-            with understood(self.path):
+            with reading(self.path):
                 self._migrate()
         # A power cut may have come between forgetting someone and emptying the log of their old pages.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then

@@ -18,7 +18,7 @@ from typing import Any, Final
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
 from edge_gate.store.database import Store
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 
 LONGEST_DETAIL_BYTES: Final = 1024
 
@@ -112,7 +112,7 @@ def unfinished(store: Store) -> list[Event]:
 
 
 def _select(store: Store, where: str, values: Sequence[Any] = ()) -> list[Event]:
-    with understood(store.path):
+    with reading(store.path):
         return [_event(row) for row in store.rows(_EVENTS + where, values)]
 
 

@@ -34,7 +34,7 @@ def faults(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def understood(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while the rows of a store are made into values into StoreCorrupt.
 
     A row that this program wrote can be read. One that cannot is somebody else's, who has the key: in a backup that was

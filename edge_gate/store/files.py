@@ -44,7 +44,7 @@ def appearing(path: Path) -> Iterator[Path]:
     except FileExistsError as error:
         raise AlreadyInitialised(path) from error
     except OSError as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def replacing(path: Path) -> Iterator[Path]:
             with suppress(OSError):  # what had to happen has happened
                 _overwrite(old.fileno())
     except OSError as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     finally:
         with suppress(OSError):
             clear_drafts(path)
@@ -88,7 +88,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         sync(path.parent)
     except OSError as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
 
 
 def _overwrite(descriptor: int) -> None:
@@ -123,7 +123,7 @@ def trouble_beside(path: Path) -> StoreError | None:
         draft.write_bytes(bytes(_TRIAL_BYTES))
         sync(draft)
     except OSError as error:
-        return explained(path, error)
+        return explain(path, error)
     finally:
         with suppress(OSError):
             draft.unlink()
@@ -150,7 +150,7 @@ def _create(path: Path) -> None:
         os.close(descriptor)
 
 
-def explained(path: Path, error: OSError) -> StoreError:
+def explain(path: Path, error: OSError) -> StoreError:
     """Return what a fault of the disk means for the store."""
     if isinstance(error, StoreError):
         return error

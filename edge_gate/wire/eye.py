@@ -44,7 +44,7 @@ class Kind(enum.IntEnum):
     COMMAND = 3
 
 
-class Refusal(enum.IntEnum):
+class AcquisitionFailure(enum.IntEnum):
     """Why a sighting carries no embedding; each is something the resident can act on (edge_gate.documents.guidance)."""
 
     NONE = 0
@@ -69,7 +69,7 @@ class CameraState(enum.IntEnum):
     GARBAGE = 5
 
 
-class Verb(enum.IntEnum):
+class EyeMode(enum.IntEnum):
     """What the gate may ask of the eye."""
 
     WATCH = 1
@@ -102,8 +102,8 @@ class Sighting:
     ``eye`` is drawn at random at each start of the eye; ``sequence`` grows by one with each sighting of it;
     ``captured_ns`` is CLOCK_MONOTONIC at capture, the same clock in both processes; ``track`` counts the people
     followed since the eye's start; ``x, y`` the middle of the eyes in a frame of ``width x height`` pixels;
-    ``liveness`` 0..1, NaN where it was not measured; ``embedding`` int8 components whose direction alone carries
-    meaning, empty exactly when ``refusal`` is not NONE.
+    ``pad_score`` 0..1 (ISO/IEC 30107-3), 1 for a bona fide presentation, NaN where it was not measured; ``embedding``
+    int8 components whose direction alone carries meaning, empty exactly when ``refusal`` is not NONE.
     """
 
     eye: int
@@ -115,8 +115,8 @@ class Sighting:
     width: int
     height: int
     quality: Quality
-    liveness: float
-    refusal: Refusal
+    pad_score: float
+    refusal: AcquisitionFailure
     model_id: bytes
     embedding: bytes
 
@@ -127,7 +127,7 @@ class Sighting:
         try:
             return _SIGHTING.pack(
                 MAGIC, VERSION, Kind.SIGHTING, self.eye, self.sequence, self.captured_ns, self.track,
-                self.x, self.y, self.width, self.height, *astuple(self.quality), self.liveness, self.refusal,
+                self.x, self.y, self.width, self.height, *astuple(self.quality), self.pad_score, self.refusal,
                 self.model_id, len(self.embedding), self.embedding,
             )  # fmt: skip
         except struct.error as error:
@@ -162,7 +162,7 @@ class Health:
 class Command:
     """What the gate asks: ``argument`` is a number whose meaning the verb gives (0 for all today)."""
 
-    verb: Verb
+    verb: EyeMode
     sequence: int
     argument: int = 0
 
@@ -205,17 +205,17 @@ def unpack(message: bytes) -> Sighting | Health | Command:
 
 def _sighting(fields: tuple[Any, ...]) -> Sighting:
     eye, sequence, captured_ns, track, x, y, width, height = fields[:8]
-    figures, liveness, refusal, model_id, dimensions, padded = fields[8:15], *fields[15:]
+    figures, pad_score, refusal, model_id, dimensions, padded = fields[8:15], *fields[15:]
     if not all(abs(figure) <= LARGEST_FIGURE for figure in figures):  # nor NaN
         raise ValueError("a quality figure is beyond all measure")
     if not 0 <= figures[-1] <= 1:
         raise ValueError(f"weight {figures[-1]}")
-    if not (math.isnan(liveness) or 0 <= liveness <= 1):
-        raise ValueError(f"liveness {liveness}")
+    if not (math.isnan(pad_score) or 0 <= pad_score <= 1):
+        raise ValueError(f"pad_score {pad_score}")
     if dimensions > MAX_DIMENSIONS or any(padded[dimensions:]):
         raise ValueError("bytes behind the embedding")
     embedding = padded[:dimensions]
-    if (refusal == Refusal.NONE) != any(embedding):
+    if (refusal == AcquisitionFailure.NONE) != any(embedding):
         raise ValueError("an embedding goes with an accepted strip, and only with one")
     return Sighting(
         eye,
@@ -227,8 +227,8 @@ def _sighting(fields: tuple[Any, ...]) -> Sighting:
         width,
         height,
         Quality(*figures),
-        liveness,
-        Refusal(refusal),
+        pad_score,
+        AcquisitionFailure(refusal),
         model_id,
         embedding,
     )
@@ -243,4 +243,4 @@ def _health(fields: tuple[Any, ...]) -> Health:
 
 def _command(fields: tuple[Any, ...]) -> Command:
     sequence, argument, verb = fields
-    return Command(Verb(verb), sequence, argument)
+    return Command(EyeMode(verb), sequence, argument)

@@ -18,7 +18,7 @@ import cv2
 from edge_gate.eye import service
 from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.pipeline import Observation, Perception
-from edge_gate.seal import Sealed, Wall
+from edge_gate.seal import Hardening, Sealed
 
 LEAKS = ("frame", "small", "jpeg", "zlib", "float", "file", "stderr", "sightings")
 
@@ -69,7 +69,7 @@ def main() -> None:
     LeakyPerception.leaks = tuple(leaks.split(","))
     LeakyPerception.folder = Path(arguments[-1]).parent
     service.__dict__["Perception"] = LeakyPerception
-    service.__dict__["enforce"] = lambda *_: Sealed(Wall(0))
+    service.__dict__["enforce"] = lambda *_: Sealed(Hardening(0))
     sys.exit(service.main(arguments))
 
 

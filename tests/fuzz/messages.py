@@ -7,8 +7,8 @@ from pathlib import Path
 
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.settings.config import Door
-from edge_gate.wire.eye import CameraState, Command, Health, Verb, unpack
+from edge_gate.settings.config import DoorSettings
+from edge_gate.wire.eye import CameraState, Command, EyeMode, Health, unpack
 from tests.fuzz.target import Target
 from tests.support.peers import embedding, sighting
 
@@ -23,7 +23,7 @@ def make_wire(_: Path) -> Target:
         assert unpack(packed).pack() == packed and len(packed) == len(data)
 
     health = Health(7, 1, 10**12, 99, 15.0, 8.0, 12.0, 0.4, CameraState.WORKING, 3)
-    said = (sighting(embedding(1)), sighting(), health, Command(Verb.ENROL, 1))
+    said = (sighting(embedding(1)), sighting(), health, Command(EyeMode.ENROL, 1))
     return Target(one, tuple(each.pack() for each in said), longest=400)
 
 
@@ -32,12 +32,12 @@ def make_relay(_: Path) -> Target:
 
     def one(data: bytes) -> None:
         channels = data[0] % 32 + 1 if data else 1
-        settings = Door(channels=channels)
+        settings = DoorSettings(channels=channels)
         for board in (Lcus1(settings), WaveshareModbus(settings)):
             states = board.decode(data[1:])
             assert states is None or len(states) == channels
 
-    boards = [WaveshareModbus(Door(channels=number)) for number in (1, 8, 32)]
+    boards = [WaveshareModbus(DoorSettings(channels=number)) for number in (1, 8, 32)]
     answers = [each.request for board in boards for each in board.all_off()]
     answers += [each.reply or b"" for board in boards for each in board.all_off()]
     return Target(one, tuple(bytes((number - 1,)) + each for number in (1, 8, 32) for each in answers), longest=64)

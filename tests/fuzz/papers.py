@@ -27,7 +27,7 @@ def make_receipt(folder: Path) -> Target:
         assert found.when.isprintable(), "it is shown in a terminal"
 
     forgotten = receipt.Receipt("Gate 1", str(uuid.UUID(int=7)), datetime(2026, 3, 1, tzinfo=UTC), 1, 1, 2, False)
-    return Target(one, tuple(receipt.written(forgotten, _KEY, each).encode() for each in ("en", "zh")), longest=2048)
+    return Target(one, tuple(receipt.write(forgotten, _KEY, each).encode() for each in ("en", "zh")), longest=2048)
 
 
 def make_checkpoint(_: Path) -> Target:

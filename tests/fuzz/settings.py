@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_gate.provenance import cards, minisign
 from edge_gate.settings import config
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from tests.fuzz.target import Target
 from tests.support.peers import write_model
 from tests.support.signing import own_key
@@ -55,7 +55,7 @@ def make_card(folder: Path) -> Target:
     path = folder / "test-eyes.toml"
     path.with_name("test-eyes.toml.minisig").unlink()
     whole = path.read_bytes()
-    settings = Models(folder=folder, trusted_keys=(own_key(),), allow_unsigned=("test-eyes",))
+    settings = ModelSettings(folder=folder, trusted_keys=(own_key(),), allow_unsigned=("test-eyes",))
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
@@ -79,7 +79,7 @@ def make_signature(folder: Path) -> Target:
     write_model(folder)
     beside = folder / "test-eyes.toml.minisig"
     seed = beside.read_bytes()
-    settings = Models(folder=folder, trusted_keys=(own_key(),))
+    settings = ModelSettings(folder=folder, trusted_keys=(own_key(),))
 
     def one(data: bytes) -> None:
         first, _, second = data.partition(b"\0")

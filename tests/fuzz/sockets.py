@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_gate.core.errors import ResidentUnknown
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import Lockouts
 from edge_gate.gate.authorisation.roles import VERBS
 from edge_gate.gate.loop import Gate
-from edge_gate.gate.main import opened
+from edge_gate.gate.main import open_gate
 from edge_gate.gate.peers.eye import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules import enrolment
@@ -51,7 +51,7 @@ class Turned:
         )
         self.config = config.load(settings)
         self.held = contextlib.ExitStack()  # until the process ends
-        self.gate: Gate = self.held.enter_context(opened(self.config))
+        self.gate: Gate = self.held.enter_context(open_gate(self.config))
         self.runs = 0
         self.enrol()
 
@@ -86,8 +86,8 @@ class Turned:
         """Forget what was counted against anybody."""
         now = self.gate.clock.monotonic_ns()
         self.gate.oversight._lockouts = Lockouts()
-        self.gate.link._joins = Allowance(MOST_JOINS, 1, now)
-        self.gate.link._allowance = Allowance(1000, 1000, now)
+        self.gate.link._joins = TokenBucket(MOST_JOINS, 1, now)
+        self.gate.link._allowance = TokenBucket(1000, 1000, now)
         self.runs += 1
         if self.runs % _RESTORED_EACH == 0:
             self.enrol()

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from edge_gate.eye.pipeline import Models, acquire, open_models
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Models as ModelSettings
-from edge_gate.settings.config import QualityLimits
+from edge_gate.settings.config import ModelSettings, QualityLimits
 
 Picture = NDArray[np.uint8]
 Points = NDArray[np.float32]

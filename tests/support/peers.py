@@ -24,7 +24,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
-from edge_gate.wire.eye import Quality, Refusal, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
 from tests.support.signing import own_key, sign
 
 DIMENSIONS = 128
@@ -160,7 +160,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
     def body() -> None:
         try:
-            with gate_main.opened(loaded) as gate:
+            with gate_main.open_gate(loaded) as gate:
                 box.append(gate)
                 started.set()
                 gate.run(run_errands)
@@ -183,7 +183,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
 def sighting(view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9) -> Sighting:
     """Return one sighting without a socket; without a view it is one refused for blur."""
-    refusal = Refusal.NONE if view else Refusal.BLURRED
+    refusal = AcquisitionFailure.NONE if view else AcquisitionFailure.BLURRED
     quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
     at_ns = 10**12 + round(at_s * 1e9)
     return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, float("nan"), refusal, b"12345678", view)

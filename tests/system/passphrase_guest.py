@@ -33,7 +33,7 @@ from systemd_guest import (  # type: ignore[import-not-found]
 )
 from terminal import at_a_terminal  # type: ignore[import-not-found]
 
-from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, opened_credential
+from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, open_credential
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import Config
 from edge_gate.store.keys.locked import unlock
@@ -108,7 +108,7 @@ def searched(key: bytes) -> dict[str, Any]:
 
 def robbed() -> dict[str, Any]:
     """Open the credential by the host's key, which is on the card too, and try on the store all that it could mean."""
-    content = opened_credential(SEALED_CREDENTIAL.read_bytes())
+    content = open_credential(SEALED_CREDENTIAL.read_bytes())
     tries = [bytes.fromhex(each.decode()) for each in re.findall(rb"[0-9a-fA-F]{64}", content)]
     tries += [content[at : at + 32] for at in range(len(content) - 31)]
     return {"length": len(content), "tries": len(tries), "keys": sum(opens_database(STORE, each) for each in tries)}
@@ -183,12 +183,12 @@ def use() -> dict[str, Any]:
 
 def change() -> dict[str, Any]:
     acts: dict[str, Any] = {}
-    old = unlock(opened_credential(SEALED_CREDENTIAL.read_bytes()), PASSPHRASE, STORE)
+    old = unlock(open_credential(SEALED_CREDENTIAL.read_bytes()), PASSPHRASE, STORE)
     sh("systemctl", "stop", "edge-gate")
     acts["rotate"] = keys("rotate", answers=((PRESENT, PASSPHRASE),))
     acts["start"] = tried("systemctl", "start", "edge-gate")
     acts["new key"] = now()
-    new = unlock(opened_credential(SEALED_CREDENTIAL.read_bytes()), PASSPHRASE, STORE)
+    new = unlock(open_credential(SEALED_CREDENTIAL.read_bytes()), PASSPHRASE, STORE)
     acts["another key"] = old != new
     acts["passphrase"] = keys("passphrase", answers=((PRESENT, PASSPHRASE), (CHOSEN, ANOTHER), (AGAIN, ANOTHER)))
     sh("systemctl", "stop", "edge-gate-unlock")

@@ -10,7 +10,7 @@ its last fsync, a folder's names since the folder's last fsync. Before each chan
 - of each file any mixture of old and new 512-byte sectors and of old and new length, and any first part of the
   changes of names: a disk that reorders and tears writes.
 
-A file named ``acknowledged`` stands for the world outside, which no power cut undoes: each cut holds it as it was.
+A file named ``acknowledged`` stands for the world outside, which no power cut undoes: each cut holds it was.
 One folder, no subfolders; needs fuse3 and mfusepy.
 """
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge_gate.eye.pipeline import open_models
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from edge_gate.wire.eye import Sighting, unpack
 from tests.canary import marked
 from tests.canary.leaky import LEAKS
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
 @pytest.fixture(scope="module")
 def search() -> Search:
-    return Search(open_models(Models()), [marked.frame(seed) for seed in range(DIFFERENT)])
+    return Search(open_models(ModelSettings()), [marked.frame(seed) for seed in range(DIFFERENT)])
 
 
 @pytest.fixture

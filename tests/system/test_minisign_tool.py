@@ -12,7 +12,7 @@ from minisign import KeyPair
 from edge_gate.core.errors import SignatureMismatch
 from edge_gate.provenance import cards
 from edge_gate.provenance.minisign import PublicKey
-from edge_gate.settings.config import RELEASE_KEY, Models
+from edge_gate.settings.config import RELEASE_KEY, ModelSettings
 from tests.support.peers import write_model
 from tests.support.signing import own_key, sign
 
@@ -50,7 +50,7 @@ def test_what_the_tool_signed_loads(tmp_path: Path, key: str, way: tuple[str, ..
     card = tmp_path / f"{NAME}.toml"
     made = minisign("-S", *way, "-s", tmp_path / "site.key", "-m", card, "-t", "second card, 眼")
     assert made.returncode == 0, made.stderr
-    site = Models(folder=tmp_path, trusted_keys=(key,))
+    site = ModelSettings(folder=tmp_path, trusted_keys=(key,))
     read = cards.read(site, NAME)
     assert read.signature is not None and read.signature.trusted_comment == "second card, 眼"
     assert read.signature.algorithm == (b"Ed" if way else b"ED")
@@ -67,7 +67,7 @@ def test_tool_and_module_agree_on_what_a_third_program_signed(tmp_path: Path, pr
     write_model(tmp_path)
     card = tmp_path / f"{NAME}.toml"
     beside = sign(card, prehash=prehash)
-    site = Models(folder=tmp_path, trusted_keys=(own_key(),))
+    site = ModelSettings(folder=tmp_path, trusted_keys=(own_key(),))
     assert good(card, own_key()) and cards.read(site, NAME).signature
     beside.write_bytes(beside.read_bytes().replace(b"for a test", b"for a door"))
     assert not good(card, own_key())

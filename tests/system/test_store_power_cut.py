@@ -236,7 +236,7 @@ def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_ea
             continue
         with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
             assert examine(audit_log.rows(store), audit_log.checkpoints(store), log_end.end(store)).findings == [], cut
-            known = generation.seen(store)
+            known = generation.last_recorded(store)
             if known is not None and known.generation is not None:
                 store.keyring.expect(known.generation)
                 assert not store.keyring.suspect, cut

@@ -21,7 +21,7 @@ from typing import Any
 from systemd_guest import BIN, SETTINGS, UNITS, in_sandbox, install, sh, show, status, tried  # type: ignore[import-not-found]
 
 from edge_gate.cli.keys import place as keyplace
-from edge_gate.cli.keys.unlock import SEALED_CREDENTIAL, opened_credential
+from edge_gate.cli.keys.unlock import SEALED_CREDENTIAL, open_credential
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import lock, unlock
@@ -39,7 +39,7 @@ PATIENT = "[Service]\nTimeoutStartSec=120\nWatchdogSec=60\nRestart=no\n"
 def set_up(shared: Path, board: BoardSimulator) -> None:
     """A site, and its key sealed to the host's key, to the TPM, to both, and, locked with a passphrase, to the TPM."""
     install(shared, board)
-    digits = opened_credential(SEALED_CREDENTIAL.read_bytes())
+    digits = open_credential(SEALED_CREDENTIAL.read_bytes())
     shutil.move(SEALED_CREDENTIAL, BY_HOST)
     locked = lock(plain_key(digits, BY_HOST), PASSPHRASE)
     in_memory = Path("/run/store.key")
@@ -107,7 +107,7 @@ def own_tpm() -> str:
 def opened_with_passphrase() -> dict[str, Any]:
     """Open the key that is locked and sealed to the TPM, by TPM and passphrase, and try it on the store."""
     try:
-        content = opened_credential(BY_TPM_LOCKED.read_bytes())
+        content = open_credential(BY_TPM_LOCKED.read_bytes())
     except subprocess.CalledProcessError:
         return {"sealed": "stays shut"}
     place = keyplace.find(StoreSettings(), BY_TPM_LOCKED)

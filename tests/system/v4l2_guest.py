@@ -75,7 +75,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = SystemClock()
-        settings = config.Camera(source=str(NAME), width=640, height=480, fps=15, stall_s=STALL_S)
+        settings = config.CameraSettings(source=str(NAME), width=640, height=480, fps=15, stall_s=STALL_S)
         self.camera = V4L2Camera(settings, self.clock)
         self.watch = CameraWatch(STALL_S, self.clock)
         self.acts: dict[str, Any] = {}
@@ -153,7 +153,7 @@ def main() -> None:
 
 def opened_by_another() -> bool:
     """Say whether the closed device can be streamed by a second camera."""
-    camera = V4L2Camera(config.Camera(source="0", stall_s=STALL_S), SystemClock())
+    camera = V4L2Camera(config.CameraSettings(source="0", stall_s=STALL_S), SystemClock())
     try:
         return camera.read(PATIENCE_S) is not None
     finally:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadCheckpoint, StoreError
 from edge_gate.documents import receipt as receipts
-from edge_gate.documents.receipt import checked
+from edge_gate.documents.receipt import check
 from edge_gate.gate.authorisation.oversight import Oversight
 from edge_gate.settings.config import Config
 from edge_gate.store.audit import log as audit_log
@@ -376,7 +376,7 @@ def test_receipts_and_checkpoints_are_signed_by_one_key_that_outlives_the_stores
         log.append("pause", actor="uid 1000", role="maintainer")
         log.checkpoint()
         assert found(store) == []
-        receipt = checked(receipts.written(RECEIPT, store.keyring.signer(), "en"))
+        receipt = check(receipts.write(RECEIPT, store.keyring.signer(), "en"))
         assert base64.b64decode(receipt.public_key) == log.public_key
 
 

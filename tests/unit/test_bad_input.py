@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.documents import receipt
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from edge_gate.store.audit.chain import Checkpoint
 from tests.support.peers import CARD, write_model
 from tests.support.signing import own_key, sign
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path) -> None:
     """Read the card as the eye and the gate do, all that they take from it."""
-    card = cards.read(Models(folder=folder, trusted_keys=(own_key(),)), "test-eyes")
+    card = cards.read(ModelSettings(folder=folder, trusted_keys=(own_key(),)), "test-eyes")
     assert len(card.model_id) == 8
     assert all(isinstance(point, cards.OperatingPoint) for point in card.operating_points)
     card.threshold("fused", 1e-4)
@@ -90,4 +90,4 @@ def test_a_line_that_is_no_checkpoint_is_refused_with_a_message(line: str) -> No
 @given(st.one_of(st.text(), st.lists(st.text(), max_size=12).map("\n".join)))
 def test_a_text_that_is_no_receipt_is_refused_with_a_message(text: str) -> None:
     with pytest.raises(EdgeGateError):
-        receipt.checked(text)
+        receipt.check(text)

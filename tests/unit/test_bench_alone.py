@@ -34,7 +34,7 @@ def film() -> list[Picture]:
 @pytest.fixture(scope="module")
 def field(film: list[Picture]) -> dict[str, Contender]:
     with one_thread():
-        return contenders(config.Models(), film, peer=True)
+        return contenders(config.ModelSettings(), film, peer=True)
 
 
 def test_the_float_form_says_of_real_strips_what_the_int8_model_says(field: dict[str, Contender]) -> None:
@@ -82,7 +82,7 @@ def test_opencv_gets_its_threads_back() -> None:
 
 
 def test_each_is_run_equally_often_and_the_ratios_are_of_the_medians(film: list[Picture]) -> None:
-    times = measure_alone(config.Models(), film, rounds=4)
+    times = measure_alone(config.ModelSettings(), film, rounds=4)
     assert times.sface is not None
     assert times.form == "int8"
     assert times.model.calls == times.float_form.calls == times.sface.calls == 4
@@ -101,6 +101,6 @@ def test_without_the_extra_sface_is_left_out_and_named(
         monkeypatch.setattr(sface, "find_spec", lambda _: None)
     with pytest.raises(ExtraMissing, match=r"edge-gate\[bench\]"):
         sface.SFace()
-    times = measure_alone(config.Models(), film, rounds=1)
+    times = measure_alone(config.ModelSettings(), film, rounds=1)
     assert times.sface is None
     assert "sface" not in times.as_dict()["ratio"]

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_gate.core.errors import ModelError
-from edge_gate.eye.runtime import TfliteModel, verified
+from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.settings import config
 from edge_gate.tools.bench.float_form import dequantized, float_form, is_quantized
 
@@ -103,8 +103,8 @@ def test_only_what_changed_the_scale_is_left_out() -> None:
 
 
 def test_the_shipped_model_keeps_its_operators_and_loses_every_scale() -> None:
-    name = config.Models().eyes
-    content = verified(config.Models(), name)[1]
+    name = config.ModelSettings().eyes
+    content = verify_model(config.ModelSettings(), name)[1]
     before, after = (
         schema.ModelT.InitFromObj(schema.Model.GetRootAs(each, 0)) for each in (content, float_form(content))
     )

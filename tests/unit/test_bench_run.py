@@ -39,7 +39,7 @@ def status(site: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def measured() -> Bench:
-    return bench(config.Models(), make_site, status, TINY)
+    return bench(config.ModelSettings(), make_site, status, TINY)
 
 
 def leaves(value: Any) -> list[Any]:

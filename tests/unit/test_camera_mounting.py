@@ -66,7 +66,7 @@ def test_a_driver_that_says_nothing_of_itself_counts_as_a_live_sensor_without_en
 
 def test_the_configured_driver_is_found_by_its_entry_point_and_mounted(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), scene())
-    camera = open_camera(config.Camera(driver="replay", source=f"fast:{tmp_path}", rotate_deg=90))
+    camera = open_camera(config.CameraSettings(driver="replay", source=f"fast:{tmp_path}", rotate_deg=90))
     frame = camera.read(1.0)
     assert frame is not None
     assert np.array_equal(frame.bgr, np.rot90(scene(), -1))
@@ -77,11 +77,11 @@ def test_the_configured_driver_is_found_by_its_entry_point_and_mounted(tmp_path:
 
 def test_an_unknown_driver_is_named_with_those_there_are() -> None:
     with pytest.raises(UnknownDriver, match=r"camera driver named 'webcam'.*replay.*v4l2"):
-        open_camera(config.Camera(driver="webcam"))
+        open_camera(config.CameraSettings(driver="webcam"))
 
 
 def test_an_absent_device_is_no_obstacle_to_the_start_and_is_reported_by_the_first_read(tmp_path: Path) -> None:
-    camera = open_camera(config.Camera(driver="v4l2", source=str(tmp_path / "video0")))
+    camera = open_camera(config.CameraSettings(driver="v4l2", source=str(tmp_path / "video0")))
     with pytest.raises(CameraMissing):
         camera.read(5.0)
     camera.close()

@@ -130,7 +130,7 @@ def no_camera_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pi_camera(**settings: Any) -> PiCamera:
-    chosen = config.Camera(driver="picamera2", **{"source": "0"} | settings)
+    chosen = config.CameraSettings(driver="picamera2", **{"source": "0"} | settings)
     return PiCamera(chosen, HeldClock(), lambda: SimpleNamespace(Picamera2=Picamera2))
 
 
@@ -211,7 +211,7 @@ def test_a_device_path_is_no_name_for_a_camera_on_the_ribbon_cable() -> None:
 def test_without_picamera2_the_reader_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(ExtraMissing, match=r"edge-gate\[pi\]"):
-        PiCamera(config.Camera(source="0"), HeldClock())
+        PiCamera(config.CameraSettings(source="0"), HeldClock())
 
 
 def test_without_the_systems_libcamera_the_reader_learns_where_it_comes_from(
@@ -221,4 +221,4 @@ def test_without_the_systems_libcamera_the_reader_learns_where_it_comes_from(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with pytest.raises(CameraError, match=r"libcamera_is_not_here.*apt install python3-picamera2"):
-        PiCamera(config.Camera(source="0"), HeldClock())
+        PiCamera(config.CameraSettings(source="0"), HeldClock())

@@ -76,7 +76,7 @@ def recording(request: pytest.FixtureRequest) -> Path:
 
 def replay(source: str, clock: HeldClock | None = None) -> ReplayCamera:
     held = clock or HeldClock()
-    return ReplayCamera(config.Camera(driver="replay", source=source, fps=FPS), held, held.sleep)
+    return ReplayCamera(config.CameraSettings(driver="replay", source=source, fps=FPS), held, held.sleep)
 
 
 def test_as_fast_as_possible_every_picture_comes_exactly_once_in_order(recording: Path) -> None:

@@ -94,10 +94,10 @@ class Bench:
         self.openings = 0
         self.sensor = Sensor()
         self.plug_in()
-        settings = config.Camera(source=str(self.node), stall_s=2.0)
+        settings = config.CameraSettings(source=str(self.node), stall_s=2.0)
         self.camera = V4L2Camera(settings, self.clock, self._open)
 
-    def _open(self, node: Path, settings: config.Camera) -> Sensor:
+    def _open(self, node: Path, settings: config.CameraSettings) -> Sensor:
         assert node == self.node
         self.openings += 1
         return self.sensor
@@ -246,10 +246,10 @@ def test_a_camera_that_sends_only_garbage_is_reported(bench: Bench) -> None:
 
 
 def test_a_driver_that_raises_something_odd_is_reported_as_a_camera_error(tmp_path: Path) -> None:
-    def explode(node: Path, settings: config.Camera) -> Sensor:
+    def explode(node: Path, settings: config.CameraSettings) -> Sensor:
         raise OSError(5, "Input/output error")
 
-    camera = V4L2Camera(config.Camera(source=str(tmp_path)), HeldClock(), explode)
+    camera = V4L2Camera(config.CameraSettings(source=str(tmp_path)), HeldClock(), explode)
     with pytest.raises(CameraError, match="Input/output error"):
         camera.read(PATIENCE_S)
     camera.close()
@@ -275,7 +275,7 @@ def test_a_closed_camera_says_so(bench: Bench) -> None:
 def test_a_file_that_is_no_camera_is_refused_by_opencv_itself(tmp_path: Path) -> None:
     node = tmp_path / "video0"
     node.write_bytes(b"not a device")
-    camera = V4L2Camera(config.Camera(source=str(node)), HeldClock())
+    camera = V4L2Camera(config.CameraSettings(source=str(node)), HeldClock())
     with pytest.raises(CameraError, match="not a camera"):
         camera.read(PATIENCE_S)
     camera.close()

@@ -10,7 +10,7 @@ import pytest
 
 from edge_gate.core.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from tests.support.peers import write_model
 from tests.support.signing import own_key, sign
 
@@ -32,7 +32,7 @@ def edit(folder: Path, pattern: str, replacement: str) -> None:
 
 
 def read(folder: Path, name: str) -> cards.Card:
-    return cards.read(Models(folder=folder, trusted_keys=(own_key(),)), name)
+    return cards.read(ModelSettings(folder=folder, trusted_keys=(own_key(),)), name)
 
 
 def test_a_complete_card_gives_its_model_and_thresholds(folder: Path) -> None:
@@ -128,17 +128,17 @@ def test_a_card_that_is_no_toml_is_refused(folder: Path, content: bytes) -> None
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_model_answers_for_itself(name: str) -> None:
-    card = cards.read(Models(), name)
+    card = cards.read(ModelSettings(), name)
     assert card.name == name and card.signature is not None and not card.waived
 
 
 def test_a_model_that_the_defaults_name_is_shipped_and_every_shipped_model_has_a_card() -> None:
-    names = {Models().eyes, Models().detector, Models().mesh, Models().lids}
+    names = {ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids}
     models = {each.stem for each in cards.folder(Path()).iterdir() if each.suffix in (".tflite", ".onnx")}
     assert names <= set(SHIPPED) == models
 
 
 def test_the_shipped_eye_model_states_the_threshold_the_default_policy_asks_for() -> None:
-    point = cards.read(Models(), Models().eyes).threshold("fused", 1e-4)
+    point = cards.read(ModelSettings(), ModelSettings().eyes).threshold("fused", 1e-4)
     assert 0 < point.threshold < 1
     assert point.n_impostor * point.fmr >= 3 or point.fmr_upper95 > point.fmr

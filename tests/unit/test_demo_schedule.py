@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 
-from edge_gate.settings.config import Decision
+from edge_gate.settings.config import DecisionSettings
 from edge_gate.tools.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, RESIDENTS, STRANGERS, Kind
 from edge_gate.tools.demo.light import DAY, DUSK
 from edge_gate.tools.demo.scene import Scene, SceneKind
@@ -36,14 +36,14 @@ def test_each_stranger_comes_once_and_once_nobody() -> None:
 
 def test_the_gate_has_time_to_tell_one_approach_from_the_next() -> None:
     slots = standard_schedule().slots
-    assert all(later.start_s - earlier.end_s > Decision().gap_s for earlier, later in itertools.pairwise(slots))
+    assert all(later.start_s - earlier.end_s > DecisionSettings().gap_s for earlier, later in itertools.pairwise(slots))
 
 
 def test_nobody_comes_again_while_the_door_would_not_open_for_them() -> None:
     slots = [slot for slot in standard_schedule().slots if slot.scene.kind is SceneKind.APPROACH]
     for who in RESIDENTS:
         first, second = (slot for slot in slots if slot.scene.who == who)
-        assert second.start_s - first.end_s > Decision().hold_off_s
+        assert second.start_s - first.end_s > DecisionSettings().hold_off_s
 
 
 def test_of_the_lookalikes_one_is_enrolled_and_the_other_comes() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from edge_gate.core.errors import CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame, open_camera
-from edge_gate.settings.config import Camera
+from edge_gate.settings.config import CameraSettings
 from edge_gate.tools.demo.light import BACKLIT, DAY, DUSK
 from edge_gate.tools.demo.scene import Scene, SceneKind, Stage
 from edge_gate.tools.demo.schedule import GAP_S, Schedule
@@ -57,7 +57,7 @@ def stage() -> Stage:
 
 
 def camera_on(path: Path, clock: HeldClock) -> StreetCamera:
-    return StreetCamera(Camera(driver="demo-street", source=str(path)), clock)
+    return StreetCamera(CameraSettings(driver="demo-street", source=str(path)), clock)
 
 
 def see(camera: StreetCamera, wanted: Callable[[Frame], bool] = lambda frame: True) -> Frame:
@@ -180,7 +180,7 @@ def test_a_frame_that_breaks_off_is_never_shown(tmp_path: Path, clock: HeldClock
 
 def test_a_site_can_be_configured_to_look_at_the_street(tmp_path: Path, stage: Stage) -> None:
     with Street(tmp_path / "street", stage):
-        camera = open_camera(Camera(driver="demo-street", source=str(tmp_path / "street")))
+        camera = open_camera(CameraSettings(driver="demo-street", source=str(tmp_path / "street")))
         assert camera.live
         frames = [frame for _ in range(20) if (frame := camera.read(0.5)) is not None]
         assert len(frames) > 1

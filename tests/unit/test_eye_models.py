@@ -17,9 +17,9 @@ from edge_gate.eye.face.detect import Detector
 from edge_gate.eye.face.lids import EyeLids
 from edge_gate.eye.face.mesh import TEMPLATE, FaceMesh
 from edge_gate.eye.pipeline import open_models
-from edge_gate.eye.runtime import TfliteModel, verified
+from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Models as ModelSettings
+from edge_gate.settings.config import ModelSettings
 from tests.support.eye_scenes import MODELS_FOLDER
 
 NAME = "face_landmark"
@@ -63,7 +63,7 @@ def test_a_model_with_one_bit_changed_is_not_opened(folder: Path, name: str) -> 
 def test_a_card_without_a_model_is_told(folder: Path) -> None:
     (folder / f"{NAME}.tflite").unlink()
     with pytest.raises(ModelMissing):
-        verified(ModelSettings(folder=folder), NAME)
+        verify_model(ModelSettings(folder=folder), NAME)
 
 
 def test_a_file_exchanged_behind_the_check_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_file_exchanged_behind_the_check_is_not_run(folder: Path, monkeypatch:
 
     monkeypatch.setattr(cards, "read", read_then_exchange)
     with pytest.raises(ModelAltered):
-        verified(ModelSettings(folder=folder), NAME)
+        verify_model(ModelSettings(folder=folder), NAME)
 
 
 def test_a_file_that_is_no_network_is_refused_by_name() -> None:
@@ -87,8 +87,8 @@ def test_a_file_that_is_no_network_is_refused_by_name() -> None:
 
 
 def test_a_model_in_the_place_of_another_is_refused() -> None:
-    mesh = TfliteModel(NAME, verified(ModelSettings(), NAME)[1])
-    iris = TfliteModel("iris_landmark", verified(ModelSettings(), "iris_landmark")[1])
+    mesh = TfliteModel(NAME, verify_model(ModelSettings(), NAME)[1])
+    iris = TfliteModel("iris_landmark", verify_model(ModelSettings(), "iris_landmark")[1])
     with pytest.raises(ModelError, match="not the 468-point mesh"):
         FaceMesh("iris_landmark", iris)
     with pytest.raises(ModelError, match="not the iris model"):
@@ -110,7 +110,7 @@ class Watched(TfliteModel):
     ("iris_landmark", lambda net, bgr: EyeLids("iris_landmark", net).openness(bgr[:72, :160])),
 ])  # fmt: skip
 def test_the_networks_see_red_as_red_though_cameras_say_blue_first(name: str, look: Callable[..., object]) -> None:
-    net = Watched(name, verified(ModelSettings(), name)[1])
+    net = Watched(name, verify_model(ModelSettings(), name)[1])
     look(net, np.broadcast_to(np.array([20, 100, 200], np.uint8), (240, 240, 3)).copy())
     middle = net.shown.shape[1] // 2
     assert net.shown.dtype == np.float32
@@ -118,7 +118,7 @@ def test_the_networks_see_red_as_red_though_cameras_say_blue_first(name: str, lo
 
 
 def test_the_picture_is_wiped_from_a_network_after_each_run() -> None:
-    model = TfliteModel(NAME, verified(ModelSettings(), NAME)[1])
+    model = TfliteModel(NAME, verify_model(ModelSettings(), NAME)[1])
     picture = np.random.default_rng(0).random(model.input.shape, np.float32)
     first = model(picture)
     assert not model._interpreter.get_tensor(model.input.index).any()

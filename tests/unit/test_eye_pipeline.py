@@ -13,7 +13,7 @@ import pytest
 from edge_gate.eye.face.detect import GLANCE_PIXELS
 from edge_gate.eye.face.presence import THUMBNAIL, Presence
 from edge_gate.eye.pipeline import Observation, Perception, acquire
-from edge_gate.wire.eye import Refusal
+from edge_gate.wire.eye import AcquisitionFailure
 from tests.support.eye_scenes import FRAME_NS, LIMITS, empty, frame, models, noisy, picture, sitter, sway
 
 
@@ -32,7 +32,7 @@ def tracks(observations: list[Observation | None]) -> list[int]:
 def test_one_person_who_comes_nearer_and_sways_is_one_track(perception: Perception, who: str, masked: bool) -> None:
     found = [perception.see(*each) for each in sway(sitter(who, masked=masked), 20)]
     assert set(tracks(found)) == {1}
-    assert sum(each is not None and each.refusal is Refusal.NONE for each in found) >= 18
+    assert sum(each is not None and each.refusal is AcquisitionFailure.NONE for each in found) >= 18
 
 
 def test_an_observation_says_when_and_where(perception: Perception) -> None:
@@ -155,15 +155,15 @@ def test_stricter_limits_can_be_set_between_pictures(perception: Perception) -> 
     accepted = perception.see(frame(sitter("P001"), 40), FRAME_NS)
     perception.limits = type(LIMITS)(min_interocular_px=60)
     refused = perception.see(frame(sitter("P001"), 40, seed=1), 2 * FRAME_NS)
-    assert accepted is not None and accepted.refusal is Refusal.NONE
-    assert refused is not None and refused.refusal is Refusal.TOO_FAR
+    assert accepted is not None and accepted.refusal is AcquisitionFailure.NONE
+    assert refused is not None and refused.refusal is AcquisitionFailure.TOO_FAR
     assert refused.embedding == b"" and refused.track == accepted.track
 
 
 @pytest.mark.parametrize("kind", ["studio_portrait", "amateur_selfie", "studio_posture", "amateur_posture"])
 def test_a_large_photograph_is_acquired_as_it_is(kind: str) -> None:
     found = acquire(models(), picture("P007", kind), LIMITS)
-    assert found is not None and found.refusal is Refusal.NONE
+    assert found is not None and found.refusal is AcquisitionFailure.NONE
 
 
 def test_a_small_face_in_a_large_picture_is_found_by_looking_closer() -> None:

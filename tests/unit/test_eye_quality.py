@@ -13,7 +13,7 @@ from edge_gate.documents.guidance import text
 from edge_gate.eye.face.quality import for_enrolment, judge, sharpness
 from edge_gate.eye.pipeline import Acquired, acquire
 from edge_gate.settings.config import QualityLimits
-from edge_gate.wire.eye import Quality, Refusal
+from edge_gate.wire.eye import AcquisitionFailure, Quality
 from tests.support.eye_scenes import LIMITS, Picture, expression, frame, models, noisy, picture, sitter, with_mask
 
 PEOPLE = ("P001", "P002", "P004", "P005", "P006", "P007", "P008", "P009", "P010")
@@ -34,7 +34,7 @@ def smeared(bgr: Picture, length: int, down: bool) -> Picture:
 @pytest.mark.parametrize("who", PEOPLE)
 def test_a_frontal_portrait_is_accepted_masked_or_not(who: str, masked: bool) -> None:
     found = seen(frame(sitter(who, masked=masked), 60))
-    assert found.refusal is Refusal.NONE
+    assert found.refusal is AcquisitionFailure.NONE
     assert abs(found.quality.yaw_deg) < 10 and abs(found.quality.pitch_deg) < 15
     assert 0.5 < found.quality.weight <= 1
 
@@ -44,13 +44,13 @@ def test_a_smile_is_accepted(who: str) -> None:
     happy = 1
     bgr = expression(who, happy)
     found = acquire(models(), cv2.copyMakeBorder(bgr, 40, 40, 40, 40, cv2.BORDER_REPLICATE).astype(np.uint8), LIMITS)
-    assert found is not None and found.refusal is Refusal.NONE
+    assert found is not None and found.refusal is AcquisitionFailure.NONE
 
 
 @pytest.mark.parametrize("interocular_px", [24, 40, 80, 150])
 def test_people_are_accepted_far_and_near(interocular_px: int) -> None:
     found = seen(frame(sitter("P008"), interocular_px))
-    assert found.refusal is Refusal.NONE
+    assert found.refusal is AcquisitionFailure.NONE
     assert found.quality.interocular_px == pytest.approx(interocular_px, rel=0.08)
 
 
@@ -66,7 +66,7 @@ def test_a_half_profile_is_refused(who: str, masked: bool) -> None:
             if again is None:
                 continue
             found = again
-        assert found.refusal is Refusal.TURNED_AWAY
+        assert found.refusal is AcquisitionFailure.TURNED_AWAY
         assert abs(found.quality.yaw_deg) > 35
         assert not found.embedding
 
@@ -81,7 +81,7 @@ def test_which_way_the_head_is_turned_is_the_sign_of_the_yaw() -> None:
 @pytest.mark.parametrize("who,cell", [("P006", 11), ("P006", 12), ("P002", 11), ("P007", 12), ("P010", 11)])
 def test_closed_eyes_are_refused(who: str, cell: int) -> None:
     found = seen(expression(who, cell))
-    assert found.refusal is Refusal.EYES_CLOSED
+    assert found.refusal is AcquisitionFailure.EYES_CLOSED
 
 
 @pytest.mark.parametrize("who,cell", [("P006", 9), ("P008", 9), ("P010", 9), ("P001", 9), ("P005", 9)])
@@ -99,7 +99,7 @@ def test_a_blur_of_any_kind_is_refused(spoilt: object) -> None:
     assert callable(spoilt)
     for who in ("P001", "P005", "P008"):
         bgr = noisy(spoilt(frame(sitter(who), 60, noise=0)), 3, 1)
-        assert seen(bgr).refusal is Refusal.BLURRED
+        assert seen(bgr).refusal is AcquisitionFailure.BLURRED
 
 
 def test_sharpness_is_the_same_in_any_light() -> None:
@@ -116,22 +116,22 @@ def test_a_strip_without_any_structure_has_no_sharpness() -> None:
 
 def test_too_little_and_too_much_light_are_refused() -> None:
     bgr = frame(sitter("P001"), 60, noise=0).astype(np.float32)
-    assert seen(noisy(bgr * 0.10, 2, 1)).refusal is Refusal.TOO_DARK
-    assert seen(np.asarray(np.clip(bgr * 0.5 + 190, 0, 255), np.uint8)).refusal is Refusal.TOO_BRIGHT
-    assert seen(noisy(bgr * 0.4, 2, 1)).refusal is Refusal.NONE
+    assert seen(noisy(bgr * 0.10, 2, 1)).refusal is AcquisitionFailure.TOO_DARK
+    assert seen(np.asarray(np.clip(bgr * 0.5 + 190, 0, 255), np.uint8)).refusal is AcquisitionFailure.TOO_BRIGHT
+    assert seen(noisy(bgr * 0.4, 2, 1)).refusal is AcquisitionFailure.NONE
 
 
 def test_too_far_is_refused() -> None:
-    assert seen(frame(sitter("P001"), 17)).refusal is Refusal.TOO_FAR
+    assert seen(frame(sitter("P001"), 17)).refusal is AcquisitionFailure.TOO_FAR
 
 
 def test_a_face_that_does_not_fit_into_the_picture_is_too_close() -> None:
-    assert seen(frame(sitter("P005", "amateur_selfie"), 300, at=(320, 240))).refusal is Refusal.TOO_CLOSE
+    assert seen(frame(sitter("P005", "amateur_selfie"), 300, at=(320, 240))).refusal is AcquisitionFailure.TOO_CLOSE
 
 
 @pytest.mark.parametrize("at", [(40, 220), (605, 220), (320, 8)])
 def test_a_face_at_the_picture_s_edge_is_cut_off(at: tuple[float, float]) -> None:
-    assert seen(frame(sitter("P005"), 80, at=at)).refusal is Refusal.CUT_OFF
+    assert seen(frame(sitter("P005"), 80, at=at)).refusal is AcquisitionFailure.CUT_OFF
 
 
 def test_a_refused_strip_has_no_embedding_and_no_weight() -> None:
@@ -149,17 +149,17 @@ def test_a_worse_strip_weighs_less() -> None:
 def test_every_limit_of_the_configuration_is_kept() -> None:
     good = Quality(60, 0.8, 0.5, 0, 0, 0.3, 1)
     bad = {
-        Refusal.TOO_FAR: Quality(21, 0.8, 0.5, 0, 0, 0.3, 1),
-        Refusal.TOO_CLOSE: Quality(601, 0.8, 0.5, 0, 0, 0.3, 1),
-        Refusal.BLURRED: Quality(60, 0.34, 0.5, 0, 0, 0.3, 1),
-        Refusal.TOO_DARK: Quality(60, 0.8, 0.05, 0, 0, 0.3, 1),
-        Refusal.TOO_BRIGHT: Quality(60, 0.8, 0.89, 0, 0, 0.3, 1),
-        Refusal.TURNED_AWAY: Quality(60, 0.8, 0.5, -26, 0, 0.3, 1),
-        Refusal.EYES_CLOSED: Quality(60, 0.8, 0.5, 0, 0, 0.11, 1),
+        AcquisitionFailure.TOO_FAR: Quality(21, 0.8, 0.5, 0, 0, 0.3, 1),
+        AcquisitionFailure.TOO_CLOSE: Quality(601, 0.8, 0.5, 0, 0, 0.3, 1),
+        AcquisitionFailure.BLURRED: Quality(60, 0.34, 0.5, 0, 0, 0.3, 1),
+        AcquisitionFailure.TOO_DARK: Quality(60, 0.8, 0.05, 0, 0, 0.3, 1),
+        AcquisitionFailure.TOO_BRIGHT: Quality(60, 0.8, 0.89, 0, 0, 0.3, 1),
+        AcquisitionFailure.TURNED_AWAY: Quality(60, 0.8, 0.5, -26, 0, 0.3, 1),
+        AcquisitionFailure.EYES_CLOSED: Quality(60, 0.8, 0.5, 0, 0, 0.11, 1),
     }
-    assert judge(good, LIMITS) is Refusal.NONE
+    assert judge(good, LIMITS) is AcquisitionFailure.NONE
     assert {refusal: judge(quality, LIMITS) for refusal, quality in bad.items()} == {each: each for each in bad}
-    assert judge(Quality(60, 0.8, 0.5, 0, 26, 0.3, 1), LIMITS) is Refusal.TURNED_AWAY
+    assert judge(Quality(60, 0.8, 0.5, 0, 26, 0.3, 1), LIMITS) is AcquisitionFailure.TURNED_AWAY
 
 
 def test_enrolment_is_stricter_in_each_respect_and_still_possible() -> None:
@@ -167,10 +167,10 @@ def test_enrolment_is_stricter_in_each_respect_and_still_possible() -> None:
     for limit in fields(QualityLimits):
         usual, now = getattr(LIMITS, limit.name), getattr(strict, limit.name)
         assert now >= usual if limit.name.startswith("min_") else now <= usual
-    assert seen(frame(sitter("P008"), 25), strict).refusal is Refusal.TOO_FAR
+    assert seen(frame(sitter("P008"), 25), strict).refusal is AcquisitionFailure.TOO_FAR
     for who in PEOPLE:
-        assert seen(frame(sitter(who), 60), strict).refusal is Refusal.NONE
+        assert seen(frame(sitter(who), 60), strict).refusal is AcquisitionFailure.NONE
 
 
 def test_each_refusal_can_be_said_to_a_resident() -> None:
-    assert all(text(refusal, language) for refusal in Refusal for language in ("zh", "en"))
+    assert all(text(refusal, language) for refusal in AcquisitionFailure for language in ("zh", "en"))

@@ -20,14 +20,23 @@ import cv2
 import pytest
 
 from edge_gate.core.clock import SystemClock
-from edge_gate.eye.camera_supervisor import Lookout
+from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.service import Eye, main
 from edge_gate.provenance import cards
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import LARGEST_BYTES, CameraState, Command, Health, Refusal, Sighting, Verb, unpack
+from edge_gate.wire.eye import (
+    LARGEST_BYTES,
+    AcquisitionFailure,
+    CameraState,
+    Command,
+    EyeMode,
+    Health,
+    Sighting,
+    unpack,
+)
 from tests.support.eye_scenes import models, sitter, sway
 
 PATIENCE_S = 20.0
@@ -63,7 +72,7 @@ class Gate:
         except OSError:
             return b""
 
-    def ask(self, verb: Verb) -> None:
+    def ask(self, verb: EyeMode) -> None:
         assert self.eye is not None
         self.eye.send(Command(verb, 1).pack())
 
@@ -171,9 +180,9 @@ def check_stream(gate: Gate) -> None:
     assert all(0 <= now_ns - each.captured_ns < 60e9 for each in sightings)
     ages = [now_ns - each.captured_ns for each in sightings]
     assert ages == sorted(ages, reverse=True), "sightings of the time without a gate were queued"
-    expected = cards.read(config.Models(), config.Models().eyes).model_id
+    expected = cards.read(config.ModelSettings(), config.ModelSettings().eyes).model_id
     assert {each.model_id for each in sightings} == {expected}
-    assert all((each.refusal is Refusal.NONE) == bool(each.embedding) for each in sightings)
+    assert all((each.refusal is AcquisitionFailure.NONE) == bool(each.embedding) for each in sightings)
     assert healths[-1].camera is CameraState.WORKING
     assert 0 < healths[-1].luminance < 1
 
@@ -183,13 +192,13 @@ def test_a_paused_eye_lets_go_of_the_camera_and_sees_nobody(tmp_path: Path, film
     with in_process(config.load(site(tmp_path, f"loop:{film}"))):
         until(lambda: gate.of(Sighting), "no sighting came")
         before = max(each.track for each in gate.of(Sighting))
-        gate.ask(Verb.PAUSE)
+        gate.ask(EyeMode.PAUSE)
         until(lambda: gate.of(Health)[-1:] and gate.of(Health)[-1].camera is CameraState.STARTING, "not paused")
         count = len(gate.of(Sighting))
         healths = len(gate.of(Health))
         until(lambda: len(gate.of(Health)) > healths, "a paused eye still says how it is")
         assert len(gate.of(Sighting)) == count
-        gate.ask(Verb.WATCH)
+        gate.ask(EyeMode.WATCH)
         until(lambda: len(gate.of(Sighting)) > count, "it did not watch again")
         assert gate.of(Sighting)[-1].track > before
     gate.die()
@@ -201,9 +210,12 @@ def test_for_an_enrolment_the_limits_are_stricter(tmp_path: Path, film: Path) ->
     settings = replace(settings, quality=replace(settings.quality, min_interocular_px=28))
     with in_process(settings):
         until(lambda: len(gate.of(Sighting)) > 3, "no sighting came")
-        gate.ask(Verb.ENROL)
-        until(lambda: gate.of(Sighting)[-1].refusal is Refusal.TOO_FAR, "28 pixels are too few for an enrolment")
-        gate.ask(Verb.WATCH)
+        gate.ask(EyeMode.ENROL)
+        until(
+            lambda: gate.of(Sighting)[-1].refusal is AcquisitionFailure.TOO_FAR,
+            "28 pixels are too few for an enrolment",
+        )
+        gate.ask(EyeMode.WATCH)
         until(lambda: gate.of(Sighting)[-1].embedding, "and enough at other times")
     gate.die()
 
@@ -220,7 +232,7 @@ def test_a_missing_camera_is_told_and_taken_when_it_comes(tmp_path: Path, film: 
 
 def test_a_recording_that_ends_is_a_stalled_camera_and_no_busy_loop(tmp_path: Path, film: Path) -> None:
     settings = config.load(site(tmp_path, f"fast:{film}")).camera
-    lookout = Lookout(settings, SystemClock())
+    lookout = CameraSupervisor(settings, SystemClock())
     assert sum(lookout.read(0.01) is not None for _ in range(12)) == 12
     began = time.monotonic()
     until(lambda: lookout.read(0.05) is None and lookout.state is CameraState.STALLED, "it did not stall")
@@ -236,7 +248,7 @@ def test_a_damaged_picture_is_a_fault_and_the_next_is_read(tmp_path: Path, film:
     (folder / "0.png").write_bytes(first.read_bytes())
     (folder / "1.png").write_bytes(b"not a picture")
     (folder / "2.png").write_bytes(second.read_bytes())
-    lookout = Lookout(config.load(site(tmp_path, f"fast:{folder}")).camera, SystemClock())
+    lookout = CameraSupervisor(config.load(site(tmp_path, f"fast:{folder}")).camera, SystemClock())
     found = [(lookout.read(0.01) is not None, lookout.state) for _ in range(3)]
     assert found == [(True, CameraState.WORKING), (False, CameraState.GARBAGE), (True, CameraState.WORKING)]
 
@@ -247,7 +259,7 @@ def test_a_gate_that_does_not_read_never_holds_up_the_eye(tmp_path: Path) -> Non
         server.listen(1)
         link = GateLink(tmp_path / "eye.sock", SystemClock())
         assert link.receive() == [] and link.connected
-        message = Command(Verb.WATCH, 1).pack()
+        message = Command(EyeMode.WATCH, 1).pack()
         began = time.monotonic()
         sent = sum(link.send(message) for _ in range(20_000))
         assert time.monotonic() - began < PATIENCE_S
@@ -266,8 +278,8 @@ def test_rubbish_from_the_gate_is_dropped_and_the_next_command_heard(tmp_path: P
         with gate:
             gate.send(b"rubbish")
             gate.send(bytes(2000))
-            gate.send(Command(Verb.ENROL, 7).pack())
-            assert [each.verb for each in link.receive()] == [Verb.ENROL]
+            gate.send(Command(EyeMode.ENROL, 7).pack())
+            assert [each.verb for each in link.receive()] == [EyeMode.ENROL]
         assert link.receive() == [] and not link.connected
         link.close()
 

@@ -23,7 +23,7 @@ from edge_gate.gate.authorisation.lockout import (
 )
 from edge_gate.gate.loop import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.rules.agreed_policy import Standing
+from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.settings.config import Config
 from tests.support.peers import running_gate
 
@@ -119,7 +119,7 @@ def test_a_flood_is_so_many_rows_an_hour_and_one_that_counts_the_rest() -> None:
     ],
 )
 def test_the_stricter_of_two_settings_holds(setting: str, looser: Any, stricter: Any) -> None:
-    agreed = Standing(1e-4, 3, 3, 700, 10, ("a", "b"), ("m",))
+    agreed = AgreedPolicy(1e-4, 3, 3, 700, 10, ("a", "b"), ("m",))
     wider, tighter = replace(agreed, **{setting: looser}), replace(agreed, **{setting: stricter})
     assert wider.looser(agreed) == [setting] and wider.stricter(agreed) == agreed
     assert tighter.looser(agreed) == [] and tighter.stricter(agreed) == tighter
@@ -127,7 +127,7 @@ def test_the_stricter_of_two_settings_holds(setting: str, looser: Any, stricter:
 
 
 def test_another_key_in_the_place_of_one_is_wider_trust() -> None:
-    agreed = Standing.of(Config())
+    agreed = AgreedPolicy.of(Config())
     assert replace(agreed, trusted_keys=("another",)).looser(agreed) == ["trusted_keys"]
 
 

@@ -17,8 +17,8 @@ from edge_gate.rules.enrolment import SPACING_NS, WANTED, Enrolment, refuse_dupl
 from edge_gate.rules.fusion import ApproachTracker
 from edge_gate.rules.policy import Policy, Verdict
 from edge_gate.rules.protection import KEY_BYTES, SiteTransform
-from edge_gate.settings.config import Decision as DecisionSettings
-from edge_gate.wire.eye import Refusal
+from edge_gate.settings.config import DecisionSettings
+from edge_gate.wire.eye import AcquisitionFailure
 from tests.support.peers import direction, embedding, sighting
 
 POLICY = Policy(OperatingPoint("fused", 1e-4, 0.5, 10**6, 2e-4), DecisionSettings(min_sightings=3, window_s=2.0))
@@ -181,7 +181,7 @@ def test_enrolment_takes_no_two_frames_of_the_same_moment_and_no_bad_ones() -> N
     enrolment = enrolled([1])
     assert enrolment.add(sighting(embedding(1), at_s=SPACING_NS / 2e9)).taken == 1
     progress = enrolment.add(sighting(at_s=5))
-    assert (progress.taken, progress.guidance) == (1, Refusal.BLURRED)
+    assert (progress.taken, progress.guidance) == (1, AcquisitionFailure.BLURRED)
 
 
 def test_enrolment_gives_up_after_a_minute_and_leaves_no_template() -> None:

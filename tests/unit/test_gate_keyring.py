@@ -144,7 +144,7 @@ def test_a_keyring_that_new_keyring_did_not_make_keeps_the_gate_from_starting_an
     right = ring.read_bytes()
     ring.unlink()
     Keyring.create(ring, load_key(settings.store, {}))
-    with pytest.raises(KeyringDoubtful, match="new-keyring"), main.opened(settings):
+    with pytest.raises(KeyringDoubtful, match="new-keyring"), main.open_gate(settings):
         pass
     ring.write_bytes(right)
     with running_gate(tmp_path, board.path):

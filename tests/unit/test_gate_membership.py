@@ -107,7 +107,7 @@ def test_a_change_made_while_the_gate_did_not_run_is_written_down_at_its_start(s
 def test_another_group_in_the_configuration_is_a_change_of_who_has_the_role(store: Store, system: System) -> None:
     system.members = {"none": [], "edge-gate-maintainer": ["u1001"], "staff": ["u1001", "u1002"]}
     watch(store).look()
-    wider = replace(config.Config(), roles=replace(config.Roles(), maintainer="staff"))
+    wider = replace(config.Config(), roles=replace(config.RoleSettings(), maintainer="staff"))
     watch(store, wider).look()
     assert rows(store)[-1]["added"] == {"maintainer": [1002]}
 

@@ -60,7 +60,7 @@ def test_a_start_names_software_models_and_configuration_and_says_nothing_more_w
 
 
 def test_the_models_that_come_with_it_are_named_by_their_hashes() -> None:
-    settings = config.Models()
+    settings = config.ModelSettings()
     for role, named in models(settings).items():
         name, known = named.split()
         card = cards.read(settings, getattr(settings, role))

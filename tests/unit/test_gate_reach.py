@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from edge_gate.gate.control.access_list import let_in
+from edge_gate.gate.control.access_list import set_access_list
 
 
 def test_a_group_is_added_and_everybody_else_keeps_what_they_had(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_group_is_added_and_everybody_else_keeps_what_they_had(tmp_path: Path)
         server.bind(str(path))
         path.chmod(0o660)
         for _ in range(2):  # a second start finds the folder's list in place
-            let_in(path, ["daemon", "no-such-group"])
+            set_access_list(path, ["daemon", "no-such-group"])
             lists = [os.getxattr(each, "system.posix_acl_access").hex() for each in (folder, path)]
             number = grp.getgrnam("daemon").gr_gid.to_bytes(4, "little").hex()
             head, nobody = "02000000", "ffffffff"
@@ -33,5 +33,5 @@ def test_a_group_is_added_and_everybody_else_keeps_what_they_had(tmp_path: Path)
 def test_without_such_groups_nothing_is_touched(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     path.touch(0o600)
-    let_in(path, ["no-such-group"])
+    set_access_list(path, ["no-such-group"])
     assert "system.posix_acl_access" not in os.listxattr(path) and path.stat().st_mode & 0o777 == 0o600

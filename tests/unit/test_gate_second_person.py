@@ -93,7 +93,7 @@ def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_e
         waiting = bert.ask("approvals")["ok"]
         assert len(waiting) == len(WAITS) and all(0 < each["left_s"] <= 60 * MINUTES for each in waiting)
         assert [row["name"] for row in ask(settings, "residents")] == ["B"]
-        assert within(gate, lambda: renewal.standing(gate.store)).renewals == 0
+        assert within(gate, lambda: renewal.protection_status(gate.store)).renewals == 0
         assert not ask(settings, "status")["enrolling"]
         for each in waiting[:2]:
             assert "ok" in bert.ask("approve", id=each["id"])

@@ -17,7 +17,7 @@ import pytest
 
 from edge_gate.cli.status import find_faults
 from edge_gate.core.errors import EdgeGateError, StoreFull
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.peers.eye import MOST_JOINS, MOST_REFUSED
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings import config
@@ -178,7 +178,7 @@ def test_what_an_eye_alone_causes_is_counted_when_it_is_too_much_to_be_written_d
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        gate._seen = Allowance(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
+        gate._seen = TokenBucket(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
         for number in range(20):
             eye.health(camera=2 + number % 2)
         until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_gate.core.errors import NotAllowed
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, MOST_USERS, Lockouts
 from edge_gate.gate.authorisation.roles import VERBS
 from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, Caller, ControlServer
@@ -185,7 +185,7 @@ def test_a_user_changes_so_much_at_once_and_then_little_by_little() -> None:
 def test_an_allowance_never_gives_more_than_its_most_and_what_the_time_earned(
     steps: list[tuple[int, bool]], most: int, per_s: float
 ) -> None:
-    allowance, now, given_away = Allowance(most, per_s, 0), 0, 0
+    allowance, now, given_away = TokenBucket(most, per_s, 0), 0, 0
     for passed_ns, wants in steps:
         now += passed_ns
         given_away += wants and allowance.spend(now)

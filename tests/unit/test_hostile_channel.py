@@ -23,7 +23,7 @@ from edge_gate.gate.peers.eye import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
 from edge_gate.relays.board import Confirmation, RelayBoard
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.eye import SIGHTING_BYTES, Sighting
 from tests.support.peers import embedding, sighting
 
@@ -164,7 +164,7 @@ def line() -> Iterator[Line]:
         yield opened
 
 
-FRAMING = WaveshareModbus(Door(channels=8))
+FRAMING = WaveshareModbus(DoorSettings(channels=8))
 PULSE = FRAMING.timed_pulse(1, 500)
 REST = FRAMING.all_off()
 RIGHT = [REST[0].reply or b"", REST[1].reply or b"", PULSE.reply or b""]

@@ -41,7 +41,7 @@ from edge_gate.core.toml_text import LONGEST_BYTES
 from edge_gate.documents import receipt
 from edge_gate.provenance import cards
 from edge_gate.settings import config
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from edge_gate.store import connection, events
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.database import Store
@@ -101,7 +101,7 @@ def test_a_card_that_is_too_much_is_refused_with_a_message(tmp_path: Path, old: 
     write_model(tmp_path)
     (tmp_path / "test-eyes.toml.minisig").unlink()
     card = tmp_path / "test-eyes.toml"
-    lenient = Models(folder=tmp_path, allow_unsigned=("test-eyes",))
+    lenient = ModelSettings(folder=tmp_path, allow_unsigned=("test-eyes",))
     assert cards.read(lenient, "test-eyes").waived, "the control"
     assert old in card.read_text()
     card.write_text(card.read_text().replace(old, new, 1))
@@ -207,11 +207,11 @@ def test_a_file_that_is_no_receipt_is_refused_with_a_message(tmp_path: Path, con
 def test_a_receipt_that_somebody_signed_themselves_cannot_write_on_the_terminal() -> None:
     key = Ed25519PrivateKey.generate()
     given_ = receipt.Receipt("Gate", WHO, datetime(2026, 3, 1, tzinfo=UTC), 1, 1, 1, False)
-    lines = receipt.written(given_, key, "en").splitlines()[:-1]
+    lines = receipt.write(given_, key, "en").splitlines()[:-1]
     lines = [f"{line}\x1b[2J" if line.startswith("when: ") else line for line in lines]
     text = "".join(f"{line}\n" for line in lines)
     with pytest.raises(ReceiptInvalid, match="cannot be shown"):
-        receipt.checked(f"{text}signature: {base64.b64encode(key.sign(text.encode())).decode()}\n")
+        receipt.check(f"{text}signature: {base64.b64encode(key.sign(text.encode())).decode()}\n")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from edge_gate.provenance.cards import OperatingPoint
 from edge_gate.rules.protection import (
     BITS,
     SiteTransform,
-    corrected,
+    correct_threshold,
     cosine_table,
     differing,
     secret_axes,
@@ -83,10 +83,10 @@ def test_the_corrected_threshold_keeps_the_fmr_of_a_tail_that_falls_as_the_card_
     true = np.clip(draw.normal(0, spread, 4_000_000), -1, 1)
     seen = np.cos(np.pi * draw.binomial(BITS, np.arccos(true) / np.pi) / BITS)
     for point in points[1:]:
-        raised = corrected(points, point)
+        raised = correct_threshold(points, point)
         assert (seen >= point.threshold).mean() > point.fmr * 1.03
         assert (seen >= raised.threshold).mean() <= point.fmr * 1.06
         assert 0 < raised.threshold - point.threshold < 0.03
         assert (raised.fmr, raised.kind) == (point.fmr, point.kind)
-    alone = corrected(points[2:], points[2])
+    alone = correct_threshold(points[2:], points[2])
     assert 0.005 < alone.threshold - points[2].threshold < 0.03

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import ReceiptInvalid, WrongKey
-from edge_gate.documents.receipt import Kind, Receipt, checked, public_key_text, written
+from edge_gate.documents.receipt import Kind, Receipt, check, public_key_text, write
 from edge_gate.settings import config
 from edge_gate.store import events
 from edge_gate.store.database import Store
@@ -36,8 +36,8 @@ SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_receipt_says_what_was_removed_and_is_signed(language: str, kind: Kind) -> None:
-    page = written(replace(RECEIPT, kind=kind, consents=31), SIGNER, language)
-    said = checked(page)
+    page = write(replace(RECEIPT, kind=kind, consents=31), SIGNER, language)
+    said = check(page)
     assert said.kind is kind and page.startswith(f"{kind.value}\n")
     assert said.resident_id == RECEIPT.resident_id
     assert said.when == "2026-03-01T00:00:00.000Z"
@@ -47,27 +47,27 @@ def test_a_receipt_says_what_was_removed_and_is_signed(language: str, kind: Kind
 
 
 def test_a_receipt_of_one_kind_is_not_taken_for_the_other() -> None:
-    page = written(replace(RECEIPT, kind=Kind.WITHDRAWAL), SIGNER, "en")
+    page = write(replace(RECEIPT, kind=Kind.WITHDRAWAL), SIGNER, "en")
     with pytest.raises(ReceiptInvalid, match="does not fit"):
-        checked(page.replace(Kind.WITHDRAWAL, Kind.FORGETTING))
+        check(page.replace(Kind.WITHDRAWAL, Kind.FORGETTING))
     with pytest.raises(ReceiptInvalid):
-        checked(page.replace(Kind.WITHDRAWAL, "EDGE-GATE RECEIPT OF A PAYMENT 1"))
+        check(page.replace(Kind.WITHDRAWAL, "EDGE-GATE RECEIPT OF A PAYMENT 1"))
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_receipt_survives_a_mail_but_no_change(kind: Kind) -> None:
-    page = written(replace(RECEIPT, kind=kind), SIGNER, "en")
-    assert checked("\n\n" + page.replace("\n", "  \r\n") + "\n").resident_id == RECEIPT.resident_id
+    page = write(replace(RECEIPT, kind=kind), SIGNER, "en")
+    assert check("\n\n" + page.replace("\n", "  \r\n") + "\n").resident_id == RECEIPT.resident_id
     lines = page.splitlines()
     for number, line in enumerate(lines):
         changed = [*lines[:number], line.replace(line[-5], "#"), *lines[number + 1 :]]
         with pytest.raises(ReceiptInvalid):
-            checked("\n".join(changed))
+            check("\n".join(changed))
         with pytest.raises(ReceiptInvalid):
-            checked("\n".join(lines[:number] + lines[number + 1 :]))
-    other = written(RECEIPT, Ed25519PrivateKey.generate(), "en")
+            check("\n".join(lines[:number] + lines[number + 1 :]))
+    other = write(RECEIPT, Ed25519PrivateKey.generate(), "en")
     with pytest.raises(ReceiptInvalid):
-        checked("\n".join([*lines[:-1], other.splitlines()[-1]]))
+        check("\n".join([*lines[:-1], other.splitlines()[-1]]))
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
         removed = residents.forget(store, ada.id)
         receipt = Receipt("gate", ada.id, store.now(), removed.consents, removed.templates, removed.events, False)
         page = tmp_path / "receipt.txt"
-        page.write_text(written(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
+        page.write_text(write(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
         gone = verify(site, "--verify", "Ada-Lovelace", "--verify", page)
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert "Clean." in gone.stdout and "a tombstone" in gone.stdout and "is this gate's" in gone.stderr
@@ -147,10 +147,10 @@ def test_a_search_with_another_key_says_so(site: config.Config) -> None:
 
 def test_a_receipt_that_was_changed_is_refused_by_the_search(site: config.Config, tmp_path: Path) -> None:
     page = tmp_path / "receipt.txt"
-    page.write_text(written(RECEIPT, SIGNER, "en").replace("31", "32"), encoding="utf-8")
+    page.write_text(write(RECEIPT, SIGNER, "en").replace("31", "32"), encoding="utf-8")
     refused = verify(site, "--verify", page)
     assert refused.returncode == 103 and "was changed" in refused.stderr
-    page.write_text(written(RECEIPT, SIGNER, "en"), encoding="utf-8")
+    page.write_text(write(RECEIPT, SIGNER, "en"), encoding="utf-8")
     assert "NOT this gate's" in verify(site, "--verify", page).stderr
 
 
@@ -159,7 +159,7 @@ def withdrawal(store: Store, resident_id: str, page: Path) -> Path:
     removed = consent.withdraw(store, resident_id)
     figures = (removed.consents, removed.templates, 0, removed.traces_left)
     receipt = Receipt("gate", resident_id, store.now(), *figures, Kind.WITHDRAWAL)
-    page.write_text(written(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
+    page.write_text(write(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
     return page
 
 

@@ -19,7 +19,7 @@ from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
 
 @dataclass
@@ -61,11 +61,11 @@ def board(simulator: BoardSimulator, framing: Framing, clock: HeldClock, patienc
 
 
 def lcus_board(simulator: BoardSimulator, clock: HeldClock) -> RelayBoard:
-    return board(simulator, Lcus1(Door(channels=2)), clock)
+    return board(simulator, Lcus1(DoorSettings(channels=2)), clock)
 
 
 def waveshare_board(simulator: BoardSimulator, clock: HeldClock, patience_ms: int = 2000) -> RelayBoard:
-    return board(simulator, WaveshareModbus(Door(channels=2)), clock, patience_ms)
+    return board(simulator, WaveshareModbus(DoorSettings(channels=2)), clock, patience_ms)
 
 
 def test_a_pulse_that_the_host_times_ends_when_it_is_due_and_not_before(lcus: BoardSimulator, clock: HeldClock) -> None:
@@ -139,7 +139,7 @@ def test_a_second_pulse_starts_the_boards_own_time_anew(waveshare: BoardSimulato
 def test_an_impossible_pulse_is_refused_before_anything_is_sent(
     tmp_path: Path, clock: HeldClock, channel: int, pulse_ms: int, says: str
 ) -> None:
-    framing = Lcus1(Door(channels=2))
+    framing = Lcus1(DoorSettings(channels=2))
     relay = RelayBoard(framing, SerialPort(str(tmp_path / "no relay"), 9600, clock), clock)
     with pytest.raises(BadPulse, match=says):
         relay.pulse(channel, pulse_ms)
@@ -185,7 +185,7 @@ def test_a_failed_pulse_is_not_sent_again_and_the_door_ends_off(
     relay.tick()
     assert not waveshare.is_on(1)
     assert relay.due_ns is None
-    opening = WaveshareModbus(Door(channels=2)).timed_pulse(1, 25_000).request
+    opening = WaveshareModbus(DoorSettings(channels=2)).timed_pulse(1, 25_000).request
     assert waveshare.heard.count(opening) <= 1
     relay.close()
 
@@ -233,7 +233,7 @@ def test_a_usb_relay_that_is_pulled_out_and_put_back_opens_at_the_next_pulse(
     before = len(lcus.heard)
     assert relay.pulse(1, 700) is Confirmation.UNCONFIRMED
     assert lcus.wait_for(1, True)
-    framing = Lcus1(Door(channels=2))
+    framing = Lcus1(DoorSettings(channels=2))
     assert lcus.heard[before:] == [*(each.request for each in framing.all_off()), framing.on(1).request]
     relay.close()
     assert lcus.wait_for(1, False)
@@ -280,7 +280,7 @@ def test_closing_ends_a_pulse(waveshare: BoardSimulator, lcus: BoardSimulator, c
 
 def test_the_gate_starts_without_its_relay_and_finds_it_later(waveshare: BoardSimulator) -> None:
     waveshare.unplug()
-    relay = open_board(Door(relay="modbus-waveshare", port=waveshare.path, channels=2), SystemClock())
+    relay = open_board(DoorSettings(relay="modbus-waveshare", port=waveshare.path, channels=2), SystemClock())
     with pytest.raises(RelayMissing):
         relay.all_off()
     assert relay.due_ns is None
@@ -292,7 +292,7 @@ def test_the_gate_starts_without_its_relay_and_finds_it_later(waveshare: BoardSi
 
 def test_an_unknown_relay_is_named_with_those_there_are() -> None:
     with pytest.raises(UnknownDriver, match=r"no relay driver named 'lcus9'.*lcus1, modbus-waveshare"):
-        open_board(Door(relay="lcus9"), SystemClock())
+        open_board(DoorSettings(relay="lcus9"), SystemClock())
 
 
 PLUG = ["unplug", "plug in"]
@@ -339,7 +339,7 @@ def live_through(
 def test_whatever_happens_an_answering_board_is_first_switched_off_when_it_returns_and_ends_off(
     steps: list[str | Fault],
 ) -> None:
-    framing = WaveshareModbus(Door())
+    framing = WaveshareModbus(DoorSettings())
     with BoardSimulator("modbus-waveshare") as simulator:
         sessions = live_through(steps, framing, simulator, HeldClock())
         assert all(session[0] == framing.all_off()[0].request for session in sessions if session)
@@ -351,7 +351,7 @@ def test_whatever_happens_an_answering_board_is_first_switched_off_when_it_retur
 def test_whatever_happens_a_board_without_answers_is_first_switched_off_when_it_returns_and_ends_off(
     steps: list[str | Fault],
 ) -> None:
-    framing = Lcus1(Door())
+    framing = Lcus1(DoorSettings())
     with BoardSimulator("lcus1") as simulator:
         sessions = live_through(steps, framing, simulator, HeldClock())
         assert all(session[0] == framing.off(1).request for session in sessions if session)

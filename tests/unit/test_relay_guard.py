@@ -22,9 +22,9 @@ from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.guard_process import Guard, serve
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.simulator import BoardSimulator, Fault
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
-OFF = Lcus1(Door()).off(1).request
+OFF = Lcus1(DoorSettings()).off(1).request
 LONG_MS = 25_000
 NEVER_NS = 1 << 62
 
@@ -127,7 +127,7 @@ def test_a_relay_that_was_away_when_the_gate_died_is_switched_off_on_its_return(
 
 
 def test_a_pulse_that_ended_as_it_should_leaves_the_guard_nothing_to_do(simulator: BoardSimulator) -> None:
-    board = open_board(Door(port=simulator.path, baud=115200), SystemClock())
+    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
     board.pulse(1, 50)
     assert simulator.wait_for(1, True)
     while board.due_ns is not None:
@@ -163,7 +163,7 @@ def test_a_guard_that_is_stuck_is_replaced_before_the_relay_goes_on(simulator: B
 def test_without_a_guard_the_relay_is_not_switched_on_and_the_gate_does_not_start(
     simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    board = open_board(Door(port=simulator.path, baud=115200), SystemClock())
+    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
     board.all_off()
     assert board._guard is not None
     os.kill(board._guard.pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ def test_without_a_guard_the_relay_is_not_switched_on_and_the_gate_does_not_star
     with pytest.raises(RelayError, match="pulse guard"):
         board.pulse(1, LONG_MS)
     with pytest.raises(RelayError, match="pulse guard"):
-        open_board(Door(port=simulator.path), SystemClock())
+        open_board(DoorSettings(port=simulator.path), SystemClock())
     assert board.due_ns is None
     board.close()
     assert simulator.wait_until(lambda: len(simulator.heard) >= 6, 5)
@@ -181,7 +181,7 @@ def test_without_a_guard_the_relay_is_not_switched_on_and_the_gate_does_not_star
 def test_a_guard_that_starts_but_does_not_answer_is_no_guard(
     simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    board = open_board(Door(port=simulator.path, baud=115200), SystemClock())
+    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
     board.all_off()
     assert board._guard is not None
     os.kill(board._guard.pid, signal.SIGKILL)
@@ -199,7 +199,7 @@ def test_a_guard_that_starts_but_does_not_answer_is_no_guard(
 def test_the_guard_holds_no_port_no_socket_of_the_gate_and_little_memory(simulator: BoardSimulator) -> None:
     ours, theirs = socket.socketpair()
     os.set_inheritable(ours.fileno(), True)
-    board = open_board(Door(port=simulator.path, baud=115200), SystemClock())
+    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
     board.pulse(1, LONG_MS)
     assert board._guard is not None
     process = Path("/proc") / str(board._guard.pid)
@@ -216,7 +216,7 @@ def test_the_guard_holds_no_port_no_socket_of_the_gate_and_little_memory(simulat
 
 
 def test_closing_with_the_line_held_leaves_the_guard_trying(simulator: BoardSimulator) -> None:
-    board = open_board(Door(port=simulator.path, baud=115200), SystemClock())
+    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
     board.pulse(1, LONG_MS)
     assert simulator.wait_for(1, True)
     assert board._guard is not None

@@ -22,9 +22,9 @@ from edge_gate.relays.framing import Exchange
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Change, Fault
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
-BOARD = WaveshareModbus(Door(channels=8))
+BOARD = WaveshareModbus(DoorSettings(channels=8))
 
 
 class Wire:

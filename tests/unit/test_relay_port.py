@@ -16,9 +16,9 @@ from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 
-BOARD = WaveshareModbus(Door(channels=8))
+BOARD = WaveshareModbus(DoorSettings(channels=8))
 ALL_OFF, LOOK = (each.request for each in BOARD.all_off())
 
 
@@ -203,7 +203,7 @@ def test_a_plug_pulled_while_an_answer_is_awaited_is_noticed_at_once(simulator: 
 
 
 def test_what_a_held_line_did_not_take_never_arrives_later() -> None:
-    board = Lcus1(Door())
+    board = Lcus1(DoorSettings())
     with BoardSimulator("lcus1") as simulator:
         port = line(simulator, patience_ms=40)
         port.open()

@@ -19,17 +19,17 @@ from edge_gate.cli import group
 from edge_gate.documents import resident_page
 from edge_gate.documents.resident_words import LANGUAGES
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Decision, Models
+from edge_gate.settings.config import DecisionSettings, ModelSettings
 
 SHIPPED = sorted(each.stem for each in cards.folder(Path()).glob("*.toml"))
-HELPERS = (Models().detector, Models().mesh, Models().lids)  # these compare nobody
-FMR = Decision().fmr
-EYES = Models().eyes
+HELPERS = (ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids)  # these compare nobody
+FMR = DecisionSettings().fmr
+EYES = ModelSettings().eyes
 both = pytest.mark.parametrize("language", sorted(LANGUAGES))
 
 
 def card(name: str = EYES) -> cards.Card:
-    return cards.read(Models(), name)
+    return cards.read(ModelSettings(), name)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> cards.Card:

@@ -20,8 +20,8 @@ import pytest
 
 from edge_gate.core.errors import EdgeGateError, GuardLost, NotSealed
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.seal import Wall
-from edge_gate.seal.walls import ALL, summary
+from edge_gate.seal import Hardening
+from edge_gate.seal.hardening import ALL, summary
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import GateRefused, ask
@@ -178,7 +178,7 @@ def test_without_a_seal_every_attempt_succeeds(site: Path) -> None:
 @ROOT_ONLY
 def test_a_process_sealed_as_the_eye_is_refused_everything_but_what_the_eye_does(site: Path) -> None:
     walls, found = attempt(site, "eye", "sealed", plugged_in)
-    assert Wall(walls["standing"]) == ALL and not walls["failed"]
+    assert Hardening(walls["standing"]) == ALL and not walls["failed"]
     assert {name: found[name] for name in NEEDED_BY_BOTH} == dict.fromkeys(NEEDED_BY_BOTH, "done")
     for name in (*REFUSED_TO_BOTH, *OF_THE_STORE[:3]):
         assert found[name] in REFUSALS, name
@@ -191,7 +191,7 @@ def test_a_process_sealed_as_the_eye_is_refused_everything_but_what_the_eye_does
 @ROOT_ONLY
 def test_a_process_sealed_as_the_gate_keeps_its_store_and_nothing_more(site: Path) -> None:
     walls, found = attempt(site, "gate", "sealed", plugged_in)
-    assert Wall(walls["standing"]) == ALL and not walls["failed"]
+    assert Hardening(walls["standing"]) == ALL and not walls["failed"]
     for name in (*NEEDED_BY_BOTH, *OF_THE_STORE):
         assert found[name] == "done", name
     for name in REFUSED_TO_BOTH:
@@ -220,8 +220,8 @@ def test_a_process_that_cannot_seal_itself_says_so_and_does_not_start(site: Path
 
 
 def test_status_names_what_stands_what_is_not_to_be_had_and_what_is_missing() -> None:
-    lacking = {Wall.TCP: "it has Landlock 2, this needs 4", Wall.SCOPE: "it has Landlock 2, this needs 6"}
-    found = summary(Wall.PRIVILEGES | Wall.DUMP | Wall.CALLS | Wall.FILES, lacking)
+    lacking = {Hardening.TCP: "it has Landlock 2, this needs 4", Hardening.SCOPE: "it has Landlock 2, this needs 6"}
+    found = summary(Hardening.PRIVILEGES | Hardening.DUMP | Hardening.CALLS | Hardening.FILES, lacking)
     assert found == {
         "standing": ["no new privileges", "no core dump", "system calls", "files"],
         "not_here": {"TCP": "it has Landlock 2, this needs 4", "signals": "it has Landlock 2, this needs 6"},

@@ -30,13 +30,13 @@ from edge_gate.core.errors import (
     SignatureMissing,
     SignerUnknown,
 )
-from edge_gate.eye.runtime import verified
+from edge_gate.eye.runtime import verify_model
 from edge_gate.gate import main as gate_main
 from edge_gate.provenance import cards
 from edge_gate.provenance.minisign import PublicKey
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask
 from tests.support.peers import events, running_gate, write_model
@@ -46,51 +46,51 @@ NAME = "test-eyes"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Models:
+def site(tmp_path: Path) -> ModelSettings:
     """A folder with one model whose card is signed by the key that is trusted."""
     write_model(tmp_path)
-    return Models(folder=tmp_path, eyes=NAME, trusted_keys=(own_key(),))
+    return ModelSettings(folder=tmp_path, eyes=NAME, trusted_keys=(own_key(),))
 
 
 @pytest.fixture
-def card(site: Models) -> Path:
+def card(site: ModelSettings) -> Path:
     return site.folder / f"{NAME}.toml"
 
 
 @pytest.fixture
-def signature(site: Models) -> Path:
+def signature(site: ModelSettings) -> Path:
     return site.folder / f"{NAME}.toml.minisig"
 
 
-def refused(site: Models, kind: type[EdgeGateError]) -> str:
+def refused(site: ModelSettings, kind: type[EdgeGateError]) -> str:
     """Neither way to a model may lead past the signature; return what is said."""
-    for way in (cards.read, verified):
+    for way in (cards.read, verify_model):
         with pytest.raises(EdgeGateError) as caught:
             way(site, NAME)
         assert type(caught.value) is kind
     return str(caught.value)
 
 
-def test_a_card_says_who_signed_it_and_what_they_noted(site: Models) -> None:
+def test_a_card_says_who_signed_it_and_what_they_noted(site: ModelSettings) -> None:
     read = cards.read(site, NAME)
     assert read.signer == PublicKey.parse(own_key())
     assert read.signature is not None and read.signature.trusted_comment == "for a test"
 
 
-def test_a_card_edited_after_it_was_signed_is_refused(site: Models, card: Path) -> None:
+def test_a_card_edited_after_it_was_signed_is_refused(site: ModelSettings, card: Path) -> None:
     card.write_text(card.read_text().replace("threshold = 0.5", "threshold = 0.1"))
     said = refused(site, SignatureMismatch)
     assert f"{card}.minisig" in said and "not a signature of this text" in said
 
 
 @pytest.mark.parametrize("change", [lambda text: text + "\n", lambda text: text.replace("\n", "\r\n")])
-def test_not_even_a_blank_or_a_line_end_may_change(site: Models, card: Path, change: object) -> None:
+def test_not_even_a_blank_or_a_line_end_may_change(site: ModelSettings, card: Path, change: object) -> None:
     assert callable(change)
     card.write_bytes(change(card.read_text()).encode())
     refused(site, SignatureMismatch)
 
 
-def test_another_model_whose_hash_was_written_into_the_card_is_refused(site: Models, card: Path) -> None:
+def test_another_model_whose_hash_was_written_into_the_card_is_refused(site: ModelSettings, card: Path) -> None:
     model = site.folder / f"{NAME}.tflite"
     before = hashlib.sha256(model.read_bytes()).hexdigest()
     model.write_bytes(b"another network")
@@ -99,7 +99,7 @@ def test_another_model_whose_hash_was_written_into_the_card_is_refused(site: Mod
     refused(site, SignatureMismatch)
 
 
-def test_a_card_without_a_signature_is_refused_and_the_remedy_is_named(site: Models, signature: Path) -> None:
+def test_a_card_without_a_signature_is_refused_and_the_remedy_is_named(site: ModelSettings, signature: Path) -> None:
     signature.unlink()
     said = refused(site, SignatureMissing)
     assert str(signature) in said and "models.allow_unsigned" in said and "models/README.md" in said
@@ -117,19 +117,19 @@ def test_a_card_without_a_signature_is_refused_and_the_remedy_is_named(site: Mod
     ],
     ids=["empty", "half", "cut", "garbage", "another algorithm", "too long"],
 )
-def test_what_is_no_signature_is_refused(site: Models, signature: Path, damage: object) -> None:
+def test_what_is_no_signature_is_refused(site: ModelSettings, signature: Path, damage: object) -> None:
     assert callable(damage)
     signature.write_bytes(damage(signature.read_bytes()))
     assert str(signature) in refused(site, SignatureMalformed)
 
 
-def test_a_signature_that_cannot_be_read_is_refused(site: Models, signature: Path) -> None:
+def test_a_signature_that_cannot_be_read_is_refused(site: ModelSettings, signature: Path) -> None:
     signature.unlink()
     signature.mkdir()
     refused(site, SignatureMalformed)
 
 
-def test_a_key_that_is_not_trusted_is_named(site: Models, card: Path) -> None:
+def test_a_key_that_is_not_trusted_is_named(site: ModelSettings, card: Path) -> None:
     foreign = KeyPair.generate()
     sign(card, foreign)
     said = refused(site, SignerUnknown)
@@ -138,7 +138,7 @@ def test_a_key_that_is_not_trusted_is_named(site: Models, card: Path) -> None:
     assert "trusted: none" in refused(replace(site, trusted_keys=()), SignerUnknown)
 
 
-def test_a_key_that_bears_the_number_of_a_trusted_one_does_not_pass_for_it(site: Models, card: Path) -> None:
+def test_a_key_that_bears_the_number_of_a_trusted_one_does_not_pass_for_it(site: ModelSettings, card: Path) -> None:
     foreign = KeyPair.generate()
     foreign.secret_key._keynum_sk.key_id[:] = PublicKey.parse(own_key()).number
     sign(card, foreign)
@@ -150,12 +150,12 @@ def test_a_key_that_bears_the_number_of_a_trusted_one_does_not_pass_for_it(site:
     assert cards.read(replace(site, trusted_keys=both), NAME).signer == PublicKey(number, point)
 
 
-def test_a_trusted_comment_edited_after_signing_is_refused(site: Models, signature: Path) -> None:
+def test_a_trusted_comment_edited_after_signing_is_refused(site: ModelSettings, signature: Path) -> None:
     signature.write_bytes(signature.read_bytes().replace(b"for a test", b"for a door"))
     assert "trusted comment was changed" in refused(site, SignatureMismatch)
 
 
-def test_the_signature_of_another_card_is_refused(site: Models, card: Path) -> None:
+def test_the_signature_of_another_card_is_refused(site: ModelSettings, card: Path) -> None:
     other = site.folder / "other.toml"
     other.write_text(card.read_text().replace(NAME, "other"))
     shutil.copy(sign(other), f"{card}.minisig")
@@ -164,7 +164,7 @@ def test_the_signature_of_another_card_is_refused(site: Models, card: Path) -> N
     refused(site, CardError)
 
 
-def test_several_keys_can_be_trusted_so_that_one_can_follow_another(site: Models, card: Path) -> None:
+def test_several_keys_can_be_trusted_so_that_one_can_follow_another(site: ModelSettings, card: Path) -> None:
     new = KeyPair.generate()
     both = replace(site, trusted_keys=(own_key(), text_of(new)))
     for pair in (None, new):
@@ -173,7 +173,7 @@ def test_several_keys_can_be_trusted_so_that_one_can_follow_another(site: Models
 
 
 def test_the_bytes_that_were_verified_are_those_that_are_parsed(
-    site: Models, card: Path, monkeypatch: pytest.MonkeyPatch
+    site: ModelSettings, card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, reads = toml_text.content_of, []
 
@@ -190,31 +190,31 @@ def test_the_bytes_that_were_verified_are_those_that_are_parsed(
 
 
 def test_an_exception_lets_in_what_is_unsigned_or_signed_by_a_stranger_under_that_name_only(
-    site: Models, card: Path, signature: Path, caplog: pytest.LogCaptureFixture
+    site: ModelSettings, card: Path, signature: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     foreign = KeyPair.generate()
     sign(card, foreign)
     for why in (f"signed by the unknown key {PublicKey.parse(text_of(foreign)).key_id}", "not signed"):
         excepted = replace(site, allow_unsigned=(NAME,))
         caplog.clear()
-        read, _ = verified(excepted, NAME)
+        read, _ = verify_model(excepted, NAME)
         assert read.waived == why and (read.signature, read.signer) == (None, None)
         assert caplog.messages == [f"the model {NAME} is {why}; it is loaded because models.allow_unsigned names it"]
-        assert [each.name for each in cards.waived(excepted)] == [NAME]
+        assert [each.name for each in cards.unsigned_cards(excepted)] == [NAME]
         for others in ((), ("test-eye",), ("*",), ("",), (NAME.upper(),), (f"{NAME}.toml",)):
             with pytest.raises((SignatureMissing, SignerUnknown)):
                 cards.read(replace(site, allow_unsigned=others), NAME)
         signature.unlink(missing_ok=True)
 
 
-def test_an_exception_is_silent_where_the_card_is_signed(site: Models, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_is_silent_where_the_card_is_signed(site: ModelSettings, caplog: pytest.LogCaptureFixture) -> None:
     excepted = replace(site, allow_unsigned=(NAME,))
-    assert verified(excepted, NAME)[0].signature is not None
-    assert cards.waived(excepted) == [] and caplog.messages == []
+    assert verify_model(excepted, NAME)[0].signature is not None
+    assert cards.unsigned_cards(excepted) == [] and caplog.messages == []
 
 
 def test_an_exception_waives_neither_hash_nor_completeness_nor_a_signature_that_does_not_fit(
-    site: Models, card: Path, signature: Path
+    site: ModelSettings, card: Path, signature: Path
 ) -> None:
     excepted, good = replace(site, allow_unsigned=(NAME,)), card.read_text()
     card.write_text(good + "\n")
@@ -228,7 +228,7 @@ def test_an_exception_waives_neither_hash_nor_completeness_nor_a_signature_that_
     cards.read(excepted, NAME)
     (site.folder / f"{NAME}.tflite").write_bytes(b"another network")
     refused(excepted, ModelAltered)
-    assert cards.waived(excepted) == []
+    assert cards.unsigned_cards(excepted) == []
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ def test_a_gate_does_not_start_with_an_unsigned_model_and_leaves_no_event(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     loaded = config.load(unsigned_site(tmp_path, board))
-    with pytest.raises(SignatureMissing) as caught, gate_main.opened(loaded):
+    with pytest.raises(SignatureMissing) as caught, gate_main.open_gate(loaded):
         pass
     assert caught.value.exit_code == 35
 
@@ -277,7 +277,11 @@ def test_an_exception_is_an_event_at_each_start_and_stands_in_status_and_doctor(
 def for_doctor(settings: config.Config) -> config.Config:
     """Put the other three models beside the test's, as on a device."""
     for file in cards.folder(Path()).iterdir():
-        if file.is_file() and file.name.split(".")[0] in (Models().detector, Models().mesh, Models().lids):
+        if file.is_file() and file.name.split(".")[0] in (
+            ModelSettings().detector,
+            ModelSettings().mesh,
+            ModelSettings().lids,
+        ):
             shutil.copy(file, settings.models.folder)
     return settings
 
@@ -289,7 +293,9 @@ def test_a_signed_model_is_no_event_and_no_line_in_the_status(tmp_path: Path, bo
         assert "test-eyes, threshold" in shown.output and "unsigned" not in shown.output
 
 
-@pytest.mark.parametrize("name", [Models().eyes, Models().detector, Models().mesh, Models().lids])
+@pytest.mark.parametrize(
+    "name", [ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids]
+)
 def test_the_eye_starts_with_no_unsigned_model_and_with_an_excepted_one_says_so(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -319,7 +325,7 @@ def models(*arguments: str | Path) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-def test_the_commands_say_who_signed(site: Models, signature: Path) -> None:
+def test_the_commands_say_who_signed(site: ModelSettings, signature: Path) -> None:
     key_id = PublicKey.parse(own_key()).key_id
     of_site = ("--folder", site.folder, "--key", own_key())
     assert f"signed by {key_id}: for a test" in models("list", *of_site)[1]
@@ -338,7 +344,7 @@ def test_the_commands_say_who_signed(site: Models, signature: Path) -> None:
     assert code == 0 and f"{NAME}\n  does not load: " in said
 
 
-def test_the_commands_take_keys_and_exceptions_from_the_configuration(site: Models, signature: Path) -> None:
+def test_the_commands_take_keys_and_exceptions_from_the_configuration(site: ModelSettings, signature: Path) -> None:
     path = site.folder / "edge-gate.toml"
     text = f"[models]\nfolder = '.'\ntrusted_keys = ['{own_key()}']\n"
     path.write_text(text)

@@ -14,7 +14,7 @@ from edge_gate.core.clock import SystemClock
 from edge_gate.store.audit import generation, log_end
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import KEY_CHANGED, NEW_KEYRING, STARTED, Checkpoint, examine
-from edge_gate.store.audit.generation import Seen, seen
+from edge_gate.store.audit.generation import Seen, last_recorded
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import Keyring, keyring_path
@@ -72,7 +72,7 @@ def withdrawn(store: Store, name: str) -> None:
 
 def expected(store: Store) -> None:
     """Compare the two, as a gate does at its start."""
-    found = seen(store)
+    found = last_recorded(store)
     assert found is not None and found.generation is not None
     store.keyring.expect(found.generation)
 
@@ -82,7 +82,7 @@ def test_each_change_of_the_keyring_counts_and_the_log_has_the_count(path: Path)
         for number, (change, name) in enumerate(((enrolled, "Bob"), (withdrawn, "Bob"), (forgotten, "Ada")), 3):
             change(store, name)
             assert store.keyring.generation == number
-            assert seen(store) == Seen(log_of(store).public_key.hex(), number)
+            assert last_recorded(store) == Seen(log_of(store).public_key.hex(), number)
         expected(store)
         assert store.keyring.suspect == ""
         store.keyring.sealed_again(bytes(32))
@@ -110,12 +110,12 @@ def test_a_log_that_did_not_count_says_nothing_of_the_keyring_until_it_does(tmp_
         shutil.copyfile(source, copy)
         copy.chmod(0o600)
     with Store.open(path, KEY, CLOCK) as store:
-        before = seen(store)
+        before = last_recorded(store)
         assert before is not None and before.generation is None
         started(store, KEY_CHANGED)
-        assert seen(store) == Seen(log_of(store).public_key.hex(), 0)
+        assert last_recorded(store) == Seen(log_of(store).public_key.hex(), 0)
         enrolled(store, "Eve")
-        assert seen(store) == Seen(log_of(store).public_key.hex(), 1)
+        assert last_recorded(store) == Seen(log_of(store).public_key.hex(), 1)
     shutil.copyfile(keyring_path(BEFORE), keyring_path(path))
     with Store.open(path, KEY, CLOCK) as store:
         expected(store)
@@ -198,7 +198,7 @@ def test_no_power_cut_makes_a_keyring_look_older_than_it_is(
         with Store.open(path, KEY, CLOCK) as again:
             expected(again)
             assert not again.keyring.suspect, number
-            found = seen(again)
+            found = last_recorded(again)
             assert found is not None
             ahead.append(again.keyring.generation - (found.generation or 0))
         if finished:
@@ -209,12 +209,12 @@ def test_no_power_cut_makes_a_keyring_look_older_than_it_is(
 def test_a_new_keyring_counts_from_one_and_is_not_compared_with_the_lost_one(path: Path) -> None:
     with Store.open(path, KEY, CLOCK) as store:
         enrolled(store, "Bob")
-        assert seen(store) == Seen(log_of(store).public_key.hex(), 3)
+        assert last_recorded(store) == Seen(log_of(store).public_key.hex(), 3)
     keyring_path(path).unlink()
     Keyring.create(keyring_path(path), KEY)
     with Store.open(path, KEY, CLOCK) as store:
         started(store, NEW_KEYRING)
-        assert seen(store) == Seen(log_of(store).public_key.hex(), 1)
+        assert last_recorded(store) == Seen(log_of(store).public_key.hex(), 1)
         expected(store)
         assert not store.keyring.suspect
 

@@ -145,7 +145,7 @@ def test_renewal_gives_other_codes_for_the_same_people_and_erases_the_old_salt(s
         code = np.frombuffer(after[name], np.uint8)
         assert np.unpackbits(code ^ new.encode(direction(seed))).mean() < 0.06
         assert np.unpackbits(code ^ old.encode(direction(seed))).mean() > 0.4
-    assert (renewal.standing(store).renewals, renewal.standing(store).templates) == (1, 21)
+    assert (renewal.protection_status(store).renewals, renewal.protection_status(store).templates) == (1, 21)
 
 
 def test_a_renewal_that_is_cut_off_leaves_every_template_as_it_was(store: Store) -> None:

@@ -25,8 +25,8 @@ qualities = st.builds(wire.Quality, figure, figure, figure, figure, figure, figu
 
 @st.composite
 def sightings(draw: st.DrawFn) -> wire.Sighting:
-    refusal = draw(st.sampled_from(wire.Refusal))
-    accepted = refusal is wire.Refusal.NONE
+    refusal = draw(st.sampled_from(wire.AcquisitionFailure))
+    accepted = refusal is wire.AcquisitionFailure.NONE
     view = draw(st.binary(min_size=1, max_size=wire.MAX_DIMENSIONS).filter(any)) if accepted else b""
     return wire.Sighting(
         draw(u64), draw(u64), draw(u64), draw(st.integers(0, 2**32 - 1)), draw(u16), draw(u16), draw(u16), draw(u16),
@@ -47,7 +47,7 @@ healths = st.builds(
     st.sampled_from(wire.CameraState),
     st.integers(0, 255),
 )
-commands = st.builds(wire.Command, st.sampled_from(wire.Verb), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+commands = st.builds(wire.Command, st.sampled_from(wire.EyeMode), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 messages = st.one_of(sightings(), healths, commands)
 
 
@@ -108,7 +108,7 @@ def test_a_sighting_has_no_room_for_a_picture() -> None:
     """A tenth of the smallest strip, one bit a pixel, would not fit; the design allows 512 bytes."""
     assert wire.LARGEST_BYTES <= 512 < 160 * 72 / 8
     quality = wire.Quality(60, 0.5, 0.5, 0, 0, 0.3, 0.9)
-    big = wire.Sighting(1, 1, 1, 1, 1, 1, 640, 480, quality, 0.5, wire.Refusal.NONE, b"12345678", b"x" * 257)
+    big = wire.Sighting(1, 1, 1, 1, 1, 1, 640, 480, quality, 0.5, wire.AcquisitionFailure.NONE, b"12345678", b"x" * 257)
     with pytest.raises(WireError):
         big.pack()
 

@@ -15,7 +15,7 @@ from edge_gate.cli.checks.findings import Check, Finding, Patient
 from edge_gate.cli.status import describe_walls
 from edge_gate.core.errors import CameraError, KeyLocked
 from edge_gate.provenance import cards
-from edge_gate.rules.protection import corrected
+from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.wire.client import ask
 
@@ -40,7 +40,7 @@ def _models(patient: Patient) -> Iterator[Finding]:
             text = f"{name}: card complete, signed by {card.signature.key_id}, SHA-256 matches"
             yield Finding("models", "ok", text)
     plain = card.threshold("fused", patient.settings.decision.fmr)
-    point = corrected(card.operating_points, plain)
+    point = correct_threshold(card.operating_points, plain)
     bound = f"measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
     text = f"threshold {point.threshold:.3f} for protected templates, {plain.threshold:.3f} for plain ones; {bound}"
     yield Finding("models", "ok", text)
@@ -95,12 +95,12 @@ def _store(patient: Patient) -> Iterator[Finding]:
     if patient.status is not None:
         problems = ask(patient.settings, "check")["store"]
     else:
-        from edge_gate.cli.keys.unlock import unlocked
+        from edge_gate.cli.keys.unlock import unlock_key
         from edge_gate.core.clock import SystemClock
         from edge_gate.store.database import Store
 
         try:
-            key = unlocked(patient.settings.store, may_ask=False)
+            key = unlock_key(patient.settings.store, may_ask=False)
         except KeyLocked as error:
             yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
             return

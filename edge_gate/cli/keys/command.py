@@ -200,7 +200,7 @@ def _write_down(verb: str, store_path: Path, key: bytes, **said: int) -> None:
     from edge_gate.core.clock import SystemClock
     from edge_gate.gate.authorisation.roles import Role
     from edge_gate.store.audit.chain import KEY_CHANGED, NEW_KEYRING
-    from edge_gate.store.audit.generation import FIELD, seen
+    from edge_gate.store.audit.generation import FIELD, last_recorded
     from edge_gate.store.audit.log import AuditLog
     from edge_gate.store.database import Store
 
@@ -208,7 +208,7 @@ def _write_down(verb: str, store_path: Path, key: bytes, **said: int) -> None:
         log = AuditLog(store, store.keyring.signer())
         detail = {"device_key": log.public_key.hex(), FIELD: store.keyring.generation}
         role = Role.ROOT if os.getuid() == 0 else Role.GATE
-        before = seen(store)
+        before = last_recorded(store)
         with store.transaction():
             if verb != NEW_KEYRING and before is not None and before.generation is None:
                 log.append(KEY_CHANGED, actor="gate", role="gate", detail=detail)

@@ -54,14 +54,14 @@ def chosen() -> str:
         err=True,
     )
     while True:
-        first = typed("New passphrase: ")
+        first = read_typed("New passphrase: ")
         judge(first)
-        if typed("The same again: ") == first:
+        if read_typed("The same again: ") == first:
             return first
         click.echo("These are not the same. Try again.", err=True)
 
 
-def asked(content: bytes, place: Path) -> tuple[bytes, str]:
+def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:
     """Ask at the terminal until the passphrase opens this locked key, three times at most; return key and passphrase.
 
     Raises KeyLocked where there is no terminal, PassphraseWrong, LockDamaged, CipherMissing or Abort.
@@ -69,7 +69,7 @@ def asked(content: bytes, place: Path) -> tuple[bytes, str]:
     if not at_a_terminal():
         raise KeyLocked(place)
     for left in reversed(range(ATTEMPTS)):
-        passphrase = typed("Passphrase of the store's key: ")
+        passphrase = read_typed("Passphrase of the store's key: ")
         try:
             return unlock(content, passphrase, place), passphrase
         except PassphraseWrong as error:
@@ -79,7 +79,7 @@ def asked(content: bytes, place: Path) -> tuple[bytes, str]:
     raise AssertionError("unreachable")
 
 
-def asked_apart(content: bytes, place: Path) -> bytes:
+def ask_in_child(content: bytes, place: Path) -> bytes:
     """Do the same as `asked` in a process of its own, whose memory goes when it ends.
 
     Raises KeyLocked; SystemExit, with the failure's own code, where the other process has told what failed.
@@ -91,7 +91,7 @@ def asked_apart(content: bytes, place: Path) -> bytes:
     if child == 0:
         code = 1
         try:
-            os.write(writer, asked(content, place)[0])
+            os.write(writer, ask_passphrase(content, place)[0])
             code = 0
         except EdgeGateError as error:
             click.echo(f"edge-gate: {error}", err=True)
@@ -138,7 +138,7 @@ def at_a_terminal() -> bool:
     return True
 
 
-def typed(question: str) -> str:
+def read_typed(question: str) -> str:
     """Return what was typed at the terminal, without an echo. Raises Abort."""
     try:
         return getpass.getpass(question)

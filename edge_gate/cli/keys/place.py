@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from edge_gate.cli.keys.passphrase import asked
-from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, opened_credential, unlocked
+from edge_gate.cli.keys.passphrase import ask_passphrase
+from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, open_credential, unlock_key
 from edge_gate.core.errors import EdgeGateError, KeyNotPlaced
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import replace
@@ -89,7 +89,7 @@ class KeyPlace:
         Raises what `unlocked` raises.
         """
         if self.passphrase is None:
-            return unlocked(self.settings, may_ask=may_ask)
+            return unlock_key(self.settings, may_ask=may_ask)
         content, place = content_of_place(self.settings, self.credential)
         return unlock(content, self.passphrase, place)
 
@@ -98,7 +98,7 @@ class KeyPlace:
         content, place = content_of_place(self.settings, self.credential)
         if not is_locked(content):
             return self
-        return replace_fields(self, passphrase=asked(content, place)[1])
+        return replace_fields(self, passphrase=ask_passphrase(content, place)[1])
 
     def put(self, key: bytes) -> None:
         """Put another key in the place of the present one, durably, and locked if there is a passphrase.
@@ -123,7 +123,7 @@ class KeyPlace:
             sealed = subprocess.run(  # noqa: S603 - no shell; the key goes through a pipe, not the command line
                 command, input=content, capture_output=True, check=True, timeout=60
             ).stdout
-            back = opened_credential(sealed)
+            back = open_credential(sealed)
         except (OSError, subprocess.SubprocessError) as error:
             raise KeyNotPlaced(f"systemd-creds did not seal the key ({error})") from error
         if back != content:

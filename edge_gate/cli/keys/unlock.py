@@ -19,7 +19,7 @@ SEALED_CREDENTIAL: Final = Path("/etc/edge-gate") / f"{CREDENTIAL}.cred"
 OPENED: Final = Path("/run/edge_gate_key") / CREDENTIAL
 
 
-def unlocked(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
+def unlock_key(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
     """Return the key as the gate gets it; as root also out of the sealed credential that the unit names.
 
     A key that is locked with a passphrase is taken from where it was opened at the gate's start; else the terminal is
@@ -33,9 +33,9 @@ def unlocked(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
         return plain_key(read_private(OPENED, shared_with_root=False), OPENED)
     if not may_ask:
         raise KeyLocked(place)
-    from edge_gate.cli.keys.passphrase import asked
+    from edge_gate.cli.keys.passphrase import ask_passphrase
 
-    return asked(content, place)[0]
+    return ask_passphrase(content, place)[0]
 
 
 def content_of_place(settings: StoreSettings, credential: Path = SEALED_CREDENTIAL) -> tuple[bytes, Path]:
@@ -43,13 +43,13 @@ def content_of_place(settings: StoreSettings, credential: Path = SEALED_CREDENTI
     if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not credential.exists():
         return as_it_lies(settings, os.environ)
     try:
-        return opened_credential(credential.read_bytes()), credential
+        return open_credential(credential.read_bytes()), credential
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", b"") or str(error).encode()
         raise KeyMissing(f"systemd-creds does not open {credential} ({reason.decode().strip()})") from error
 
 
-def opened_credential(sealed: bytes) -> bytes:
+def open_credential(sealed: bytes) -> bytes:
     """Return what was sealed in a credential. Raises OSError or SubprocessError."""
     command = ["systemd-creds", "decrypt", f"--name={CREDENTIAL}", "-", "-"]
     done = subprocess.run(command, input=sealed, capture_output=True, check=True, timeout=60)  # noqa: S603 - no shell

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.errors import CameraError
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 
 GROUP: Final = "edge_gate.cameras"
 

@@ -16,7 +16,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing, ExtraMissing
 from edge_gate.eye.cameras.base import Frame, Picture, captured_at
 from edge_gate.eye.cameras.live import LiveCamera
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 
 # libcamera's own watchdog ("frontend has timed out") needs about a second; a longer silence is a loose cable.
 SILENCE_S: Final = 5.0

@@ -22,7 +22,7 @@ import numpy as np
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 
 PICTURE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 

@@ -19,7 +19,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, captured_at
 from edge_gate.eye.cameras.live import LiveCamera
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 
 # USB cameras send a broken JPEG now and then, mostly the first; so many in a row are a broken cable or device.
 UNREADABLE_IN_A_ROW: Final = 15

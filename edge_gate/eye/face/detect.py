@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_gate.core.errors import ModelError
 from edge_gate.eye.face.geometry import Picture, Points
-from edge_gate.eye.quiet_stderr import hushed
+from edge_gate.eye.quiet_stderr import quiet_stderr
 
 WATCH_PIXELS: Final = 320 * 240
 GLANCE_PIXELS: Final = 160 * 120
@@ -39,7 +39,7 @@ class Detector:
 
     def __init__(self, name: str, content: bytes) -> None:
         try:
-            with hushed():
+            with quiet_stderr():
                 self._net = cv2.FaceDetectorYN.create(
                     "onnx", np.frombuffer(content, np.uint8), np.empty(0, np.uint8), (320, 240), _MIN_SCORE, _OVERLAP,
                     _CANDIDATES,

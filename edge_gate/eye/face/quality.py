@@ -28,7 +28,7 @@ from edge_gate.eye.face.geometry import Picture, Similarity
 from edge_gate.eye.face.lids import EyeLids
 from edge_gate.eye.face.mesh import TEMPLATE_INTEROCULAR_PX, Mesh
 from edge_gate.settings.config import QualityLimits
-from edge_gate.wire.eye import Quality, Refusal
+from edge_gate.wire.eye import AcquisitionFailure, Quality
 
 # Skin, eyes and brows of the strip: no hair, hardly any background.
 _WINDOW: Final = (slice(14, 64), slice(20, 140))
@@ -48,7 +48,7 @@ class Verdict:
     """Figures of one strip, and the first limit that they break, NONE where they break none."""
 
     quality: Quality
-    refusal: Refusal
+    refusal: AcquisitionFailure
 
 
 def assess(
@@ -69,24 +69,26 @@ def assess(
     )
     if inside(to_strip, columns, rows) < _MIN_INSIDE:
         fits = figures.interocular_px * _INPUT_PER_INTEROCULAR <= columns
-        return Verdict(figures, Refusal.CUT_OFF if fits else Refusal.TOO_CLOSE)
+        return Verdict(figures, AcquisitionFailure.CUT_OFF if fits else AcquisitionFailure.TOO_CLOSE)
     refusal = judge(figures, limits)
-    return Verdict(replace(figures, weight=_weight(figures)) if refusal is Refusal.NONE else figures, refusal)
+    return Verdict(
+        replace(figures, weight=_weight(figures)) if refusal is AcquisitionFailure.NONE else figures, refusal
+    )
 
 
-def judge(quality: Quality, limits: QualityLimits) -> Refusal:
+def judge(quality: Quality, limits: QualityLimits) -> AcquisitionFailure:
     """Return the first limit broken, in the order in which a person can best mend them."""
     broken = (
-        (quality.interocular_px < limits.min_interocular_px, Refusal.TOO_FAR),
-        (quality.interocular_px > limits.max_interocular_px, Refusal.TOO_CLOSE),
-        (abs(quality.yaw_deg) > limits.max_yaw_deg, Refusal.TURNED_AWAY),
-        (abs(quality.pitch_deg) > limits.max_pitch_deg, Refusal.TURNED_AWAY),
-        (quality.exposure < limits.min_exposure, Refusal.TOO_DARK),
-        (quality.exposure > limits.max_exposure, Refusal.TOO_BRIGHT),
-        (quality.sharpness < limits.min_sharpness, Refusal.BLURRED),
-        (quality.eyes_open < limits.min_eyes_open, Refusal.EYES_CLOSED),
+        (quality.interocular_px < limits.min_interocular_px, AcquisitionFailure.TOO_FAR),
+        (quality.interocular_px > limits.max_interocular_px, AcquisitionFailure.TOO_CLOSE),
+        (abs(quality.yaw_deg) > limits.max_yaw_deg, AcquisitionFailure.TURNED_AWAY),
+        (abs(quality.pitch_deg) > limits.max_pitch_deg, AcquisitionFailure.TURNED_AWAY),
+        (quality.exposure < limits.min_exposure, AcquisitionFailure.TOO_DARK),
+        (quality.exposure > limits.max_exposure, AcquisitionFailure.TOO_BRIGHT),
+        (quality.sharpness < limits.min_sharpness, AcquisitionFailure.BLURRED),
+        (quality.eyes_open < limits.min_eyes_open, AcquisitionFailure.EYES_CLOSED),
     )
-    return next((refusal for is_broken, refusal in broken if is_broken), Refusal.NONE)
+    return next((refusal for is_broken, refusal in broken if is_broken), AcquisitionFailure.NONE)
 
 
 def for_enrolment(limits: QualityLimits) -> QualityLimits:

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge_gate.core.token_bucket import Allowance
+from edge_gate.core.token_bucket import TokenBucket
 
 REFUSALS: Final = 5
 WITHIN_NS: Final = 60 * 10**9
@@ -47,7 +47,7 @@ class Lockouts:
 
     def __init__(self) -> None:
         self._users: OrderedDict[int, _User] = OrderedDict()
-        self._changes: OrderedDict[int, Allowance] = OrderedDict()
+        self._changes: OrderedDict[int, TokenBucket] = OrderedDict()
         self._hour_began_ns = -_HOUR_NS
         self._rows = 0
         self._untold = 0
@@ -62,7 +62,7 @@ class Lockouts:
 
     def may_change(self, uid: int, now_ns: int) -> bool:
         """Count a change that a user asks for, and return whether it is not one too many. Root has no more of them."""
-        allowance = self._changes.setdefault(uid, Allowance(MOST_CHANGES, CHANGES_PER_S, now_ns))
+        allowance = self._changes.setdefault(uid, TokenBucket(MOST_CHANGES, CHANGES_PER_S, now_ns))
         self._changes.move_to_end(uid)
         if len(self._changes) > MOST_USERS:
             self._changes.popitem(last=False)

@@ -15,12 +15,12 @@ from typing import Any, Final, Protocol
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError, WireError
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.approvals import Approvals, Request
+from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.roles import SECOND, VERBS, Role
-from edge_gate.gate.authorisation.software_inventory import Origins
-from edge_gate.rules.agreed_policy import POLICY, TRUST, Standing
+from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
+from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
 from edge_gate.settings.config import Config
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
@@ -63,13 +63,13 @@ class Oversight:
         self._written_by = written_by
         self._on_fault = on_fault
         self._lockouts = Lockouts()
-        self.origins = Origins(config, store, self.note)
+        self.origins = SoftwareInventory(config, store, self.note)
         self._membership = Membership(config, store, self.note)
         self.approvals = Approvals(clock)
-        self.wanted = Standing.of(config)
+        self.wanted = AgreedPolicy.of(config)
         row = audit_log.latest(store, POLICY)
         self._written = row.said if row else {}
-        self._agreed = Standing.read(self._written, self.wanted) if row else None
+        self._agreed = AgreedPolicy.read(self._written, self.wanted) if row else None
         self.looser = self.wanted.looser(self._agreed) if self._agreed else []
         self.standing = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
@@ -78,7 +78,7 @@ class Oversight:
 
     def start(self) -> None:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
-        before, key = generation.seen(self._store), self.log.public_key.hex()
+        before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
         whole = self.log.end_fits()
         self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
@@ -164,7 +164,7 @@ class Oversight:
             self.log.append("approval asked", actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         raise ApprovalNeeded(shown, request.id, minutes)
 
-    def approve(self, caller: Known, request_id: str) -> Request:
+    def approve(self, caller: Known, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""
         request = self.approvals.find(request_id)
         role = self._role(caller, SECOND[request.verb], "approve")

@@ -18,7 +18,7 @@ from typing import Any, Final
 import edge_gate
 from edge_gate.core.errors import ModelError
 from edge_gate.provenance import cards
-from edge_gate.settings.config import Config, Models
+from edge_gate.settings.config import Config, ModelSettings
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import STARTED
 from edge_gate.store.database import Store
@@ -28,7 +28,7 @@ _DIGITS: Final = 16
 _LONGEST_NAME: Final = 100
 
 
-class Origins:
+class SoftwareInventory:
     """What is run with now, compared with the last start. ``note(verb, detail=...)`` writes an audit row."""
 
     def __init__(self, config: Config, store: Store, note: Callable[..., None]) -> None:
@@ -75,7 +75,7 @@ def _last(store: Store) -> dict[str, Any]:
     return said
 
 
-def models(settings: Models) -> dict[str, str]:
+def models(settings: ModelSettings) -> dict[str, str]:
     """Return each role's model by name and the beginning of its SHA-256, or why it does not load."""
     return {role: _model(settings, getattr(settings, role)) for role in ROLES}
 
@@ -86,7 +86,7 @@ def configuration(config: Config) -> str:
     return hashlib.sha256(settings.encode()).hexdigest()[:_DIGITS]
 
 
-def _model(settings: Models, name: str) -> str:
+def _model(settings: ModelSettings, name: str) -> str:
     try:
         known = str(cards.read(settings, name).fields["sha256"])[:_DIGITS]
     except ModelError as error:

@@ -27,7 +27,7 @@ _ENTER, _READ_WRITE = 1, 6
 _log = logging.getLogger(__name__)
 
 
-def let_in(socket: Path, groups: Iterable[str]) -> None:
+def set_access_list(socket: Path, groups: Iterable[str]) -> None:
     """Let the members of these groups enter the socket's folder and connect to it. Groups that do not exist are left
     out; where there are no access lists, or the folder is another's, the log says so and only its group gets in."""
     numbers = sorted({number for group in groups if (number := _number(group)) is not None})

@@ -24,7 +24,7 @@ from typing import Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import GuardLost, RelayError
 from edge_gate.relays.board import Confirmation, RelayBoard
-from edge_gate.settings.config import Door as DoorSettings
+from edge_gate.settings.config import DoorSettings
 
 RETRY_NS: Final = 2_000_000_000
 _log = logging.getLogger(__name__)

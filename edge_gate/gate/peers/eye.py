@@ -14,8 +14,8 @@ from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import AlreadyRunning, WireError
-from edge_gate.core.token_bucket import Allowance
-from edge_gate.wire.eye import LARGEST_BYTES, Command, Health, Refusal, Sighting, Verb, unpack
+from edge_gate.core.token_bucket import TokenBucket
+from edge_gate.wire.eye import LARGEST_BYTES, AcquisitionFailure, Command, EyeMode, Health, Sighting, unpack
 
 # The eye works at 15 pictures a second; twice that is plenty, and it bounds what could be smuggled out in the numbers.
 MOST_MESSAGES_PER_S: Final = 30
@@ -92,10 +92,10 @@ class EyeLink:
         self.gone_because = ""
         self._last: dict[type, tuple[int, int]] = {}
         now = clock.monotonic_ns()
-        self._allowance = Allowance(MOST_MESSAGES_PER_S, MOST_MESSAGES_PER_S, now)
-        self._patience = Allowance(MOST_REFUSED, REFUSED_PER_S, now)
-        self._joins = Allowance(MOST_JOINS, JOINS_PER_S, now)
-        self._lines = Allowance(MOST_LINES, LINES_PER_S, now)
+        self._allowance = TokenBucket(MOST_MESSAGES_PER_S, MOST_MESSAGES_PER_S, now)
+        self._patience = TokenBucket(MOST_REFUSED, REFUSED_PER_S, now)
+        self._joins = TokenBucket(MOST_JOINS, JOINS_PER_S, now)
+        self._lines = TokenBucket(MOST_LINES, LINES_PER_S, now)
         self._commands = 0
 
     def accept(self) -> bool:
@@ -113,7 +113,7 @@ class EyeLink:
         else:
             connection.setblocking(False)
             self.connection, self.process = connection, pid
-            self._patience = Allowance(MOST_REFUSED, REFUSED_PER_S, now)
+            self._patience = TokenBucket(MOST_REFUSED, REFUSED_PER_S, now)
             _log.info("the eye is connected (process %d)", pid)
             return True
         connection.close()
@@ -145,7 +145,7 @@ class EyeLink:
                 messages.append(message)
         return messages
 
-    def send(self, verb: Verb) -> bool:
+    def send(self, verb: EyeMode) -> bool:
         """Ask something of the eye. Returns False where there is none to ask."""
         if self.connection is None:
             return False
@@ -188,7 +188,7 @@ class EyeLink:
         if isinstance(message, Health):
             self.health = message
             return message
-        if message.refusal is Refusal.NONE and message.model_id != self._model_id:
+        if message.refusal is AcquisitionFailure.NONE and message.model_id != self._model_id:
             raise WireError("eye", f"it runs model {message.model_id.hex()}, the gate expects {self._model_id.hex()}")
         if message.embedding:  # what is not of one length cannot be fused
             self._dimensions = self._dimensions or len(message.embedding)

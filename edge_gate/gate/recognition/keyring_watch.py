@@ -30,7 +30,7 @@ class KeyringWatch:
         self._gate = gate
         self._keyring = gate.store.keyring
         self._told = ""
-        self._seen = generation.seen(gate.store)
+        self._seen = generation.last_recorded(gate.store)
         if self._seen is None or self._seen.generation is None:
             return
         if self._seen.key != gate.oversight.log.public_key.hex():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import Busy, EdgeGateError, WireError
-from edge_gate.documents.receipt import Kind, Receipt, written
+from edge_gate.documents.receipt import Kind, Receipt, write
 from edge_gate.gate.control.requests import line, number
 from edge_gate.gate.control.server import Caller
 from edge_gate.gate.door.door import DoorState
@@ -21,7 +21,7 @@ from edge_gate.gate.verbs.status import status
 from edge_gate.store import events
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import FORGOTTEN
-from edge_gate.wire.eye import Sighting, Verb
+from edge_gate.wire.eye import EyeMode, Sighting
 
 if TYPE_CHECKING:
     from edge_gate.gate.loop import Gate
@@ -75,9 +75,9 @@ class Desk:
     def greet_eye(self) -> None:
         """Tell an eye that has just come what is wanted of it."""
         if self.paused:
-            self._gate.link.send(Verb.PAUSE)
+            self._gate.link.send(EyeMode.PAUSE)
         else:
-            self._gate.link.send(Verb.ENROL if self.enrolling else Verb.WATCH)
+            self._gate.link.send(EyeMode.ENROL if self.enrolling else EyeMode.WATCH)
 
     def take(self, sighting: Sighting) -> bool:
         """Use a sighting for the enrolment under way. Returns False where there is none."""
@@ -128,7 +128,7 @@ class Desk:
             kind, events = Kind.FORGETTING, removed.events
         figures = (removed.consents, removed.templates, events, removed.traces_left)
         receipt = Receipt(gate.config.site.name, resident_id, gate.clock.now(), *figures, kind)
-        return written(receipt, gate.store.keyring.signer(), gate.config.site.language)
+        return write(receipt, gate.store.keyring.signer(), gate.config.site.language)
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
         gate = self._gate
@@ -176,12 +176,12 @@ class Desk:
             raise Busy("An enrolment")
         self._gate.oversight.acted(caller, "pause" if paused else "resume")
         self.paused = paused
-        self._gate.link.send(Verb.PAUSE if paused else Verb.WATCH)
+        self._gate.link.send(EyeMode.PAUSE if paused else EyeMode.WATCH)
         self._gate.record("paused" if paused else "resumed", detail={"operator": caller.operator})
         caller.answer({"ok": {"paused": paused}})
 
 
-def _standing(each: residents.Standing, compared: bool) -> dict[str, Any]:
+def _standing(each: residents.ResidentStatus, compared: bool) -> dict[str, Any]:
     return {
         "id": each.resident.id,
         "name": each.resident.name,

@@ -15,7 +15,7 @@ from edge_gate.rules.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.store import events
 from edge_gate.store.people import consent, residents
 from edge_gate.store.templates import templates
-from edge_gate.wire.eye import Sighting, Verb
+from edge_gate.wire.eye import EyeMode, Sighting
 
 if TYPE_CHECKING:
     from edge_gate.gate.loop import Gate
@@ -31,7 +31,7 @@ class StatedConsent:
 
 
 @dataclass(slots=True, eq=False)
-class Sitting:
+class EnrolmentSession:
     """An enrolment under way: for whom, on whose consent, at whose request."""
 
     caller: Caller
@@ -47,7 +47,7 @@ class EnrolmentDesk:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._sitting: Sitting | None = None
+        self._sitting: EnrolmentSession | None = None
 
     @property
     def busy(self) -> bool:
@@ -70,8 +70,8 @@ class EnrolmentDesk:
         gate.oversight.let_through()
         approved = gate.oversight.second(caller, "enrol", name, f"enrolling {name}")
         enrolment = Enrolment(gate.clock.monotonic_ns(), gate.plain_point.threshold)
-        self._sitting = Sitting(caller, name, stated, enrolment, approved)
-        gate.link.send(Verb.ENROL)
+        self._sitting = EnrolmentSession(caller, name, stated, enrolment, approved)
+        gate.link.send(EyeMode.ENROL)
 
     def take(self, sighting: Sighting) -> bool:
         """Use a sighting for the enrolment under way. Returns False where there is none."""
@@ -97,7 +97,7 @@ class EnrolmentDesk:
         except EnrolmentFailed as error:
             self._give_up(error)
 
-    def _tell(self, sitting: Sitting, progress: Progress) -> None:
+    def _tell(self, sitting: EnrolmentSession, progress: Progress) -> None:
         if progress != sitting.told:
             text = guidance.text(progress.guidance, self._gate.config.site.language)
             english = guidance.text(progress.guidance, "en")
@@ -105,7 +105,7 @@ class EnrolmentDesk:
             sitting.caller.answer({"progress": progressed})
             sitting.told = progress
 
-    def _finish(self, sitting: Sitting) -> None:
+    def _finish(self, sitting: EnrolmentSession) -> None:
         """Store consent and template together, or nothing; raises where the person is enrolled already."""
         gate = self._gate
         vector = sitting.enrolment.template()
@@ -141,7 +141,7 @@ class EnrolmentDesk:
 
     def _end_sitting(self) -> None:
         self._sitting = None
-        self._gate.link.send(Verb.WATCH)
+        self._gate.link.send(EyeMode.WATCH)
 
 
 def names(gate: Gate) -> dict[str, str]:

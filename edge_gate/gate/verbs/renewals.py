@@ -23,7 +23,7 @@ class Renewals:
 
     def standing(self, caller: Caller, _: dict[str, Any]) -> None:
         """Say how the templates are protected."""
-        caller.answer({"ok": asdict(renewal.standing(self._gate.store))})
+        caller.answer({"ok": asdict(renewal.protection_status(self._gate.store))})
 
     def begin(self, caller: Caller, _: dict[str, Any]) -> None:
         """Begin a renewal; the caller is told when it is over. It goes on if the caller leaves.
@@ -59,7 +59,7 @@ class Renewals:
         gate = self._gate
         gate.transform = under_way.transform
         gate.reload_gallery()
-        now = renewal.standing(gate.store)
+        now = renewal.protection_status(gate.store)
         detail = {"operator": caller.operator, "templates": now.templates, "renewals": now.renewals}
         gate.record("templates renewed", detail=detail)
         caller.answer({"ok": asdict(now)})

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from edge_gate.documents import guidance
-from edge_gate.seal.walls import ALL, Wall, summary
+from edge_gate.seal.hardening import ALL, Hardening, summary
 
 if TYPE_CHECKING:
     from edge_gate.gate.loop import Gate
@@ -42,7 +42,7 @@ def status(gate: Gate) -> dict[str, Any]:
         "sealed": {
             "gate": summary(gate.sealed.standing, gate.sealed.lacking),
             # What is not to be had here is the same for both, and the gate knows it; what stands the eye says.
-            "eye": summary(Wall(health.sealed & ALL), gate.sealed.lacking) if health else None,
+            "eye": summary(Hardening(health.sealed & ALL), gate.sealed.lacking) if health else None,
         },
         "processes": {"gate": os.getpid(), "eye": gate.link.process},
         "uptime_s": round((gate.clock.monotonic_ns() - gate.started_ns) / 1e9, 1),

@@ -36,7 +36,7 @@ class Seen:
     generation: int | None
 
 
-def seen(store: Store) -> Seen | None:
+def last_recorded(store: Store) -> Seen | None:
     """Return what the log has of the keyring, or None where no start was ever written down."""
     announced = [row for verb in ANNOUNCING if (row := audit_log.latest(store, verb))]
     if not announced:

@@ -30,7 +30,7 @@ from edge_gate.core.errors import StoreError
 from edge_gate.store.audit.chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
 from edge_gate.store.audit.log_end import end, last_row, sign_end
 from edge_gate.store.database import Store
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 
 LONGEST_DETAIL_BYTES: Final = 4096
 _SALT_BYTES: Final = 32
@@ -113,14 +113,14 @@ class AuditLog:
 
 def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:
     """Return at most ``limit`` rows from number ``first`` on, oldest first."""
-    with understood(store.path):
+    with reading(store.path):
         found = store.rows("SELECT * FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
         return [Row(**row) for row in found]
 
 
 def checkpoints(store: Store, *, first: int = 1, limit: int = 200) -> list[Checkpoint]:
     """Return at most ``limit`` checkpoints for rows from number ``first`` on, oldest first."""
-    with understood(store.path):
+    with reading(store.path):
         found = store.rows("SELECT * FROM audit_checkpoint WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit))
         return [Checkpoint(**row) for row in found]
 
@@ -128,7 +128,7 @@ def checkpoints(store: Store, *, first: int = 1, limit: int = 200) -> list[Check
 def latest(store: Store, verb: str) -> Row | None:
     """Return the last row with this verb."""
     found = store.rows("SELECT * FROM audit WHERE verb = ? ORDER BY seq DESC LIMIT 1", (verb,))
-    with understood(store.path):
+    with reading(store.path):
         return Row(**found[0]) if found else None
 
 

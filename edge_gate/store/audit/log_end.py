@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_gate.core.clock import iso
 from edge_gate.store.audit.chain import Checkpoint, End
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 
 if TYPE_CHECKING:
     from edge_gate.store.database import Store
@@ -28,7 +28,7 @@ def sign_end(store: Store, key: Ed25519PrivateKey) -> None:
 
 def end(store: Store) -> End | None:
     """Return the signed end of the log."""
-    with understood(store.path):
+    with reading(store.path):
         found = store.rows("SELECT * FROM audit_end ORDER BY seq DESC LIMIT 1")
         return End(**found[0]) if found else None
 

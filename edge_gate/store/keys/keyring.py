@@ -47,7 +47,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store.files import appearing, clear_drafts, explained, own_like, replace
+from edge_gate.store.files import appearing, clear_drafts, explain, own_like, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGRING2\0"
@@ -191,7 +191,7 @@ class Keyring:
         except FileNotFoundError as error:
             raise KeyringMissing(self.path) from error
         except OSError as error:
-            raise explained(self.path, error) from error
+            raise explain(self.path, error) from error
         magic = content[: len(MAGIC)]
         if magic not in (MAGIC, _MAGIC_BEFORE):
             raise KeyringDamaged(self.path)

@@ -22,7 +22,7 @@ from typing import Final
 
 from edge_gate.core.errors import KeyringDamaged, WrongKey
 from edge_gate.store import connection
-from edge_gate.store.files import appearing, explained, own_like
+from edge_gate.store.files import appearing, explain, own_like
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.sealing import KEY_BYTES, NONCE_BYTES, TAG_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
@@ -62,7 +62,7 @@ def read(store_path: Path, key: bytes) -> Change | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     if len(content) != _BYTES or not content.startswith(MAGIC):
         return None
     first, second = content[len(MAGIC) :][:_SLOT_BYTES], content[len(MAGIC) + _SLOT_BYTES :]

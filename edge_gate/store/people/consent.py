@@ -16,7 +16,7 @@ from typing import Any
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
 from edge_gate.store.database import Store
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 
 
 class State(enum.StrEnum):
@@ -81,7 +81,7 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
         " ORDER BY until DESC LIMIT 1",
         (resident_id, iso(at)),
     )
-    with understood(store.path):
+    with reading(store.path):
         return _consent(rows[0]) if rows else None
 
 
@@ -106,7 +106,7 @@ def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = l
 def everyones(store: Store) -> dict[str, list[Consent]]:
     """Return each resident's consents by resident id, oldest first."""
     found: dict[str, list[Consent]] = {}
-    with understood(store.path):
+    with reading(store.path):
         for row in store.rows("SELECT * FROM consent ORDER BY given_at, rowid"):
             found.setdefault(row["resident_id"], []).append(_consent(row))
     return found

@@ -14,7 +14,7 @@ from typing import Any, Final
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import EnrolmentFailed, NameTaken, ResidentUnknown
 from edge_gate.store.database import Store
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 from edge_gate.store.people import consent
 from edge_gate.store.schema import FORGOTTEN
 
@@ -36,7 +36,7 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ResidentStatus:
     """A resident as a list shows them: what their consent amounts to, until when, and whether they can be compared."""
 
     resident: Resident
@@ -80,11 +80,11 @@ def find(store: Store, name_or_id: str) -> Resident:
     )
     if not found:
         raise ResidentUnknown(name_or_id)
-    with understood(store.path):
+    with reading(store.path):
         return _resident(found[0])
 
 
-def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
+def everyone(store: Store, model_id: bytes, at: datetime) -> list[ResidentStatus]:
     """Return all residents by name, with what their consent amounts to at that moment and whether there is a template
     for this model."""
     given = consent.everyones(store)
@@ -93,7 +93,7 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[Standing]:
         " LEFT JOIN template ON template.resident_id = resident.id AND model_id = ? ORDER BY name",
         (model_id,),
     )
-    with understood(store.path):
+    with reading(store.path):
         return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
 
 
@@ -115,7 +115,7 @@ def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lamb
 
 def everyone_known(store: Store) -> list[Resident]:
     """Return all residents, whatever their consent."""
-    with understood(store.path):
+    with reading(store.path):
         return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
 
 
@@ -161,6 +161,6 @@ def _resident(row: dict[str, Any]) -> Resident:
     return Resident(row["id"], row["name"], datetime.fromisoformat(row["created_at"]))
 
 
-def _standing(row: dict[str, Any], spoken: consent.Consent | None, at: datetime) -> Standing:
+def _standing(row: dict[str, Any], spoken: consent.Consent | None, at: datetime) -> ResidentStatus:
     state = spoken.state(at) if spoken else consent.State.MISSING
-    return Standing(_resident(row), state, spoken.until if spoken else None, bool(row["enrolled"]))
+    return ResidentStatus(_resident(row), state, spoken.until if spoken else None, bool(row["enrolled"]))

@@ -27,7 +27,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from edge_gate.core.errors import StoreCorrupt, StoreMissing, WrongKey
-from edge_gate.store.files import explained
+from edge_gate.store.files import explain
 
 PAGE_BYTES: Final = 4096
 _IV_BYTES, _MAC_BYTES, _SALT_BYTES = 16, 64, 16
@@ -113,7 +113,7 @@ def _pages(path: Path, key: bytes) -> Iterator[bytes | None]:
     except FileNotFoundError as error:
         raise StoreMissing(path) from error
     except OSError as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
 
 
 def _clear(page: bytes, number: int, key: bytes, mac_key: bytes) -> bytes | None:

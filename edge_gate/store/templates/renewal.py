@@ -62,7 +62,7 @@ def prepare(store: Store) -> tuple[SiteTransform, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProtectionStatus:
     """How the templates are protected now: since when, and how often they were renewed."""
 
     templates: int
@@ -71,11 +71,11 @@ class Standing:
     renewals: int
 
 
-def standing(store: Store) -> Standing:
+def protection_status(store: Store) -> ProtectionStatus:
     """Return how the templates are protected; `prepare` came before."""
     row = _key_row(store) or {}
     count = store.rows("SELECT count(*) AS n FROM template")[0]["n"]
-    return Standing(count, row["bits"], row["created_at"], row["renewals"])
+    return ProtectionStatus(count, row["bits"], row["created_at"], row["renewals"])
 
 
 class Renewal:
@@ -133,7 +133,7 @@ class Renewal:
 
 def _put(store: Store, template: Template) -> None:
     """Seal a template anew in the place of the row it had; who it is of, and when it was made, stay."""
-    values = (templates.sealed(store, template), template.resident_id, template.model_id)
+    values = (templates.seal(store, template), template.resident_id, template.model_id)
     store.run("UPDATE template SET sealed = ? WHERE resident_id = ? AND model_id = ?", values)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import ConsentMissing, EnrolmentFailed, ResidentUnknown
 from edge_gate.store.database import Store
-from edge_gate.store.faults import understood
+from edge_gate.store.faults import reading
 from edge_gate.store.keys.sealing import CODE, NONCE_BYTES, VECTOR, DoesNotOpen, open_row, seal_row
 from edge_gate.store.people import consent
 from edge_gate.store.people.residents import find
@@ -68,7 +68,7 @@ def put(store: Store, template: Template) -> None:
                 "resident_id": resident.id,
                 "model_id": template.model_id,
                 "pictures": template.pictures,
-                "sealed": sealed(store, template),
+                "sealed": seal(store, template),
                 "created_at": iso(now),
             },
         )
@@ -102,7 +102,7 @@ def _check(template: Template) -> None:
         raise EnrolmentFailed(f"a template of {template.pictures} pictures for model {template.model_id.hex()!r}")
 
 
-def sealed(store: Store, template: Template) -> bytes:
+def seal(store: Store, template: Template) -> bytes:
     """Return what is stored of a template. Raises ResidentUnknown for an owner without a data key."""
     key = store.keyring.data_key(template.resident_id)
     if key is None:
@@ -123,7 +123,7 @@ def opened_row(store: Store, row: dict[str, Any]) -> Template | None:
 
 def plain_row(store: Store, row: dict[str, Any], version: bytes) -> bytes | None:
     """Return what was sealed in a row as this version (sealing.py), or None where its owner's key does not open it."""
-    with understood(store.path):
+    with reading(store.path):
         key = store.keyring.data_key(row["resident_id"])
         if key is None:
             return None

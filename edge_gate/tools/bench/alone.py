@@ -21,9 +21,8 @@ from edge_gate.eye.face.align import network_input
 from edge_gate.eye.face.geometry import cut, fit
 from edge_gate.eye.face.mesh import TEMPLATE
 from edge_gate.eye.pipeline import acquire, open_models
-from edge_gate.eye.runtime import TfliteModel, verified
-from edge_gate.settings.config import Models as ModelSettings
-from edge_gate.settings.config import QualityLimits
+from edge_gate.eye.runtime import TfliteModel, verify_model
+from edge_gate.settings.config import ModelSettings, QualityLimits
 from edge_gate.tools.bench import sface
 from edge_gate.tools.bench.float_form import float_form
 from edge_gate.tools.bench.frames import Picture
@@ -92,7 +91,7 @@ def contenders(settings: ModelSettings, frames: list[Picture], peer: bool) -> di
     """Return all that are to be measured, with the same face for each. SFace only if it is wanted and installed."""
     settings = replace(settings, threads=1)
     eyes, faces = _seen(settings, frames)
-    content = verified(settings, settings.eyes)[1]
+    content = verify_model(settings, settings.eyes)[1]
     field = {}
     for name, form in (("model", content), ("float_form", float_form(content))):
         model = TfliteModel(settings.eyes, form, threads=1)

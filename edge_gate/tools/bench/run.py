@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_gate.core.errors import ExtraMissing
-from edge_gate.settings.config import Models
+from edge_gate.settings.config import ModelSettings
 from edge_gate.tools.bench.alone import measure_alone
 from edge_gate.tools.bench.frames import Picture, walk_up
 from edge_gate.tools.bench.peer import DlibPipeline, PeerTimes
@@ -33,7 +33,7 @@ QUICK = Effort(frames=60, alone=60, peer_frames=4, probes=40, watch_s=3.0)
 
 
 def bench(
-    models: Models,
+    models: ModelSettings,
     make_site: MakeSite,
     ask_status: AskStatus,
     effort: Effort,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import ExtraMissing
-from edge_gate.eye.quiet_stderr import hushed
+from edge_gate.eye.quiet_stderr import quiet_stderr
 from edge_gate.tools.bench.frames import Picture
 
 SIDE: Final = 112
@@ -42,7 +42,7 @@ class SFace:
         except (ImportError, FileNotFoundError) as error:
             raise ExtraMissing("bench") from error
         _keep_only_the_picture(model.graph)
-        with hushed():
+        with quiet_stderr():
             self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.SerializeToString(), np.uint8))
 
     def __call__(self, blob: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,11 +15,10 @@ from edge_gate.eye.face.align import cut_strip, placing
 from edge_gate.eye.face.mesh import Mesh
 from edge_gate.eye.face.quality import assess
 from edge_gate.eye.pipeline import Models, Observation, Perception, acquire, open_models
-from edge_gate.settings.config import Models as ModelSettings
-from edge_gate.settings.config import QualityLimits
+from edge_gate.settings.config import ModelSettings, QualityLimits
 from edge_gate.tools.bench.frames import Picture
 from edge_gate.tools.bench.timing import Stopwatch, Timing, one_thread
-from edge_gate.wire.eye import Quality, Refusal, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
 
 STAGES: Final = ("decode", "detect", "mesh", "align", "quality", "embed", "pack")
 FPS: Final = 15
@@ -78,7 +77,7 @@ def _staged(models: Models, limits: QualityLimits, jpeg: Picture, watches: dict[
 
 def _observed(picture: Picture, quality: Quality, embedding: bytes) -> Observation:
     rows, columns = picture.shape[:2]
-    return Observation(0, 1, 0, 0, columns, rows, quality, Refusal.NONE, embedding)
+    return Observation(0, 1, 0, 0, columns, rows, quality, AcquisitionFailure.NONE, embedding)
 
 
 def _pack(seen: Observation, model_id: bytes) -> bytes:

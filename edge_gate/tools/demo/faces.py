@@ -14,8 +14,8 @@ from edge_gate.eye.face.detect import Detector
 from edge_gate.eye.face.geometry import Picture, Points
 from edge_gate.eye.face.mesh import FaceMesh, Mesh
 from edge_gate.eye.face.track import find_face
-from edge_gate.eye.runtime import TfliteModel, verified
-from edge_gate.settings.config import Models
+from edge_gate.eye.runtime import TfliteModel, verify_model
+from edge_gate.settings.config import ModelSettings
 
 CHIN: Final = 152
 BROW: Final = 168  # between the eyes, at their height
@@ -28,9 +28,9 @@ class Faces:
     kinds."""
 
     def __init__(self, models: Path | None = None) -> None:
-        settings = Models(folder=models or Path())
-        self._detector = Detector(settings.detector, verified(settings, settings.detector)[1])
-        self._mesh = FaceMesh(settings.mesh, TfliteModel(settings.mesh, verified(settings, settings.mesh)[1]))
+        settings = ModelSettings(folder=models or Path())
+        self._detector = Detector(settings.detector, verify_model(settings, settings.detector)[1])
+        self._mesh = FaceMesh(settings.mesh, TfliteModel(settings.mesh, verify_model(settings, settings.mesh)[1]))
 
     def find(self, bgr: Picture) -> Mesh | None:
         """Return the mesh of the largest face in a picture, or None."""

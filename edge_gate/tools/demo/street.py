@@ -23,7 +23,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
 from edge_gate.eye.cameras.live import LiveCamera
-from edge_gate.settings.config import Camera as CameraSettings
+from edge_gate.settings.config import CameraSettings
 
 MAGIC: Final = b"EGST"
 HEADER: Final = struct.Struct("<4sQHH")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from edge_gate.core.errors import CardError, ModelMissing
 from edge_gate.eye.embed import Embedder
 from edge_gate.eye.pipeline import Models, acquire, open_models
-from edge_gate.eye.runtime import TfliteModel, verified
+from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.rules.comparison import unit_vector
 from edge_gate.settings.config import Config
 from edge_gate.tools.evaluation.acquire import Seen
 from edge_gate.tools.evaluation.data import Picture
-from edge_gate.wire.eye import Refusal
+from edge_gate.wire.eye import AcquisitionFailure
 
 
 class PipelineEyes:
@@ -34,7 +34,7 @@ class PipelineEyes:
         source, name = settings.models, settings.models.eyes
         if model is not None:
             source, name = replace(source, folder=model.parent.absolute()), model.stem
-        self.card, content = verified(source, name)
+        self.card, content = verify_model(source, name)
         if model is not None and self.card.model_path.name != model.name:
             raise CardError(self.card.path, f"it describes {self.card.model_path.name}, not {model.name}")
         self._settings = settings
@@ -50,7 +50,7 @@ class PipelineEyes:
         found = acquire(self._models, picture, self._settings.quality)
         if found is None:
             return None
-        refusal = None if found.refusal is Refusal.NONE else found.refusal.name.lower().replace("_", " ")
+        refusal = None if found.refusal is AcquisitionFailure.NONE else found.refusal.name.lower().replace("_", " ")
         return Seen(unit_vector(found.embedding or self._embedder.embed(found.strip)), refusal)
 
     def of_strip(self, strip: Picture) -> NDArray[np.float32]:

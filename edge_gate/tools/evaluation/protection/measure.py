@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_gate.provenance.cards import Card
-from edge_gate.rules.protection import BITS, corrected
+from edge_gate.rules.protection import BITS, correct_threshold
 from edge_gate.tools.evaluation.protection.accuracy import Baseline, crossed, trials
 from edge_gate.tools.evaluation.protection.inversion import GATE_FMR, invert, targets
 from edge_gate.tools.evaluation.protection.people import LISTED, People
@@ -68,7 +68,7 @@ def measure(people: list[People], card: Card, notebook: Notebook) -> Results:
 
 def _thresholds(people: list[People], card: Card, notebook: Notebook) -> None:
     plan = list(trials(people))
-    gate = corrected(card.operating_points, card.threshold("fused", GATE_FMR))
+    gate = correct_threshold(card.operating_points, card.threshold("fused", GATE_FMR))
     notebook.note("threshold", "gate", lambda: gate.threshold)
     for trial in (*(each for each in plan if each.pairs is None), *(crossed(p) for p in people if p.name == LISTED)):
         notebook.note("shift", trial.name, partial(_plain, shifts, trial, card))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_gate.provenance.cards import Card
-from edge_gate.rules.protection import BITS, SiteTransform, corrected
+from edge_gate.rules.protection import BITS, SiteTransform, correct_threshold
 from edge_gate.tools.evaluation.metrics import curve
 from edge_gate.tools.evaluation.protection.accuracy import AtThreshold, Trial, at_threshold
 from edge_gate.tools.evaluation.protection.transforms import Plain, Signs, key_bytes
@@ -83,7 +83,7 @@ def shifts(trial: Trial, card: Card, key: int = 0) -> list[Shift]:
             point.fmr,
             at_threshold(plain, point.threshold),
             at_threshold(protected, point.threshold),
-            at_threshold(protected, corrected(card.operating_points, point).threshold),
+            at_threshold(protected, correct_threshold(card.operating_points, point).threshold),
         )
         for point in points
     ]

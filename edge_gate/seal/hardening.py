@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class Wall(enum.IntFlag):
+class Hardening(enum.IntFlag):
     """What a process has given up, for good. The numbers are on the wire (edge_gate.wire.eye.Health.sealed)."""
 
     PRIVILEGES = 1  # no program that it starts could gain rights
@@ -26,16 +26,16 @@ class Wall(enum.IntFlag):
         return TITLES[self]
 
 
-TITLES: Mapping[Wall, str] = {
-    Wall.PRIVILEGES: "no new privileges",
-    Wall.DUMP: "no core dump",
-    Wall.SWAP: "no swap",
-    Wall.CALLS: "system calls",
-    Wall.FILES: "files",
-    Wall.TCP: "TCP",
-    Wall.SCOPE: "signals",
+TITLES: Mapping[Hardening, str] = {
+    Hardening.PRIVILEGES: "no new privileges",
+    Hardening.DUMP: "no core dump",
+    Hardening.SWAP: "no swap",
+    Hardening.CALLS: "system calls",
+    Hardening.FILES: "files",
+    Hardening.TCP: "TCP",
+    Hardening.SCOPE: "signals",
 }
-ALL = Wall(0)
+ALL = Hardening(0)
 for _each in TITLES:
     ALL |= _each
 
@@ -45,17 +45,17 @@ class Sealed:
     """What came of sealing: the walls that stand, those that are not to be had here (a kernel without Landlock, a limit
     on locked memory), and those that failed, with the reason."""
 
-    standing: Wall
-    lacking: Mapping[Wall, str] = field(default_factory=dict)
-    failed: Mapping[Wall, str] = field(default_factory=dict)
+    standing: Hardening
+    lacking: Mapping[Hardening, str] = field(default_factory=dict)
+    failed: Mapping[Hardening, str] = field(default_factory=dict)
 
 
-def titles(walls: Wall) -> list[str]:
+def titles(walls: Hardening) -> list[str]:
     """Return the names of the walls in a set, in order."""
     return [each.title for each in TITLES if each in walls]
 
 
-def summary(standing: Wall, lacking: Mapping[Wall, str]) -> dict[str, Any]:
+def summary(standing: Hardening, lacking: Mapping[Hardening, str]) -> dict[str, Any]:
     """Return what `status` says of one process: names of walls that stand, that are not to be had here (and why), and
     that are missing although they could be had."""
     return {
@@ -65,8 +65,8 @@ def summary(standing: Wall, lacking: Mapping[Wall, str]) -> dict[str, Any]:
     }
 
 
-def _union(walls: Mapping[Wall, str]) -> Wall:
-    found = Wall(0)
+def _union(walls: Mapping[Hardening, str]) -> Hardening:
+    found = Hardening(0)
     for each in walls:
         found |= each
     return found
