@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""People who look after each other: second persons and the audit log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from edge_gate.spec.model import Agreement, Capability, PersonalTable, Role, Verb, roles
+
+SPEC: Final = Capability(
+    "oversight",
+    verbs=(
+        Verb("approvals", roles(Role.INSTALLER, Role.MAINTAINER)),
+        Verb("approve", roles(Role.INSTALLER, Role.MAINTAINER), changes=True),
+        Verb("audit", roles(Role.AUDITOR)),
+        Verb("audit-resident", roles(Role.MAINTAINER, Role.AUDITOR)),
+        Verb("audit-checkpoint", roles(Role.AUDITOR), changes=True),
+    ),
+    agreements=(Agreement("policy", roles(Role.INSTALLER, Role.MAINTAINER)),),
+    tables=(PersonalTable("audit_subject"),),
+)

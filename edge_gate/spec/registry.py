@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every capability, once, and what follows from all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
+
+from edge_gate.spec import door, events, eye, keys, models, oversight, recognition, residents, status, store, templates
+from edge_gate.spec.model import Capability, EventKind, PersonalTable, Role, Verb
+
+CAPABILITIES: Final[tuple[Capability, ...]] = (
+    status.SPEC,
+    eye.SPEC,
+    models.SPEC,
+    recognition.SPEC,
+    door.SPEC,
+    residents.SPEC,
+    events.SPEC,
+    templates.SPEC,
+    store.SPEC,
+    oversight.SPEC,
+    keys.SPEC,
+)
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
+
+
+def by_name(declared: Iterable[Named]) -> Mapping[str, Named]:
+    """Return what was declared by its name. Raises ValueError where two have one name."""
+    found: dict[str, Named] = {}
+    for each in declared:
+        if each.name in found:
+            raise ValueError(f"{each.name!r} is declared twice")
+        found[each.name] = each
+    return MappingProxyType(found)
+
+
+VERBS: Final[Mapping[str, Verb]] = by_name(verb for each in CAPABILITIES for verb in each.verbs)
+EVENTS: Final[Mapping[str, EventKind]] = by_name(kind for each in CAPABILITIES for kind in each.events)
+TABLES: Final[Mapping[str, PersonalTable]] = by_name(table for each in CAPABILITIES for table in each.tables)
+SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
+    {verb.name: verb.second for verb in VERBS.values() if verb.second}
+    | {each.name: each.roles for capability in CAPABILITIES for each in capability.agreements}
+)
+"""Who may be the second person for what."""
+PEOPLE: Final[tuple[str, ...]] = tuple(verb.name for verb in VERBS.values() if verb.people)
+"""What counts as an enrolment or a deletion, and changes the keyring."""
