@@ -337,7 +337,7 @@ print("grown by", (peak() - before) // 1024, "MiB")
 """
 
 
-@pytest.mark.parametrize(("how", "least", "most"), [("asked_apart", 0, 5), ("asked", 55, 90)])
+@pytest.mark.parametrize(("how", "least", "most"), [("ask_in_child", 0, 5), ("ask_passphrase", 55, 90)])
 def test_what_a_guess_costs_in_memory_never_touches_the_gate(
     site: config.Config, how: str, least: int, most: int
 ) -> None:

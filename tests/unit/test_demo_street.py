@@ -211,7 +211,7 @@ if sys.argv[1] == "leaky":
     open("picture.raw", "wb").close()
 from pathlib import Path
 from edge_gate.core.clock import SystemClock
-from edge_gate.settings.config import Camera
+from edge_gate.settings.config import CameraSettings
 from edge_gate.tools.demo.cast import Kind
 from edge_gate.tools.demo.mask import SURGICAL
 from edge_gate.tools.demo.scene import Scene, SceneKind, Stage
@@ -221,7 +221,7 @@ from edge_gate.tools.demo.street_server import Street
 scene = Scene("one", "P001", SceneKind.APPROACH, 60.0, Kind.PORTRAIT, SURGICAL)
 with Street(Path("street"), Stage([scene])) as street:
     street.play(Schedule.of([scene], 0.0))
-    camera = StreetCamera(Camera(source="street"), SystemClock())
+    camera = StreetCamera(CameraSettings(source="street"), SystemClock())
     seen = 0
     while seen < 5:
         seen += camera.read(0.5) is not None
