@@ -5,16 +5,40 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from edge_gate.core.clock import SystemClock
+from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.token_bucket import TokenBucket
+from edge_gate.gate.authorisation.authorisation import Authorisation
+from edge_gate.gate.authorisation.roles import groups
+from edge_gate.gate.control.access_list import set_access_list
+from edge_gate.gate.control.server import ControlServer
+from edge_gate.gate.door.control import DoorControl
 from edge_gate.gate.door.door import Door
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.gate import Gate, no_walls
+from edge_gate.gate.journal import Journal
+from edge_gate.gate.loop import Loop
+from edge_gate.gate.mode import Mode
+from edge_gate.gate.peers.eye_watch import EyeWatch
+from edge_gate.gate.recognition.approaches import Approaches
+from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.recognition import Recognition
+from edge_gate.gate.verbs.door import DoorVerbs
+from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
+from edge_gate.gate.verbs.events import EventVerbs
+from edge_gate.gate.verbs.eye import EyeVerbs
+from edge_gate.gate.verbs.oversight import OversightVerbs
+from edge_gate.gate.verbs.residents import ResidentVerbs
+from edge_gate.gate.verbs.status import StatusVerbs, Told
+from edge_gate.gate.verbs.store import StoreVerbs
+from edge_gate.gate.verbs.table import ControlVerbs
+from edge_gate.gate.verbs.templates import TemplateVerbs
+from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config, StoreSettings
@@ -29,15 +53,100 @@ _log = logging.getLogger(__name__)
 Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
+def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock, written_by: int) -> Gate:
+    """Make the gate's parts, hand each the few services that it uses, and listen on both sockets."""
+    journal = Journal(store, clock)
+    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
+    keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
+    recognition = Recognition(store, config.models, config.decision, clock)
+    unsigned = tuple(cards.unsigned_cards(config.models))
+
+    def adopt() -> None:
+        if held := recognition.adopt(authorisation.agreed, authorisation.wanted):
+            authorisation.held = held
+
+    adopt()
+    recognition.prepare()
+    loop = Loop(selectors.DefaultSelector())
+    model = recognition.card.model_id, recognition.card.dimensions
+    eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
+    mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held)
+    door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
+    approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language)
+    renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse)
+    walls = no_walls()
+    status = StatusVerbs(
+        Told(
+            config=config,
+            store=store,
+            door=door,
+            eye=eye,
+            approaches=approaches,
+            journal=journal,
+            mode=mode,
+            recognition=recognition,
+            authorisation=authorisation,
+            unsigned=unsigned,
+            sealed=lambda: walls.sealed,
+            clock=clock,
+            started_ns=clock.monotonic_ns(),
+        )
+    )
+    # One line for each noun. A verb that is declared and not handled, or the other way round, does not start.
+    handlers = (
+        status.handlers,
+        EyeVerbs(mode, journal, authorisation).handlers,
+        DoorVerbs(door_control, mode, authorisation).handlers,
+        ResidentVerbs(store, journal, recognition, authorisation, config.site).handlers,
+        enrolment.handlers,
+        EventVerbs(store).handlers,
+        renewal.handlers,
+        StoreVerbs(store).handlers,
+        OversightVerbs(store, authorisation, adopt).handlers,
+    )
+    verbs = ControlVerbs(handlers, authorisation.authorise)
+    control = ControlServer(config.sockets.control, authorisation.judge, loop.selector, verbs.handle, clock)
+    set_access_list(config.sockets.control, groups(config))
+
+    def greet() -> None:
+        authorisation.software.look()
+        mode.greet_eye()
+
+    eye.greet = greet
+    eye.see = lambda sighting: approaches.see(sighting, enrolling=enrolment.take(sighting))
+    return Gate(
+        store=store,
+        door=door,
+        clock=clock,
+        loop=loop,
+        journal=journal,
+        mode=mode,
+        authorisation=authorisation,
+        keyring_watch=keyring_watch,
+        recognition=recognition,
+        approaches=approaches,
+        eye=eye,
+        enrolment=enrolment,
+        templates=renewal,
+        verbs=verbs,
+        control=control,
+        unsigned=unsigned,
+        walls=walls,
+    )
+
+
 @contextmanager
-def open_gate(config: Config, written_by: int = 0, load: Loader = load_key) -> Iterator[Gate]:
+def open_gate(
+    config: Config, written_by: int = 0, load: Loader = load_key, clock: Clock | None = None
+) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
 
     The relay comes first: its pulse guard has to be started while this process is small and holds no key.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     with ExitStack() as stack:
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
@@ -45,8 +154,9 @@ def open_gate(config: Config, written_by: int = 0, load: Loader = load_key) -> I
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
-        gate = Gate(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
+        gate = build(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
         stack.callback(gate.close)
+        stack.callback(gate.authorisation.stop)
         gate.start()
         yield gate
 
@@ -55,7 +165,7 @@ def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> No
     """Run the gate until SIGTERM or SIGINT. The arguments are as in `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
     with open_gate(config, written_by, load) as gate:
-        gate.sealed = enforce(policy.gate(config), config.seal.required)
+        gate.walls.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
-from edge_gate.settings.config import Config
+from edge_gate.settings.config import Config, DecisionSettings
 
 POLICY: Final = "policy"
 # Each setting with the section it stands in, and what makes it stricter.
@@ -67,21 +67,17 @@ class AgreedPolicy:
 
     def compared(self, agreed: AgreedPolicy) -> str:
         """Return what the second person is to agree to, from what to what."""
-        return "; ".join(f"{name} from {_told(agreed, name)} to {_told(self, name)}" for name in self.looser(agreed))
+        return "; ".join(f"{name} from {_shown(agreed, name)} to {_shown(self, name)}" for name in self.looser(agreed))
 
     def stricter(self, agreed: AgreedPolicy) -> AgreedPolicy:
         """Return this, with what was agreed to in place of each setting that is looser."""
         return replace(self, **{name: getattr(agreed, name) for name in self.looser(agreed)})
 
-    def applied(self, config: Config) -> Config:
-        """Return the configuration with the numbers of these settings; trust in models is not a number."""
-        decision = replace(config.decision, fmr=self.fmr, min_sightings=self.min_sightings, attempts=self.attempts)
-        door = replace(config.door, pulse_ms=self.pulse_ms)
-        return replace(
-            config, decision=decision, door=door, roles=replace(config.roles, people_per_hour=self.people_per_hour)
-        )
+    def decision(self, settings: DecisionSettings) -> DecisionSettings:
+        """Return the settings of decisions with these numbers."""
+        return replace(settings, fmr=self.fmr, min_sightings=self.min_sightings, attempts=self.attempts)
 
 
-def _told(standing: AgreedPolicy, name: str) -> str:
-    value = getattr(standing, name)
+def _shown(policy: AgreedPolicy, name: str) -> str:
+    value = getattr(policy, name)
     return (", ".join(value) or "none") if name in TRUST else f"{value:g}"

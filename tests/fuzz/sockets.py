@@ -15,13 +15,13 @@ from typing import Any
 from edge_gate.core.errors import ResidentUnknown
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import Lockouts
-from edge_gate.gate.authorisation.roles import VERBS
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.gate import Gate
 from edge_gate.gate.main import open_gate
 from edge_gate.gate.peers.eye import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules import enrolment
 from edge_gate.settings import config
+from edge_gate.spec.registry import VERBS
 from edge_gate.store.people import consent, residents
 from edge_gate.store.templates import templates
 from edge_gate.tools.trial import make_site
@@ -66,16 +66,16 @@ class Turned:
                 who = residents.add(store, name)
                 until = now.replace(year=now.year + 1, day=1)
                 consent.record(store, who.id, purpose="a test", given_by=name, until=until, operator="fuzz")
-                code = self.gate.transform.encode(direction(number)).tobytes()
+                code = self.gate.recognition.transform.encode(direction(number)).tobytes()
                 templates.put(store, templates.Template(who.id, self.model_id, 16, code, 128))
-        self.gate.reload_gallery()
+        self.gate.recognition.reload()
 
     def turn(self, while_: Callable[[], bool], most: int = 400) -> None:
         """Turn until there is nothing more to wait for. No limit on the rate: what is behind it is to be tried."""
         gate = self.gate
         for _ in range(most):
             gate.control._turns.next_ns = 0
-            for key, _ in gate._selector.select(0):
+            for key, _ in gate.loop.selector.select(0):
                 key.data()
             gate.turn()
             if not while_():
@@ -85,9 +85,9 @@ class Turned:
     def refresh(self) -> None:
         """Forget what was counted against anybody."""
         now = self.gate.clock.monotonic_ns()
-        self.gate.oversight._lockouts = Lockouts()
-        self.gate.link._joins = TokenBucket(MOST_JOINS, 1, now)
-        self.gate.link._allowance = TokenBucket(1000, 1000, now)
+        self.gate.authorisation._lockouts = Lockouts()
+        self.gate.eye.link._joins = TokenBucket(MOST_JOINS, 1, now)
+        self.gate.eye.link._allowance = TokenBucket(1000, 1000, now)
         self.runs += 1
         if self.runs % _RESTORED_EACH == 0:
             self.enrol()
@@ -138,7 +138,7 @@ def make_control(folder: Path) -> Target:
         b"9" * 4400 + b"\n",
         b'\xff\n{"a":1e999}\n',
     )
-    twice = b'{"verb": "status", "verb": "check"}\n{"verb": "status"}\n{"verb'
+    twice = b'{"verb": "status", "verb": "store-check"}\n{"verb": "status"}\n{"verb'
     return Target(one, tuple(b"\x20" + each for each in (*lines, *hostile, twice, b"".join(lines))), longest=20_000)
 
 
@@ -155,12 +155,12 @@ def make_eye(folder: Path) -> Target:
             if data and data[0] & 4:
                 caller.connect(str(turned.config.sockets.control))
                 caller.send(enrol)
-                turned.turn(lambda: not turned.gate.desk.enrolling)
+                turned.turn(lambda: not turned.gate.mode.enrolling)
             for number, (right, message) in enumerate(_messages(data), 1):
                 with contextlib.suppress(OSError):
                     eye.send(_put_right(message, turned.model_id, turned.runs, number) if right else message or b"\0")
                 turned.turn(lambda: False)
-        turned.turn(lambda: turned.gate.link.connection is not None or bool(turned.gate.control._callers))
+        turned.turn(lambda: turned.gate.eye.link.connection is not None or bool(turned.gate.control._callers))
         with contextlib.suppress(ResidentUnknown):
             residents.forget(turned.gate.store, "Cy")
 
@@ -183,7 +183,7 @@ def _eye(turned: Turned) -> socket.socket:
     eye = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     eye.connect(str(turned.config.sockets.eye))
     eye.setblocking(False)
-    turned.turn(lambda: turned.gate.link.connection is None)
+    turned.turn(lambda: turned.gate.eye.link.connection is None)
     return eye
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.gate.authorisation.roles import user_name
-from edge_gate.gate.control.server import Caller, failure
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.control.caller import Caller, failure
+from edge_gate.gate.control.requests import Request
+from edge_gate.gate.gate import Gate
 
 ROLES = {"installer": "bin", "maintainer": "daemon", "auditor": "sys"}
 ANNE, BERT, CARL = 54_321, 54_322, 54_323  # users without a name
@@ -39,12 +40,12 @@ class Clerk:
 
         def hand_over() -> None:
             try:
-                self._gate.oversight.judge(self._caller.uid, self._caller.gid)
-                self._gate.desk.handle(self._caller, {"verb": verb, **request})
+                self._gate.authorisation.judge(self._caller.uid, self._caller.gid)
+                self._gate.verbs.handle(Request(self._caller, verb, {"verb": verb, **request}))
             except EdgeGateError as error:
                 self._caller.answer(failure(error))
 
-        self._gate.errand(hand_over)  # type: ignore[attr-defined]
+        self._gate.call(hand_over)
 
     def answer(self) -> dict[str, Any]:
         """Return the next line that is no progress."""

@@ -8,7 +8,6 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edge_gate.gate import main as gate_main
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
@@ -147,23 +146,13 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
     file = folder / "site" / "edge-gate.toml"
     loaded = config.load(file if file.exists() else make_site(folder / "site", settings))
     started, box = threading.Event(), list[Gate]()
-    errands = deque[Callable[[], object]]()
-
-    def run_errands() -> None:
-        while errands:
-            errands.popleft()()
-
-    def errand(what: Callable[[], object]) -> None:
-        """Have the gate's own thread do what only that may do, such as touch its store; at once."""
-        errands.append(what)
-        box[0]._wake.send(b"\0")
 
     def body() -> None:
         try:
             with gate_main.open_gate(loaded) as gate:
                 box.append(gate)
                 started.set()
-                gate.run(run_errands)
+                gate.run()
         finally:
             started.set()
 
@@ -174,7 +163,6 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
         thread.join()
         raise AssertionError("the gate did not start; see the thread's error above")
     try:
-        box[0].__dict__["errand"] = errand
         yield box[0], loaded
     finally:
         box[0].stop()

@@ -23,7 +23,7 @@ from contextlib import suppress
 
 LASTS_S = 60
 ASKED = (
-    {"verb": "check"},
+    {"verb": "store-check"},
     {"verb": "events", "limit": 500},
     {"verb": "residents"},
     {"verb": "status"},

@@ -213,7 +213,7 @@ def site() -> Iterator[Site]:
         notified = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         notified.bind(str(folder / "notify.sock"))
         with running_gate(folder, board.path, roles=ROLES, door={"pulse_ms": 100}) as (gate, settings):
-            model_id = gate.card.model_id
+            model_id = gate.recognition.card.model_id
             enrol(settings, RawEye(settings.sockets.eye, model_id), "Ann", 1, track=1)
             filled: list[bool] = []
 

@@ -88,7 +88,7 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         absent = run("enrol", "Ann", "--consent", "Ann")
         assert absent.returncode == 74 and "edge-gate eye" in absent.stderr
 
-        eye, done = RawEye(settings.sockets.eye, gate.card.model_id), threading.Event()
+        eye, done = RawEye(settings.sockets.eye, gate.recognition.card.model_id), threading.Event()
 
         def stand() -> None:
             number = 0
@@ -168,7 +168,7 @@ def test_a_large_site_lists_everybody(tmp_path: Path, board: BoardSimulator) -> 
                     residents.add(gate.store, name)
             done.set()
 
-        gate.errand(fill)  # type: ignore[attr-defined]
+        gate.call(fill)
         assert done.wait(20)
         listed = edge_gate("residents", "--json", "--config", str(tmp_path / "site" / "edge-gate.toml"))
         assert [row["name"] for row in json.loads(listed.stdout)] == names

@@ -21,7 +21,7 @@ from edge_gate.gate.authorisation.lockout import (
     Lockouts,
     Note,
 )
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.settings.config import Config
@@ -135,12 +135,12 @@ def test_where_the_model_has_no_point_at_the_old_rate_nothing_is_opened(tmp_path
     """The card of these tests has one point, at 1e-4; another model's card had one at 1e-5."""
 
     def agree_to_a_lower_rate(gate: Gate) -> None:
-        gate.oversight.log.append(
-            "policy", actor="gate", role="gate", detail=replace(gate.oversight.wanted, fmr=1e-5).written()
+        gate.authorisation.log.append(
+            "policy", actor="gate", role="gate", detail=replace(gate.authorisation.wanted, fmr=1e-5).written()
         )
 
     with BoardSimulator("lcus1") as board:
         with running_gate(tmp_path, board.path) as (gate, _):
-            gate.__dict__["errand"](lambda: agree_to_a_lower_rate(gate))
+            gate.call(lambda: agree_to_a_lower_rate(gate))
         with running_gate(tmp_path, board.path) as (gate, _):
-            assert gate.oversight.looser == ["fmr"] and "fmr" in gate.oversight.held
+            assert gate.authorisation.looser == ["fmr"] and "fmr" in gate.authorisation.held

@@ -27,7 +27,7 @@ def board() -> Iterator[BoardSimulator]:
 
 def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         ask(settings, "withdraw", name="Ann")
         eye.walk_up(1, track=2, views=12, pause_s=0.08)
@@ -39,7 +39,7 @@ def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: Board
 @pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])
 def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: BoardSimulator, consent: Any) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        RawEye(settings.sockets.eye, gate.card.model_id)
+        RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         with pytest.raises(GateRefused) as refusal:
             ask(settings, "enrol", name="Ann", consent=consent)
         assert refusal.value.exit_code in (60, 70)
@@ -48,7 +48,7 @@ def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: Board
 
 def test_the_same_person_is_not_enrolled_under_two_names(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         with pytest.raises(GateRefused, match="too like Ann"):
             enrol(settings, eye, "Not Ann", 1, track=2)
@@ -95,7 +95,7 @@ def test_a_consent_until_a_date_that_utc_does_not_know_is_refused_before_the_cam
 ) -> None:
     """Else the gate would end when it wrote the consent down, at the end of the enrolment."""
     with running_gate(tmp_path, board.path) as (gate, settings):
-        RawEye(settings.sockets.eye, gate.card.model_id)
+        RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         with pytest.raises(GateRefused, match="not a date"):
             ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": until})
         assert not ask(settings, "status")["enrolling"]
@@ -107,7 +107,7 @@ def test_half_a_character_pair_in_a_request_comes_back_as_it_was_spelt(tmp_path:
             rb'{"verb": "\ud800"}',
             rb'{"verb": "approve", "id": "\ud800"}',
             rb'{"verb": "withdraw", "name": "A\ud800"}',
-            rb'{"verb": "audit-about", "name": "\ud800"}',
+            rb'{"verb": "audit-resident", "name": "\ud800"}',
             rb'{"verb": "events", "kind": "\ud800"}',
         ):
             assert "error" in say(settings.sockets.control, request + b"\n")
@@ -116,7 +116,7 @@ def test_half_a_character_pair_in_a_request_comes_back_as_it_was_spelt(tmp_path:
 
 def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         lines = converse(settings, "enrol", name="Ann", consent=CONSENT)
         threading.Timer(0.5, eye.see, [embedding(1)]).start()
         assert next(lines)["taken"] == 1

@@ -18,9 +18,9 @@ from edge_gate.cli.audit import read
 from edge_gate.core.clock import SystemClock
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.membership import CHANGED, LOOK_NS, MOST_SHOWN, Membership
-from edge_gate.gate.authorisation.roles import Role
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
+from edge_gate.spec.model import Role
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
@@ -172,5 +172,5 @@ def test_no_name_of_a_user_is_in_the_log(tmp_path: Path) -> None:
     ):
         (row,) = [row for row in read(settings)[0] if row.verb == CHANGED]
         found = row.said["now"]["auditor"]
-        assert os.getuid() in found and found == sorted(roles.members(settings)[roles.Role.AUDITOR])
+        assert os.getuid() in found and found == sorted(roles.members(settings)[Role.AUDITOR])
         assert mine.pw_name not in json.dumps(row.shown())

@@ -52,7 +52,7 @@ def test_a_start_names_software_models_and_configuration_and_says_nothing_more_w
         with running_gate(tmp_path, board.path) as (gate, settings):
             known = details(settings, "started")[-1]
             assert known["software"] == edge_gate.__version__ and len(known["configuration"]) == 16
-            assert known["models"]["eyes"] == f"test-eyes {gate.card.fields['sha256'][:16]}"
+            assert known["models"]["eyes"] == f"test-eyes {gate.recognition.card.fields['sha256'][:16]}"
             assert known["models"]["mesh"] == "face_landmark CardError", "what does not load is named too"
             assert not [
                 row.verb for row in read(settings)[0] if row.verb.endswith(" changed") and "role" not in row.verb

@@ -18,10 +18,11 @@ from click.testing import CliRunner, Result
 from edge_gate import cli
 from edge_gate.cli.audit import read
 from edge_gate.core.errors import BadCheckpoint
-from edge_gate.gate.authorisation.roles import SECOND, VERBS, Role
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
+from edge_gate.spec.model import Role
+from edge_gate.spec.registry import SECOND, VERBS
 from edge_gate.store.audit.chain import Row
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.people import residents
@@ -49,7 +50,7 @@ def within(gate: Gate, what: Callable[[], Any]) -> Any:
         finally:
             done.set()
 
-    gate.errand(errand)  # type: ignore[attr-defined]
+    gate.call(errand)
     assert done.wait(20) and box
     return box[0]
 
@@ -71,7 +72,7 @@ def change(settings: config.Config, old: str, new: str) -> None:
 
 def test_the_table_of_rights_has_the_verbs_that_exist_and_no_other(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, _):
-        assert gate.desk.verbs == set(VERBS)
+        assert gate.verbs.names == set(VERBS)
     assert set(SECOND) - {"policy"} <= set(VERBS)
     assert [verb for verb, right in VERBS.items() if not right.roles] == ["keys-escrow"], "for root"
     for right in VERBS.values():
@@ -100,7 +101,7 @@ def test_who_left_a_group_has_lost_the_role_though_still_connected(tmp_path: Pat
 
 def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         anne, bert, carl = (
             Clerk(gate, ANNE, "maintainer"),
             Clerk(gate, BERT, "maintainer"),
@@ -180,7 +181,7 @@ def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
 
 def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles={"people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         with pytest.raises(GateRefused, match="second person") as refusal:
             enrol(settings, eye, "Bo", 2, track=2)
@@ -209,15 +210,15 @@ def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once
     change(settings, "attempts = 3", "attempts = 1")
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "status")["policy"] == {"waiting": ["min_sightings"], "held": ""}
-        assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (5, 1)
+        assert (gate.recognition.policy.settings.min_sightings, gate.recognition.policy.settings.attempts) == (5, 1)
         (request,) = ask(settings, "approvals")
         assert "min_sightings from 5 to 2" in request["what"]
         anne = Clerk(gate, ANNE, "installer")
         assert "ok" in anne.ask("approve", id=request["id"])
-        assert (gate.policy.settings.min_sightings, gate.config.decision.attempts) == (2, 1)
+        assert (gate.recognition.policy.settings.min_sightings, gate.recognition.policy.settings.attempts) == (2, 1)
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
-        assert gate.policy.settings.min_sightings == 2
+        assert gate.recognition.policy.settings.min_sightings == 2
         assert [row.actor for row in log(settings, "approval asked")] == ["uid 0"]
 
 
@@ -234,7 +235,7 @@ def test_a_longer_pulse_waits_and_until_then_the_door_is_released_for_as_long_as
         assert board.wait_until(lambda: [each.on for each in board.history[before:]] == [True, False], 3)
         (request,) = ask(settings, "approvals")
         assert "ok" in Clerk(gate, ANNE, "installer").ask("approve", id=request["id"])
-        assert gate.config.door.pulse_ms == 9000
+        assert gate.authorisation.agreed.pulse_ms == 9000
 
 
 def test_a_setting_that_did_not_count_before_is_agreed_to_as_it_is_and_counts_from_then_on(
@@ -243,7 +244,7 @@ def test_a_setting_that_did_not_count_before_is_agreed_to_as_it_is_and_counts_fr
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
         (row,) = log(settings, "policy")
         before = {name: value for name, value in row.said.items() if name != "pulse_ms"}
-        within(gate, lambda: gate.oversight.log.append("policy", actor="gate", role="gate", detail=before))
+        within(gate, lambda: gate.authorisation.log.append("policy", actor="gate", role="gate", detail=before))
     with running_gate(tmp_path, board.path) as (_, settings):
         assert ask(settings, "status")["policy"]["waiting"] == []
         assert log(settings, "policy")[-1].said["pulse_ms"] == 150
@@ -265,11 +266,11 @@ def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, boar
 
 def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, models={"allow_unsigned": ()}, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
     change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id, eye=8)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=8)
         assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
         with pytest.raises(GateRefused) as refusal:
             enrol(settings, eye, "Bo", 2, track=1)
@@ -309,11 +310,11 @@ def test_root_is_not_locked_out_and_is_in_the_log_as_root(tmp_path: Path, board:
 
 def test_a_resident_sees_their_own_rows_and_nobody_elses_name(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         enrol(settings, eye, "Bo", 2, track=2)
         ask(settings, "withdraw", name="Ann")
-        rows = Clerk(gate, ANNE, "auditor").ask("audit-about", name="Ann")["ok"]
+        rows = Clerk(gate, ANNE, "auditor").ask("audit-resident", name="Ann")["ok"]
         assert [row["verb"] for row in rows] == ["withdraw", "enrol"]
         assert all(set(row) == {"at", "verb", "role"} for row in rows)
         until(lambda: not ask(settings, "status")["enrolling"])
@@ -370,13 +371,13 @@ def test_a_gate_goes_on_with_a_store_and_a_log_of_the_version_before(tmp_path: P
         assert [row["name"] for row in ask(settings, "residents") if row["recognised"]] == ["Ada"]
         (request,) = ask(settings, "approvals")  # these tests' own key signs the model, and is another in each run
         assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         eye.walk_up(1, track=1)
         assert pulsed(board)
         assert [row.seq for row in log(settings, "device key changed")] == [82]
         told = CliRunner().invoke(cli.group, ["audit", "verify", "--since", KEPT_BEFORE, "--config", str(file)])
         assert told.exit_code == 0 and "Before, from row 1 on" in told.output, told.output
-        key = base64.b64encode(gate.oversight.log.public_key).decode()
+        key = base64.b64encode(gate.authorisation.log.public_key).decode()
         for known, code in ((key, 0), (base64.b64encode(bytes(32)).decode(), 1), ("no key", 2)):
             told = CliRunner().invoke(cli.group, ["audit", "verify", "--key", known, "--config", str(file)])
             assert told.exit_code == code and (code or key in told.output), told.output

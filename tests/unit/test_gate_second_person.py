@@ -20,11 +20,11 @@ import pytest
 from edge_gate.cli.audit import read
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import ApprovalNeeded
-from edge_gate.gate.authorisation.oversight import POLICY_WAITS_S
-from edge_gate.gate.authorisation.roles import SECOND
-from edge_gate.gate.loop import Gate
+from edge_gate.gate.authorisation.authorisation import POLICY_WAITS_S
+from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
+from edge_gate.spec.registry import SECOND
 from edge_gate.store.templates import renewal
 from edge_gate.wire.client import ask
 from tests.support.clerk import ANNE, BERT, ROLES, Clerk
@@ -63,7 +63,7 @@ class Later:
 
 def pass_time(gate: Gate, seconds: float) -> None:
     """Let so much time pass for what waits."""
-    approvals = gate.oversight.approvals
+    approvals = gate.authorisation.approvals
 
     def wind() -> None:
         approvals._clock = Later(approvals._clock, seconds)
@@ -83,7 +83,7 @@ def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_e
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         settle(gate, "A", "B")
         until(lambda: ask(settings, "status")["eye"]["connected"])
         anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
@@ -118,7 +118,9 @@ def test_looser_settings_wait_for_a_day_and_then_for_the_next_start(tmp_path: Pa
         pass_time(gate, POLICY_WAITS_S)
         until(lambda: expired(settings) == ["policy"])
         assert Clerk(gate, BERT, "installer").refused("approve", id=request["id"]) == "ApprovalUnknown"
-        assert gate.config.decision.attempts == 2 and ask(settings, "status")["policy"]["waiting"] == ["attempts"]
+        assert gate.recognition.policy.settings.attempts == 2 and ask(settings, "status")["policy"]["waiting"] == [
+            "attempts"
+        ]
 
 
 def test_the_stores_key_is_not_printed_in_shares_by_root_alone_while_the_gate_runs(

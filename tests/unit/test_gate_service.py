@@ -35,7 +35,7 @@ def board() -> Iterator[BoardSimulator]:
 
 def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         lines = enrol(settings, eye, "安 Ann", 1, track=1)
         assert lines[-1]["views"] == 16 and lines[0]["wanted"] == 16
         assert [row["recognised"] for row in ask(settings, "residents")] == [True]
@@ -55,7 +55,7 @@ def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: 
 
 def test_a_stranger_is_refused_once_however_long_they_stand_there(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         eye.walk_up(9, track=2, views=30, pause_s=0.08)
         assert len(events(settings, "refused")) == 1
@@ -92,7 +92,7 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         BoardSimulator("modbus-waveshare", channels=1) as board,
         running_gate(tmp_path, board.path, door={"relay": "modbus-waveshare"}) as (gate, settings),
     ):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         board.fail(Fault.SILENT)
         eye.walk_up(1, track=2)
@@ -119,13 +119,13 @@ def test_an_eye_that_talks_rubbish_is_disconnected(
     tmp_path: Path, board: BoardSimulator, change: dict[str, Any]
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         eye.see(embedding(1))
         eye.see(embedding(1), **change)
         assert eye.connection.recv(64)[3:4]  # the greeting
         assert eye.connection.recv(64) == b""
         assert ask(settings, "status")["eye"] | {"connected": False} == ask(settings, "status")["eye"]
-        another = RawEye(settings.sockets.eye, gate.card.model_id, eye=8)
+        another = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=8)
         another.see(embedding(1))
         until(lambda: ask(settings, "status")["eye"]["connected"])
 
@@ -133,7 +133,7 @@ def test_an_eye_that_talks_rubbish_is_disconnected(
 @pytest.mark.parametrize("age_s", [-1, 5], ids=["from the future", "stale"])
 def test_sightings_of_another_time_are_not_used(tmp_path: Path, board: BoardSimulator, age_s: float) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         for number in range(10):
@@ -146,7 +146,7 @@ def test_too_many_sightings_are_cut_to_the_rate_and_the_door_still_answers(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         for number in range(MOST_REFUSED):
             eye.see(embedding(1, seed=number))
         assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
@@ -157,13 +157,13 @@ def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_tur
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         with pytest.raises(ConnectionError):
             for number in range(10 * MOST_REFUSED):
                 eye.see(embedding(1, seed=number % 9))
         assert "flood" in events(settings, "eye lost")[0]["detail"]["reason"]
         for number in range(2 * MOST_JOINS):
-            another = RawEye(settings.sockets.eye, gate.card.model_id, eye=100 + number)
+            another = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=100 + number)
             with suppress(ConnectionError):
                 another.see(embedding(1), version=9)
                 while another.connection.recv(64):
@@ -177,8 +177,8 @@ def test_what_an_eye_alone_causes_is_counted_when_it_is_too_much_to_be_written_d
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
-        gate._seen = TokenBucket(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        gate.journal.seen_bucket = TokenBucket(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
         for number in range(20):
             eye.health(camera=2 + number % 2)
         until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")
@@ -191,9 +191,9 @@ def test_what_an_eye_alone_causes_is_counted_when_it_is_too_much_to_be_written_d
 
 def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        first = RawEye(settings.sockets.eye, gate.card.model_id)
+        first = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         assert first.connection.recv(64)
-        second = RawEye(settings.sockets.eye, gate.card.model_id)
+        second = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         assert second.connection.recv(64) == b""
         first.see(embedding(1))
         assert ask(settings, "status")["eye"]["connected"]
@@ -201,7 +201,7 @@ def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> N
 
 def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         filled = threading.Event()
 
@@ -216,12 +216,12 @@ def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: Bo
                     append(gate.store, "x", awaited=True)
             filled.set()
 
-        gate.errand(fill)  # type: ignore[attr-defined]
+        gate.call(fill)
         assert filled.wait(10)
         eye.walk_up(1, track=2)
         until(lambda: ask(settings, "status")["store"]["fault"])
         assert not any(change.on for change in board.history)
-        gate.errand(lambda: gate.store.rows("PRAGMA max_page_count = 1000000"))  # type: ignore[attr-defined]
+        gate.call(lambda: gate.store.rows("PRAGMA max_page_count = 1000000"))
         time.sleep(0.5)
         eye.walk_up(1, track=3)
         assert pulsed(board)
@@ -234,7 +234,7 @@ def gate_process(file: Path) -> subprocess.Popen[bytes]:
 def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board: BoardSimulator) -> None:
     """SIGKILL at any moment of an opening: the relay ends off, and the log has every pulse that was begun."""
     with running_gate(tmp_path, board.path) as (gate, settings):
-        model_id = gate.card.model_id
+        model_id = gate.recognition.card.model_id
         enrol(settings, RawEye(settings.sockets.eye, model_id), "Ann", 1, track=1)
     file = tmp_path / "site" / "edge-gate.toml"
     for number, wait_s in enumerate((0.0, 0.03, 0.08, 0.2)):
@@ -290,7 +290,7 @@ def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path
 
 def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         eye.walk_up(1, track=1, views=10)
         assert not any(change.on for change in board.history)
@@ -300,7 +300,7 @@ def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path
 
 def test_somebody_seen_only_badly_leaves_a_line_that_says_why(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         for refusal in (1, 4, 4):
             eye.see(refusal=refusal)
             time.sleep(0.05)
@@ -312,7 +312,7 @@ def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         for camera in (1, 4, 4, 4, 1):
             eye.health(camera)
         until(lambda: len(events(settings, "camera")) == 2)
@@ -324,7 +324,7 @@ def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
 
 def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         until(lambda: events(settings, "eye joined"))
         eye.connection.close()
         until(lambda: events(settings, "eye lost"))
@@ -333,23 +333,23 @@ def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSi
 
 def test_templates_are_renewed_while_the_gate_runs_and_open_as_before(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.card.model_id)
+        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
-        before, old = ask(settings, "templates"), gate.transform
+        before, old = ask(settings, "templates-status"), gate.recognition.transform
         assert (before["templates"], before["renewals"]) == (1, 0)
         with pytest.raises(GateRefused, match="second person"):
             ask(settings, "templates-renew")
         (request,) = ask(settings, "approvals")
-        assert gate.transform is old and ask(settings, "templates") == before
+        assert gate.recognition.transform is old and ask(settings, "templates-status") == before
         assert "ok" in Clerk(gate, BERT, "maintainer").ask("approve", id=request["id"])
         assert ask(settings, "templates-renew")["renewals"] == 1
-        assert gate.transform is not old
+        assert gate.recognition.transform is not old
         eye.walk_up(9, track=2)
         eye.walk_up(1, track=3)
         assert pulsed(board)
         assert [event["detail"]["templates"] for event in events(settings, "templates renewed")] == [1]
     with running_gate(tmp_path, board.path) as (gate, settings):  # the new axes are those of the next start too
-        eye, so_far = RawEye(settings.sockets.eye, gate.card.model_id), len(events(settings, "opened"))
+        eye, so_far = RawEye(settings.sockets.eye, gate.recognition.card.model_id), len(events(settings, "opened"))
         eye.walk_up(1, track=4)
         until(lambda: len(events(settings, "opened")) > so_far)
         assert events(settings, "templates protected") == []

@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,11 +21,13 @@ from hypothesis import strategies as st
 from edge_gate.core.errors import NotAllowed
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, MOST_USERS, Lockouts
-from edge_gate.gate.authorisation.roles import VERBS
-from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, Caller, ControlServer
+from edge_gate.gate.control.caller import Caller
+from edge_gate.gate.control.requests import Request
+from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, ControlServer
 from edge_gate.gate.control.turns import LONGEST_REST_NS, Turns
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
+from edge_gate.spec.registry import VERBS
 from edge_gate.wire.client import ask
 from tests.support.peers import CONSENT, running_gate
 
@@ -60,11 +61,11 @@ class Server:
         if uid != os.getuid():
             raise NotAllowed("somebody", "")
 
-    def _handle(self, caller: Caller, request: dict[str, Any]) -> None:
-        self.served.append((caller.uid, request["verb"]))
+    def _handle(self, request: Request) -> None:
+        self.served.append((request.caller.uid, request.verb))
         self.clock.now_ns += SECOND // 10
-        if request["verb"] != "wait":
-            caller.answer({"ok": request["verb"]})
+        if request.verb != "wait":
+            request.answer(request.verb)
 
     def dial(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)

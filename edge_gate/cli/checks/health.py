@@ -93,7 +93,7 @@ def _relay(patient: Patient) -> Iterator[Finding]:
 
 def _store(patient: Patient) -> Iterator[Finding]:
     if patient.status is not None:
-        problems = ask(patient.settings, "check")["store"]
+        problems = ask(patient.settings, "store-check")["store"]
     else:
         from edge_gate.cli.keys.unlock import unlock_key
         from edge_gate.core.clock import SystemClock

@@ -23,6 +23,7 @@ from edge_gate.cli.checks.findings import Check, Finding, Patient
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.gate.authorisation import roles
 from edge_gate.seal import kernel_view
+from edge_gate.spec.model import Role
 from edge_gate.store.audit.chain import examine
 from edge_gate.store.keys.keyring import MAGIC, keyring_path
 from edge_gate.wire.client import ask
@@ -120,7 +121,7 @@ def _templates(patient: Patient) -> Iterator[Finding]:
     if patient.status is None:
         yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
         return
-    now = ask(patient.settings, "templates")
+    now = ask(patient.settings, "templates-status")
     text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
     since = f"axes of {now['since'][:10]}, renewed {now['renewals']} times"
     yield Finding("templates", "ok", f"{text} {since}")
@@ -151,7 +152,7 @@ def _people(patient: Patient) -> Iterator[Finding]:
     for role, users in members.items():
         names = sorted(filter(None, map(_person, users)))
         yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
-    maintainers = [user for user in members.get(roles.Role.MAINTAINER, ()) if _person(user)]
+    maintainers = [user for user in members.get(Role.MAINTAINER, ()) if _person(user)]
     if len(maintainers) < 2:
         mend = "Add a second one: docs/maintainer.md, Roles."
         yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)

@@ -198,7 +198,7 @@ def _write_down(verb: str, store_path: Path, key: bytes, **said: int) -> None:
     Where the log was signed by a key that was derived from the store's, the change is announced first.
     """
     from edge_gate.core.clock import SystemClock
-    from edge_gate.gate.authorisation.roles import Role
+    from edge_gate.spec.model import Role
     from edge_gate.store.audit.chain import KEY_CHANGED, NEW_KEYRING
     from edge_gate.store.audit.generation import FIELD, last_recorded
     from edge_gate.store.audit.log import AuditLog

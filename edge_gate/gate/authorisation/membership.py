@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.roles import Role
 from edge_gate.settings.config import Config
+from edge_gate.spec.model import Role
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.database import Store
 

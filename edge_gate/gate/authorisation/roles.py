@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what at the control socket: one table, and the roles that a user has by the groups of the system.
+"""The roles that a user has, by the groups of the system. What each role may do stands in edge_gate/spec.
 
 The groups are looked up at each call, in the system's list rather than in what the kernel remembers of the caller's
 login: who was taken out of a group has lost the role at once, not at their next login.
@@ -7,75 +7,12 @@ login: who was taken out of a group has lost the role at once, not at their next
 
 from __future__ import annotations
 
-import enum
 import grp
 import os
 import pwd
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
 
 from edge_gate.settings.config import Config
-
-
-class Role(enum.StrEnum):
-    """What a caller is. Root and the gate's own user could read the store without asking, so they may ask for all."""
-
-    ROOT = "root"
-    GATE = "the gate's own user"
-    INSTALLER = "installer"
-    MAINTAINER = "maintainer"
-    AUDITOR = "auditor"
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """Which roles may use a verb, and whether it changes anything: what changes something has an audit row."""
-
-    roles: frozenset[Role]
-    changes: bool
-
-
-def _right(*roles: Role, changes: bool = False) -> Right:
-    return Right(frozenset(roles), changes)
-
-
-VERBS: Final[Mapping[str, Right]] = MappingProxyType(
-    {
-        "status": _right(Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR),
-        "check": _right(Role.INSTALLER, Role.MAINTAINER),
-        "residents": _right(Role.MAINTAINER),
-        "events": _right(Role.MAINTAINER, Role.AUDITOR),
-        "enrol": _right(Role.MAINTAINER, changes=True),
-        "forget": _right(Role.MAINTAINER, changes=True),
-        "withdraw": _right(Role.MAINTAINER, changes=True),
-        "relay-test": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
-        "pause": _right(Role.MAINTAINER, changes=True),
-        "resume": _right(Role.MAINTAINER, changes=True),
-        "templates": _right(Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR),
-        "templates-renew": _right(Role.MAINTAINER, changes=True),
-        "approvals": _right(Role.INSTALLER, Role.MAINTAINER),
-        "approve": _right(Role.INSTALLER, Role.MAINTAINER, changes=True),
-        "audit": _right(Role.AUDITOR),
-        "audit-about": _right(Role.MAINTAINER, Role.AUDITOR),
-        "audit-checkpoint": _right(Role.AUDITOR, changes=True),
-        "keys-escrow": _right(changes=True),  # for root, who can read the key
-    }
-)
-
-# Who may be the second person for what.
-SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
-    {
-        "enrol": frozenset({Role.MAINTAINER}),
-        "forget": frozenset({Role.MAINTAINER}),
-        "withdraw": frozenset({Role.MAINTAINER}),
-        "templates-renew": frozenset({Role.INSTALLER, Role.MAINTAINER}),
-        "relay-test": frozenset({Role.INSTALLER, Role.MAINTAINER}),
-        "keys-escrow": frozenset({Role.INSTALLER, Role.MAINTAINER}),
-        "policy": frozenset({Role.INSTALLER, Role.MAINTAINER}),
-    }
-)
+from edge_gate.spec.model import Role
 
 
 def groups(config: Config) -> dict[str, Role]:

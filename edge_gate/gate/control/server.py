@@ -13,81 +13,25 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, WireError
 from edge_gate.gate.authorisation.roles import user_name
+from edge_gate.gate.control.caller import Caller, failure
+from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.control.turns import Turns
 from edge_gate.gate.peers.eye import listen, peer
 
 MOST_BYTES: Final = 16_384
 MOST_CALLERS: Final = 16
 MOST_OF_ONE_USER: Final = 4
-MOST_WAITING_BYTES: Final = 262_144
 # Who neither finishes a request, nor takes an answer, nor waits for one, gives up the place.
 IDLE_NS: Final = 20 * 10**9
 _log = logging.getLogger(__name__)
 
 
-def failure(error: EdgeGateError) -> dict[str, Any]:
-    """Return an error in the form in which the CLI gets it."""
-    return {"error": {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}}
-
-
-@dataclass(slots=True, eq=False)
-class Caller:
-    """One connection: what it sent so far, what it has still to be sent, and who it is.
-
-    ``awaited`` counts the requests that have had no last answer yet; ``heard_ns`` is when it last got on with
-    anything, ``served_ns`` when a request of it was last served; ``reading`` says whether the gate listens to it: not
-    while it has a whole request waiting.
-    """
-
-    connection: socket.socket
-    uid: int
-    gid: int
-    operator: str
-    received: bytearray = field(default_factory=bytearray)
-    to_send: bytearray = field(default_factory=bytearray)
-    gone: bool = False
-    awaited: int = 0
-    heard_ns: int = 0
-    served_ns: int = 0
-    reading: bool = False
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a whole request has come and there is room for its answer."""
-        return not self.gone and not self.to_send and b"\n" in self.received
-
-    def answer(self, message: dict[str, Any]) -> None:
-        """Queue one line for the caller; one who does not read is cut off rather than waited for."""
-        self.awaited -= "progress" not in message
-        if self.gone:
-            return
-        # What came in as half a character pair (JSON can spell it) goes out in the same spelling.
-        self.to_send += json.dumps(message, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-        if len(self.to_send) > MOST_WAITING_BYTES:
-            self.gone = True
-        self.flush()
-
-    def flush(self) -> bool:
-        """Send what the caller takes now; return whether it took anything."""
-        before = len(self.to_send)
-        try:
-            while self.to_send and not self.gone:
-                del self.to_send[: self.connection.send(self.to_send)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.gone = True
-        return len(self.to_send) < before
-
-
-Handler = Callable[[Caller, dict[str, Any]], None]
 Judge = Callable[[int, int], None]
 
 
@@ -190,7 +134,7 @@ class ControlServer:
             request = json.loads(line)
             if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
                 raise WireError("control", "a request is an object with a verb")
-            self._handle(caller, request)
+            self._handle(Request(caller, request["verb"], request))
         except EdgeGateError as error:
             caller.answer(failure(error))
         except (ValueError, RecursionError) as error:

@@ -86,7 +86,8 @@ class Door:
     def release(self, pulse_ms: int) -> Confirmation:
         """Release the lock for one pulse. Raises RelayError where the relay failed; the door is then in FAULT.
 
-        How long is for the caller to say: a longer pulse than was agreed to waits for a second person (standing.py).
+        How long is for the caller to say: a longer pulse than was agreed to waits for a second person
+        (edge_gate/rules/agreed_policy.py).
         """
         try:
             confirmation = self._board.pulse(self._settings.channel, pulse_ms)

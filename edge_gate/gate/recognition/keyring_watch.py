@@ -14,26 +14,36 @@ with it would begin new axes and give up the old ones. It does not start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from edge_gate.core.errors import KeyringDoubtful
+from edge_gate.gate.services import Journal
 from edge_gate.store.audit import generation
+from edge_gate.store.database import Store
 
-if TYPE_CHECKING:
-    from edge_gate.gate.loop import Gate
+
+class Notes(Protocol):
+    """Writes a row of the audit log, if the store allows."""
+
+    def __call__(self, verb: str, *, detail: dict[str, Any] | None = None) -> None:
+        """Write it."""
 
 
 class KeyringWatch:
-    """Compares the keyring with what the audit log has of it. Raises KeyringDoubtful for another one."""
+    """Compares the keyring with what the audit log has of it. Raises KeyringDoubtful for another one.
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._keyring = gate.store.keyring
+    ``public_key`` is the device's, by which this keyring signs; ``note`` writes a row of the audit log.
+    """
+
+    def __init__(self, store: Store, public_key: bytes, journal: Journal, note: Notes) -> None:
+        self._journal = journal
+        self._note = note
+        self._keyring = store.keyring
         self._told = ""
-        self._seen = generation.last_recorded(gate.store)
+        self._seen = generation.last_recorded(store)
         if self._seen is None or self._seen.generation is None:
             return
-        if self._seen.key != gate.oversight.log.public_key.hex():
+        if self._seen.key != public_key.hex():
             raise KeyringDoubtful(
                 self._keyring.path, "it is another one, which `edge-gate keys new-keyring` did not make"
             )
@@ -44,8 +54,8 @@ class KeyringWatch:
         before = self._seen.generation if self._seen else None
         if before is not None and before < self._keyring.generation:
             detail = {"recorded": before, "keyring": self._keyring.generation}
-            self._gate.oversight.note("older database", detail=detail)
-            self._gate.record("older database", detail=detail)
+            self._note("older database", detail=detail)
+            self._journal.record("older database", detail=detail)
         self.tick()
 
     def tick(self) -> None:
@@ -54,8 +64,8 @@ class KeyringWatch:
             return
         self._told = self._keyring.suspect
         detail = {"keyring": self._keyring.generation, "known": self._keyring.known}
-        self._gate.oversight.note("older keyring", detail=detail)
-        self._gate.record("older keyring", detail={"why": self._told})
+        self._note("older keyring", detail=detail)
+        self._journal.record("older keyring", detail={"why": self._told})
 
     def refuse(self) -> None:
         """Raise KeyringDoubtful where what is to be done needs all templates to open."""

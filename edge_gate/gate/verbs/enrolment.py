@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one enrolment that may be under way: asked for at the desk, fed by the eye, ended by either or by time."""
+"""`enrol`: the one enrolment that may be under way, fed by the eye, ended by the operator, the eye or time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edge_gate.core.errors import Busy, ConsentMissing, EdgeGateError, EnrolmentFailed, EyeAbsent, NameTaken, WireError
+from edge_gate.core.errors import ConsentMissing, EdgeGateError, EnrolmentFailed, NameTaken, WireError
 from edge_gate.documents import guidance
-from edge_gate.gate.control.requests import line
-from edge_gate.gate.control.server import Caller, failure
+from edge_gate.gate.control.requests import Handler, Request, read_line
+from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
+from edge_gate.rules.comparison import Vector
 from edge_gate.rules.enrolment import Enrolment, Progress, refuse_duplicate
 from edge_gate.store import events
+from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.templates import templates
-from edge_gate.wire.eye import EyeMode, Sighting
-
-if TYPE_CHECKING:
-    from edge_gate.gate.loop import Gate
+from edge_gate.wire.eye import Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class StatedConsent:
 class EnrolmentSession:
     """An enrolment under way: for whom, on whose consent, at whose request."""
 
-    caller: Caller
+    request: Request
     name: str
     consent: StatedConsent
     enrolment: Enrolment
@@ -42,120 +42,129 @@ class EnrolmentSession:
     told: Progress | None = None
 
 
-class EnrolmentDesk:
-    """Serves the verb `enrol` (desk.py)."""
+class EnrolmentVerbs:
+    """Serves it."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
-        self._sitting: EnrolmentSession | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether an enrolment is under way (then nobody is let in: the camera is busy)."""
-        return self._sitting is not None
-
-    def begin(self, caller: Caller, request: dict[str, Any]) -> None:
-        """Begin one. The caller is told how it goes, and at last how it ended."""
-        gate = self._gate
-        name = line(request, "name", residents.LONGEST_NAME)
-        stated = _consent(request)
-        if stated is None or stated.until <= gate.clock.now():
-            raise ConsentMissing(name)
-        if self._sitting is not None:
-            raise Busy("An enrolment")
-        if gate.link.connection is None or gate.desk.paused:
-            raise EyeAbsent
-        if name in names(gate).values():
-            raise NameTaken(name)
-        gate.oversight.let_through()
-        approved = gate.oversight.second(caller, "enrol", name, f"enrolling {name}")
-        enrolment = Enrolment(gate.clock.monotonic_ns(), gate.plain_point.threshold)
-        self._sitting = EnrolmentSession(caller, name, stated, enrolment, approved)
-        gate.link.send(EyeMode.ENROL)
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        recognition: Recognition,
+        mode: Mode,
+        authorisation: Authorisation,
+        language: str,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._recognition = recognition
+        self._mode = mode
+        self._authorisation = authorisation
+        self._language = language
+        self._session: EnrolmentSession | None = None
+        self.handlers: Mapping[str, Handler] = {"enrol": self._begin}
 
     def take(self, sighting: Sighting) -> bool:
         """Use a sighting for the enrolment under way. Returns False where there is none."""
-        if self._sitting is None:
+        session = self._session
+        if session is None:
             return False
         try:
-            progress = self._sitting.enrolment.add(sighting)
-            self._tell(self._sitting, progress)
-            if self._sitting.enrolment.complete:
-                self._finish(self._sitting)
+            progress = session.enrolment.add(sighting)
+            self._tell(session, progress)
+            if session.enrolment.complete:
+                self._finish(session)
         except EdgeGateError as error:
             self._give_up(error)
         return True
 
     def tick(self, now_ns: int) -> None:
         """End an enrolment that takes too long or whose operator has gone."""
-        if self._sitting is None:
+        if self._session is None:
             return
         try:
-            self._sitting.enrolment.check_time(now_ns)
-            if self._sitting.caller.gone:
+            self._session.enrolment.check_time(now_ns)
+            if self._session.request.gone:
                 raise EnrolmentFailed("the operator has gone")
         except EnrolmentFailed as error:
             self._give_up(error)
 
-    def _tell(self, sitting: EnrolmentSession, progress: Progress) -> None:
-        if progress != sitting.told:
-            text = guidance.text(progress.guidance, self._gate.config.site.language)
-            english = guidance.text(progress.guidance, "en")
-            progressed = {"taken": progress.taken, "wanted": progress.wanted, "guidance": text, "guidance_en": english}
-            sitting.caller.answer({"progress": progressed})
-            sitting.told = progress
+    def _begin(self, request: Request) -> None:
+        """Begin one. The caller is told how it goes, and at last how it ended."""
+        name = request.line("name", residents.LONGEST_NAME)
+        stated = _consent(request)
+        if stated is None or stated.until <= self._store.clock.now():
+            raise ConsentMissing(name)
+        self._mode.refuse_enrolling()
+        self._mode.require_eye()
+        if name in residents.names(self._store).values():
+            raise NameTaken(name)
+        self._authorisation.let_through()
+        approved = self._authorisation.second(request, name, f"enrolling {name}")
+        began_ns = self._store.clock.monotonic_ns()
+        enrolment = Enrolment(began_ns, self._recognition.plain_point.threshold)
+        self._session = EnrolmentSession(request, name, stated, enrolment, approved)
+        self._mode.enrol(True)
 
-    def _finish(self, sitting: EnrolmentSession) -> None:
+    def _tell(self, session: EnrolmentSession, progress: Progress) -> None:
+        if progress != session.told:
+            text = guidance.text(progress.guidance, self._language)
+            english = guidance.text(progress.guidance, "en")
+            told = {"taken": progress.taken, "wanted": progress.wanted, "guidance": text, "guidance_en": english}
+            session.request.progress(told)
+            session.told = progress
+
+    def _finish(self, session: EnrolmentSession) -> None:
         """Store consent and template together, or nothing; raises where the person is enrolled already."""
-        gate = self._gate
-        vector = sitting.enrolment.template()
-        refuse_duplicate(vector, gate.gallery, gate.point.threshold, names(gate))
-        operator, views, stated = sitting.caller.operator, sitting.enrolment.taken, sitting.consent
-        with gate.store.transaction():
-            resident = residents.add(gate.store, sitting.name)
-            consent.record(
-                gate.store,
-                resident.id,
-                purpose=stated.purpose,
-                given_by=stated.given_by,
-                until=stated.until,
-                operator=operator,
-            )
-            code = gate.transform.encode(vector).tobytes()
-            template = templates.Template(resident.id, gate.card.model_id, views, code, len(vector))
-            templates.put(gate.store, template)
-            detail = {"operator": operator, "views": views}
-            events.append(gate.store, "enrolled", resident_id=resident.id, detail=detail)
-            noted = {"views": views, **sitting.approved}
-            gate.oversight.acted(sitting.caller, "enrol", resident_id=resident.id, detail=noted)
-        gate.reload_gallery()
-        self._end_sitting()
-        sitting.caller.answer({"ok": {"id": resident.id, "name": resident.name, "views": views}})
+        vector = session.enrolment.template()
+        gallery, threshold = self._recognition.gallery, self._recognition.point.threshold
+        refuse_duplicate(vector, gallery, threshold, residents.names(self._store))
+        views = session.enrolment.taken
+        with self._store.transaction():
+            resident = self._write(session, vector)
+            detail = {"operator": session.request.operator, "views": views}
+            events.append(self._store, "enrolled", resident_id=resident.id, detail=detail)
+            noted = {"views": views, **session.approved}
+            self._authorisation.acted(session.request, resident_id=resident.id, detail=noted)
+        self._recognition.reload()
+        self._end_session()
+        session.request.answer({"id": resident.id, "name": resident.name, "views": views})
+
+    def _write(self, session: EnrolmentSession, vector: Vector) -> residents.Resident:
+        """Write resident, consent and template, in the transaction that is open."""
+        resident = residents.add(self._store, session.name)
+        stated = session.consent
+        consent.record(
+            self._store,
+            resident.id,
+            purpose=stated.purpose,
+            given_by=stated.given_by,
+            until=stated.until,
+            operator=session.request.operator,
+        )
+        code = self._recognition.transform.encode(vector).tobytes()
+        model_id, views = self._recognition.card.model_id, session.enrolment.taken
+        templates.put(self._store, templates.Template(resident.id, model_id, views, code, len(vector)))
+        return resident
 
     def _give_up(self, error: EdgeGateError) -> None:
-        sitting = self._sitting
-        if sitting is not None:
-            self._end_sitting()
-            sitting.caller.answer(failure(error))
-            self._gate.record("enrolment failed", detail={"operator": sitting.caller.operator})
+        session = self._session
+        if session is not None:
+            self._end_session()
+            session.request.fail(error)
+            self._journal.record("enrolment failed", detail={"operator": session.request.operator})
 
-    def _end_sitting(self) -> None:
-        self._sitting = None
-        self._gate.link.send(EyeMode.WATCH)
-
-
-def names(gate: Gate) -> dict[str, str]:
-    """Return the name of each resident by identifier."""
-    return {each.id: each.name for each in residents.everyone_known(gate.store)}
+    def _end_session(self) -> None:
+        self._session = None
+        self._mode.enrol(False)
 
 
-def _consent(request: dict[str, Any]) -> StatedConsent | None:
-    stated = request.get("consent")
+def _consent(request: Request) -> StatedConsent | None:
+    stated = request.fields.get("consent")
     if not isinstance(stated, dict):
         return None
     try:
-        until = datetime.fromisoformat(line(stated, "until", 40))
+        until = datetime.fromisoformat(read_line(stated, "until", 40))
         until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as error:  # the year 10,000 in UTC
         raise WireError("control", f"consent.until is not a date: {error}") from error
-    return StatedConsent(line(stated, "purpose", 200), line(stated, "given_by", 200), until)
+    return StatedConsent(read_line(stated, "purpose", 200), read_line(stated, "given_by", 200), until)

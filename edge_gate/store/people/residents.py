@@ -119,6 +119,11 @@ def everyone_known(store: Store) -> list[Resident]:
         return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
 
 
+def names(store: Store) -> dict[str, str]:
+    """Return the name of each resident by identifier."""
+    return {each.id: each.name for each in everyone_known(store)}
+
+
 def remove_rows(store: Store, resident: Resident, record: Callable[[], object] = lambda: None) -> Forgotten:
     """Remove what the database holds of somebody whose data key is destroyed already."""
     with store.transaction():

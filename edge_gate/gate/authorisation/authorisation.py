@@ -18,33 +18,49 @@ from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
-from edge_gate.gate.authorisation.roles import SECOND, VERBS, Role
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
 from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
 from edge_gate.settings.config import Config
+from edge_gate.spec.model import Role
+from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 
-# What counts as an enrolment or a deletion (roles.people_per_hour).
-PEOPLE: Final = generation.CHANGING
 POLICY_WAITS_S: Final = 24 * 3600
 
 
 class Known(Protocol):
     """A caller as the kernel named them (edge_gate.gate.control.server.Caller)."""
 
-    uid: int
-    gid: int
+    @property
+    def uid(self) -> int:
+        """Their user's number."""
+
+    @property
+    def gid(self) -> int:
+        """The number of their process's group."""
 
     @property
     def operator(self) -> str:
         """Their login name."""
 
 
-class Oversight:
+class Asked(Protocol):
+    """A request as the control socket gives it: a verb, and the caller."""
+
+    @property
+    def verb(self) -> str:
+        """What is asked for."""
+
+    @property
+    def caller(self) -> Known:
+        """The user that asks."""
+
+
+class Authorisation:
     """One for each run of the gate. ``written_by`` is the user who owns the configuration file."""
 
     def __init__(
@@ -63,7 +79,7 @@ class Oversight:
         self._written_by = written_by
         self._on_fault = on_fault
         self._lockouts = Lockouts()
-        self.origins = SoftwareInventory(config, store, self.note)
+        self.software = SoftwareInventory(config, store, self.note)
         self._membership = Membership(config, store, self.note)
         self.approvals = Approvals(clock)
         self.wanted = AgreedPolicy.of(config)
@@ -71,7 +87,8 @@ class Oversight:
         self._written = row.said if row else {}
         self._agreed = AgreedPolicy.read(self._written, self.wanted) if row else None
         self.looser = self.wanted.looser(self._agreed) if self._agreed else []
-        self.standing = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
+        self.agreed = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
+        """The settings that hold: those of the file, but for what waits for a second person."""
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
         self.held = " and ".join(trust)
         """Why nothing may be opened, or nothing."""
@@ -81,14 +98,14 @@ class Oversight:
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
         whole = self.log.end_fits()
-        self.note(STARTED, detail={"device_key": key, "fmr": self.standing.fmr, **known, **self.origins.written()})
+        self.note(STARTED, detail={"device_key": key, "fmr": self.agreed.fmr, **known, **self.software.written()})
         if not whole:
             self.note(END_LOST)
-        self.origins.start()
+        self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
-        if self.standing.written() != self._written:
-            self.note(POLICY, detail=self.standing.written())
+        if self.agreed.written() != self._written:
+            self.note(POLICY, detail=self.agreed.written())
         if self._agreed and self.looser:
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
             request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
@@ -119,73 +136,70 @@ class Oversight:
             raise NotAllowed(roles.user_name(uid), hint)
         self._membership.meet(uid, held)
 
-    def authorise(self, caller: Known, verb: str) -> None:
+    def authorise(self, asked: Asked) -> None:
         """Let somebody use a verb, or not. Raises LockedOut, NotAllowed, or WireError for too many changes."""
-        self._listen(caller.uid)
-        self._role(caller, VERBS[verb].roles, verb)
-        if VERBS[verb].changes and not self._lockouts.may_change(caller.uid, self._clock.monotonic_ns()):
-            self._refuse(caller.uid, verb)
+        uid, verb = asked.caller.uid, VERBS[asked.verb]
+        self._listen(uid)
+        self._role(asked.caller, verb.roles, verb.name)
+        if verb.changes and not self._lockouts.may_change(uid, self._clock.monotonic_ns()):
+            self._refuse(uid, verb.name)
             raise WireError("control", f"more than {MOST_CHANGES} changes; wait {1 / CHANGES_PER_S:g} s for each more")
 
-    def acted(
-        self, caller: Known, verb: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None
-    ) -> None:
+    def acted(self, asked: Asked, *, resident_id: str | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""
-        role = self._role(caller, VERBS[verb].roles, verb)
+        verb = asked.verb
+        role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
             detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
-        self.log.append(verb, actor=f"uid {caller.uid}", role=role.value, resident_id=resident_id, detail=detail)
+        actor = f"uid {asked.caller.uid}"
+        self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
 
     def second(
-        self,
-        caller: Known,
-        verb: str,
-        key: str,
-        shown: str,
-        resident_id: str | None = None,
-        *,
-        always: bool = False,
+        self, asked: Asked, key: str, shown: str, resident_id: str | None = None, *, always: bool = False
     ) -> dict[str, Any]:
         """Return what the audit row of this act has to say about its approval: nothing while few are made.
 
-        ``always``: however few are made. Raises ApprovalNeeded, having asked for it.
+        ``key`` says to what exactly the approval applies, ``shown`` says so to people. ``always``: however few are
+        made. Raises ApprovalNeeded, having asked for it.
         """
+        verb, uid = asked.verb, asked.caller.uid
         hour_ago = self._clock.now() - timedelta(hours=1)
-        if not always and audit_log.count(self._store, PEOPLE, hour_ago) < self.standing.people_per_hour:
+        if not always and audit_log.count(self._store, PEOPLE, hour_ago) < self.agreed.people_per_hour:
             return {}
-        if used := self.approvals.use(verb, key, caller.uid):
+        if used := self.approvals.use(verb, key, uid):
             return {"approval": used.id, "approver": f"uid {used.approver}"}
         minutes = self._config.roles.approval_minutes
-        request, new = self.approvals.ask(verb, key, shown, caller.uid, 60 * minutes)
+        request, new = self.approvals.ask(verb, key, shown, uid, 60 * minutes)
         if new:
-            role = self._role(caller, VERBS[verb].roles, verb)
+            role = self._role(asked.caller, VERBS[verb].roles, verb)
             detail = {"approval": request.id, "for": verb}
-            actor = f"uid {caller.uid}"
+            actor = f"uid {uid}"
             self.log.append("approval asked", actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         raise ApprovalNeeded(shown, request.id, minutes)
 
-    def approve(self, caller: Known, request_id: str) -> ApprovalRequest:
+    def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""
+        caller = asked.caller
         request = self.approvals.find(request_id)
-        role = self._role(caller, SECOND[request.verb], "approve")
+        role = self._role(caller, SECOND[request.verb], asked.verb)
         if caller.uid == request.uid:
-            self._refuse(caller.uid, "approve")
+            self._refuse(caller.uid, asked.verb)
             raise NotAllowed(caller.operator, "Who asked for it cannot be the second person.")
         with self._store.transaction():
             detail = {"approval": request.id, "for": request.verb, "asked_by": f"uid {request.uid}"}
-            self.log.append("approve", actor=f"uid {caller.uid}", role=role.value, detail=detail)
+            self.log.append(asked.verb, actor=f"uid {caller.uid}", role=role.value, detail=detail)
             if request.verb == POLICY:
                 self.log.append(POLICY, actor="gate", role="gate", detail=self.wanted.written())
         self.approvals.approve(request, caller.uid)
         if request.verb == POLICY:
             self.approvals.drop(request)
-            self.standing, self.looser, self.held = self.wanted, [], ""
+            self.agreed, self.looser, self.held = self.wanted, [], ""
         return request
 
-    def checkpoint(self, caller: Known) -> Checkpoint:
+    def checkpoint(self, asked: Asked) -> Checkpoint:
         """Sign the log as it stands, with a last row that says who asked for it."""
         with self._store.transaction():
-            self.acted(caller, "audit-checkpoint")
+            self.acted(asked)
             signed = self.log.checkpoint()
         if signed is None:
             raise StoreError(self._store.path, "the audit log lost a row that was written just now")

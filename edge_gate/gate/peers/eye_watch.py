@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The eye as the gate's loop has it: it comes, says what it sees and how its camera is, and goes."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable
+
+from edge_gate.core.clock import Clock
+from edge_gate.gate.peers.eye import EyeLink
+from edge_gate.gate.services import Journal
+from edge_gate.settings.config import SocketSettings
+from edge_gate.wire.eye import CameraState, Health, Sighting
+
+_NO_FAULT = (CameraState.STARTING, CameraState.WORKING)
+
+
+class EyeWatch:
+    """Serves the eye's link in the loop. ``greet()`` is called when an eye has come, ``see(sighting)`` for each."""
+
+    def __init__(
+        self,
+        sockets: SocketSettings,
+        model: tuple[bytes, int],
+        journal: Journal,
+        selector: selectors.BaseSelector,
+        clock: Clock,
+    ) -> None:
+        """Listen. ``model``: the identifier and the dimensions that the eye's embeddings must have."""
+        self.camera = CameraState.STARTING
+        self.greet: Callable[[], None] = _nothing
+        self.see: Callable[[Sighting], None] = _nothing
+        self._journal = journal
+        self._selector = selector
+        self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._gone)
+        selector.register(self.link.server, selectors.EVENT_READ, self._accept)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is an eye."""
+        return self.link.connection is not None
+
+    def close(self) -> None:
+        """Hang up and stop listening."""
+        self.link.close()
+
+    def _accept(self) -> None:
+        if self.link.accept() and self.link.connection is not None:
+            self._selector.register(self.link.connection, selectors.EVENT_READ, self._hear)
+            self._journal.record_seen("eye joined")
+            self.greet()
+
+    def _gone(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        self.camera = CameraState.STARTING
+        self._journal.record_seen("eye lost", detail={"reason": self.link.gone_because})
+
+    def _hear(self) -> None:
+        for message in self.link.receive():
+            if isinstance(message, Health):
+                self._note_health(message)
+            else:
+                self.see(message)
+
+    def _note_health(self, health: Health) -> None:
+        if health.camera is self.camera:
+            return
+        if health.camera not in _NO_FAULT or self.camera not in _NO_FAULT:
+            self._journal.record_seen("camera", detail={"state": health.camera.name.lower()})
+        self.camera = health.camera
+
+
+def _nothing(*_: object) -> None:
+    return None

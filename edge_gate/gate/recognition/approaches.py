@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From sightings to decisions: each approach is judged, and the door opened, the refusal or the failure written."""
+
+from __future__ import annotations
+
+import logging
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import EdgeGateError
+from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
+from edge_gate.rules.fusion import Approach, ApproachTracker
+from edge_gate.rules.policy import Decision, Verdict
+from edge_gate.settings.config import DecisionSettings
+from edge_gate.wire.eye import Sighting
+
+_LONG_AGO_NS = -(10**18)
+_log = logging.getLogger(__name__)
+
+
+class Approaches:
+    """Judges the one approach that may be under way."""
+
+    def __init__(
+        self,
+        recognition: Recognition,
+        door: DoorControl,
+        journal: Journal,
+        mode: Mode,
+        settings: DecisionSettings,
+        clock: Clock,
+    ) -> None:
+        self._recognition = recognition
+        self._door = door
+        self._journal = journal
+        self._mode = mode
+        self._hold_off_ns = settings.hold_off_s * 1e9
+        self._clock = clock
+        self._tracker = ApproachTracker(settings.gap_s)
+        self._opened_ns: dict[str, int] = {}
+
+    @property
+    def current(self) -> Approach | None:
+        """The approach under way, if any."""
+        return self._tracker.current
+
+    def see(self, sighting: Sighting, *, enrolling: bool) -> None:
+        """Take one sighting, and judge. Raises StoreError where an opening could not be written; none then happens.
+
+        ``enrolling``: the sighting was used for an enrolment. The person then steps away and comes again.
+        """
+        approach, ended = self._tracker.add(sighting)
+        if ended is not None:
+            self._end(ended)
+        if enrolling:
+            approach.settled = True
+        self._consider(approach)
+
+    def tick(self, now_ns: int) -> None:
+        """End an approach that nobody continues, and judge the current one by the time. Raises StoreError."""
+        ended = self._tracker.expire(now_ns)
+        if ended is not None:
+            self._end(ended)
+        if self._tracker.current is not None:
+            self._consider(self._tracker.current)
+
+    def _consider(self, approach: Approach) -> None:
+        if self._mode.held:
+            return
+        decision = self._judge(approach)
+        if decision.verdict is Verdict.OPEN:
+            self._open(approach, decision)
+        elif decision.verdict is Verdict.REFUSE:
+            self._refuse(approach, decision)
+
+    def _judge(self, approach: Approach) -> Decision:
+        return self._recognition.policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
+
+    def _open(self, approach: Approach, decision: Decision) -> None:
+        now, resident_id = self._clock.monotonic_ns(), str(decision.resident_id)
+        approach.settled = True
+        if now - self._opened_ns.get(resident_id, _LONG_AGO_NS) < self._hold_off_ns:
+            return
+
+        def note(outcome: Outcome) -> None:
+            if isinstance(outcome, EdgeGateError):
+                self._next_attempt(approach)
+            else:
+                self._opened_ns[resident_id] = now
+
+        self._door.pulse(
+            "opened",
+            resident_id=resident_id,
+            score=decision.comparison_score,
+            detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
+            on_outcome=note,
+        )
+
+    def _refuse(self, approach: Approach, decision: Decision) -> None:
+        if approach.attempt == 1:  # one person who stands there is one event, however often they are compared
+            self._journal.record_seen("no match", score=decision.comparison_score)
+            _log.info("no match")
+        self._next_attempt(approach)
+
+    def _next_attempt(self, approach: Approach) -> None:
+        approach.settled = approach.attempt >= self._recognition.policy.settings.attempts
+        approach.next_attempt()
+
+    def _end(self, approach: Approach) -> None:
+        """Somebody left. A person who was never seen well enough is worth an event: it may be a bad light."""
+        if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
+            return
+        if len(approach.vectors) >= self._recognition.policy.settings.min_sightings:
+            self._refuse(approach, self._judge(approach))
+            return
+        reasons = approach.refusals.most_common(1)
+        detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
+        self._journal.record_seen("not acquired", detail=detail)

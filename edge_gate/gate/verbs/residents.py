@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`residents`, `withdraw` and `forget`: who is known here, and how they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from edge_gate.core.clock import iso
+from edge_gate.documents import receipt
+from edge_gate.documents.receipt import Kind, Receipt
+from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.gate.services import Authorisation, Journal, Recognition
+from edge_gate.settings.config import SiteSettings
+from edge_gate.store.database import Store
+from edge_gate.store.people import consent, residents
+
+# However long their names are, so many fit into what may wait to be sent (control/caller.py).
+PAGE_RESIDENTS: Final = 200
+LONGEST_FIELD: Final = 200
+
+
+class ResidentVerbs:
+    """Serves them."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        recognition: Recognition,
+        authorisation: Authorisation,
+        site: SiteSettings,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._recognition = recognition
+        self._authorisation = authorisation
+        self._site = site
+        self.handlers: Mapping[str, Handler] = {
+            "residents": self._list,
+            "withdraw": self._withdraw,
+            "forget": self._forget,
+        }
+
+    def _list(self, request: Request) -> None:
+        """Send one page of the residents by name, from the number ``first`` on; an empty one is the end."""
+        first = request.number("first", 0, 0, 2**62)
+        everyone = residents.everyone(self._store, self._recognition.card.model_id, self._store.clock.now())
+        compared = set(self._recognition.gallery.ids)
+        page = everyone[first : first + PAGE_RESIDENTS]
+        request.answer([_shown(each, each.resident.id in compared) for each in page])
+
+    def _withdraw(self, request: Request) -> None:
+        resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
+        shown = f"withdrawing the consent of {resident.name}"
+        approved = self._authorisation.second(request, resident.id, shown, resident.id)
+
+        def record() -> None:
+            self._authorisation.acted(request, resident_id=resident.id, detail=approved)
+
+        try:
+            removed = consent.withdraw(self._store, resident.id, record=record)
+        finally:
+            self._recognition.reload()
+        self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
+        self._answer(request, resident, removed)
+
+    def _forget(self, request: Request) -> None:
+        resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
+        approved = self._authorisation.second(request, resident.id, f"forgetting {resident.name}", resident.id)
+        try:
+            removed = residents.forget(
+                self._store, resident.id, record=lambda: self._authorisation.acted(request, detail=approved)
+            )
+        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
+            self._recognition.reload()
+        self._journal.record("forgotten", detail={"operator": request.operator})
+        self._answer(request, resident, removed)
+
+    def _answer(
+        self, request: Request, resident: residents.Resident, removed: residents.Forgotten | consent.Withdrawn
+    ) -> None:
+        page = self._receipt(resident.id, removed)
+        request.answer({"name": resident.name, **asdict(removed), "receipt": page})
+
+    def _receipt(self, resident_id: str, removed: residents.Forgotten | consent.Withdrawn) -> str:
+        """Return the signed page for the resident."""
+        kind, events = Kind.WITHDRAWAL, 0
+        if isinstance(removed, residents.Forgotten):
+            kind, events = Kind.FORGETTING, removed.events
+        figures = (removed.consents, removed.templates, events, removed.traces_left)
+        page = Receipt(self._site.name, resident_id, self._store.clock.now(), *figures, kind)
+        return receipt.write(page, self._store.keyring.signer(), self._site.language)
+
+
+def _shown(each: residents.ResidentStatus, compared: bool) -> dict[str, Any]:
+    return {
+        "id": each.resident.id,
+        "name": each.resident.name,
+        "created_at": iso(each.resident.created_at),
+        "consent": each.consent.value,
+        "consent_until": iso(each.until) if each.until else None,
+        "recognised": compared and each.consent is consent.State.VALID,
+    }
