@@ -224,7 +224,7 @@ def site() -> Iterator[Site]:
                         events.append(gate.store, "trial", detail={"padding": "x" * 200})
                 filled.append(True)
 
-            gate.__dict__["errand"](fill)
+            gate.call(fill)
             until(lambda: filled)
         for each in (folder, folder / "site"):
             each.chmod(0o711)

@@ -75,7 +75,7 @@ def site() -> Iterator[tuple[Any, config.Config]]:
         Path(folder).chmod(0o711)
         (Path(folder) / "site").chmod(0o711)
         settings.sockets.control.parent.chmod(0o750)
-        gate.__dict__["errand"](lambda: [residents.add(gate.store, name) for name in ("A", "B", "C")])
+        gate.call(lambda: [residents.add(gate.store, name) for name in ("A", "B", "C")])
         until(lambda: len(called(settings, 0, "", {"verb": "residents"})[0]["ok"]) == 3)
         yield gate, settings
 
