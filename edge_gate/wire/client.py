@@ -15,7 +15,7 @@ from edge_gate.settings.config import Config
 
 
 class GateRefused(EdgeGateError):
-    """{0}"""
+    """The gate's own message and exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
