@@ -72,7 +72,7 @@ def test_the_table_of_exit_codes_has_every_error_and_no_other() -> None:
 
 def test_an_error_message_points_to_documents_and_headings_that_exist() -> None:
     messages = [getattr(errors, name).message for name in errors.__all__]
-    assert sum("docs/" in each for each in messages) >= 8
+    assert sum("docs/" in each for each in messages) > 5
     for message in messages:
         for file, heading in re.findall(r'(docs/\w+\.md)(?:, "([^"]+)")?', message):
             text = (CHECKOUT / file).read_text(encoding="utf-8")
