@@ -64,9 +64,7 @@ def test_every_command_and_every_option_says_what_it_is_for(words: str) -> None:
 def test_the_table_of_exit_codes_has_every_error_and_no_other() -> None:
     text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
-    assert [(int(code), name) for code, name, _ in rows] == [
-        (each.exit_code, each.__name__) for each in coded_errors()
-    ]
+    assert [(int(code), name) for code, name, _ in rows] == [(each.exit_code, each.__name__) for each in coded_errors()]
     assert all(meaning.strip() for _, _, meaning in rows)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edge_gate.core.errors import DemoFailed, EdgeGateError
-from edge_gate.core.supervise import Supervised
+from edge_gate.core.supervise import Supervised, eye_command
 from edge_gate.relays.simulator import BoardSimulator, Change
 from edge_gate.settings import config
-from edge_gate.tools.trial import eye_command, make_site
+from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask
 
 START_PATIENCE_S: Final = 30.0
