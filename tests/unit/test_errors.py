@@ -150,4 +150,4 @@ def test_errors_are_the_builtins_that_callers_expect() -> None:
 
 
 def test_every_error_can_be_had_from_one_place() -> None:
-    assert {each.__name__ for each in (errors.EdgeGateError, *ALL)} == set(errors.__all__)
+    assert {errors.EdgeGateError.__name__, *(each.__name__ for each in ALL)} == set(errors.__all__)

@@ -27,7 +27,7 @@ from edge_gate.seal.apply import seal
 resource.setrlimit(resource.RLIMIT_CORE, (0 if sys.argv[1] == "sealed" else 4096, resource.RLIM_INFINITY))
 held = open(sys.argv[2], "r" if sys.argv[1] == "sealed" else "r+")
 if sys.argv[1] == "sealed":
-    seal(policy.Policy("test", (), (), (), policy.COMMON))
+    seal(policy.SandboxPolicy("test", (), (), (), policy.COMMON))
 print("ready", flush=True)
 sys.stdin.read()
 """
