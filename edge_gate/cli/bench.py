@@ -10,7 +10,8 @@ import click
 
 from edge_gate.cli.common import json_option, show_json
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
+from edge_gate.wire import client
+from edge_gate.wire.status import GateStatus
 
 
 @click.command("bench")
@@ -42,9 +43,8 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     def site(folder: Path, overrides: dict[str, dict[str, object]]) -> Path:
         return make_site(folder, {**overrides, "models": asdict(settings.models)})
 
-    def status(site: Path) -> dict[str, object]:
-        answer: dict[str, object] = ask(config.load(site), "status")
-        return answer
+    def status(site: Path) -> GateStatus:
+        return client.status(config.load(site))
 
     with console.status("") as line:
         found = bench(settings.models, site, status, QUICK if quick else Effort(), not no_peer, line.update)

@@ -16,8 +16,8 @@ from typing import Final
 import click
 
 from edge_gate.cli.common import config_option
+from edge_gate.core.supervise import Supervised, eye_command
 from edge_gate.settings import config
-from edge_gate.tools.trial import eye_command
 
 _TEND_S: Final = 0.1
 
@@ -61,8 +61,6 @@ def _serve_both(path: Path) -> int:
 
     Neither of the two can do this: once sealed, they start no program.
     """
-    from edge_gate.core.supervise import Supervised
-
     gate = subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(path.absolute())])  # noqa: S603
     eye_process = Supervised(eye_command(path))
     for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
+from edge_gate.wire import client
+from edge_gate.wire.status import GateStatus, HardeningStatus
 
 
 @click.command("status")
@@ -19,10 +19,10 @@ from edge_gate.wire.client import ask
 @json_option
 def command(path: Path, as_json: bool) -> None:
     """Show how the gate, the eye, the camera and the door are. Exit status 1 if any of them is at fault."""
-    state = ask(config.load(path), "status")
+    state = client.status(config.load(path))
     faults = find_faults(state)
     if as_json:
-        show_json({**state, "faults": faults})
+        show_json({**state.write(), "faults": faults})
     else:
         show(state, faults)
     sys.exit(1 if faults else 0)
@@ -35,7 +35,7 @@ def pause(path: Path) -> None:
 
     The eye lets go of the camera. Other ways in are not affected.
     """
-    ask(config.load(path), "pause")
+    client.ask(config.load(path), "pause")
     click.echo("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")
 
 
@@ -43,67 +43,63 @@ def pause(path: Path) -> None:
 @config_option
 def resume(path: Path) -> None:
     """Look again after `edge-gate pause`."""
-    ask(config.load(path), "resume")
+    client.ask(config.load(path), "resume")
     click.echo("Watching again.")
 
 
-def find_faults(state: dict[str, Any]) -> list[str]:
+def find_faults(state: GateStatus) -> list[str]:
     """Return one sentence for each thing that is wrong."""
     faults = []
-    if state["door"]["fault"]:
-        faults.append(f"door: {state['door']['fault']}")
-    if not state["eye"]["connected"]:
+    if state.door.fault:
+        faults.append(f"door: {state.door.fault}")
+    if not state.eye.connected:
         faults.append("eye: not connected; nobody can be seen")
-    elif state["eye"]["camera"] not in ("working", "starting", None) and not state["paused"]:
-        faults.append(f"camera: {state['eye']['camera']}")
-    if state["store"]["fault"]:
-        faults.append(f"store: {state['store']['fault']}")
-    if state["keyring"]["fault"]:
-        faults.append(
-            f"keyring: {state['keyring']['fault']}; some may not be recognised (docs/maintainer.md, The keyring)"
-        )
-    if state["policy"]["held"]:
-        faults.append(f"policy: nothing is opened until a second person agrees: {state['policy']['held']}")
+    elif state.eye.camera not in ("working", "starting", None) and not state.paused:
+        faults.append(f"camera: {state.eye.camera}")
+    if state.store.fault:
+        faults.append(f"store: {state.store.fault}")
+    if state.keyring.fault:
+        faults.append(f"keyring: {state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)")
+    if state.policy.held:
+        faults.append(f"policy: nothing is opened until a second person agrees: {state.policy.held}")
     return faults
 
 
-def describe_walls(walls: dict[str, Any]) -> str:
+def describe_walls(walls: HardeningStatus) -> str:
     """Return one line: the walls that stand, then those that are missing and those that are not to be had here."""
-    parts = [", ".join(walls["standing"]) or "no"]
-    if walls["missing"]:
-        parts.append(f"missing: {', '.join(walls['missing'])}")
-    parts += [f"not to be had here: {name} ({why})" for name, why in walls["not_here"].items()]
+    parts = [", ".join(walls.standing) or "no"]
+    if walls.missing:
+        parts.append(f"missing: {', '.join(walls.missing)}")
+    parts += [f"not to be had here: {name} ({why})" for name, why in walls.not_here.items()]
     return "; ".join(parts)
 
 
-def show(state: dict[str, Any], faults: list[str]) -> None:
+def show(state: GateStatus, faults: list[str]) -> None:
     """Print the state for people."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    eye, threshold = state["eye"], state["threshold"]
-    seen = "not connected" if not eye["connected"] else "starting"
-    if eye["camera"]:
-        seen = f"camera {eye['camera']}, {eye['fps']} pictures a second, loop p95 {eye['loop_p95_ms']} ms"
-    doing = "paused" if state["paused"] else "enrolling" if state["enrolling"] else "watching"
+    eye, threshold = state.eye, state.threshold
+    seen = "not connected" if not eye.connected else "starting"
+    if eye.camera:
+        seen = f"camera {eye.camera}, {eye.fps} pictures a second, loop p95 {eye.loop_p95_ms} ms"
+    doing = "paused" if state.paused else "enrolling" if state.enrolling else "watching"
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("site", state["site"])
-    table.add_row("door", state["door"]["state"])
+    table.add_row("site", state.site)
+    table.add_row("door", state.door.state)
     table.add_row("eye", seen)
-    table.add_row("people", f"{state['residents_in_gallery']} enrolled with valid consent")
-    table.add_row(
-        "model", f"{state['model']}, threshold {threshold['comparison_score']:.3f} (FMR {threshold['fmr']:g})"
-    )
-    for name, why in state["unsigned_models"].items():
+    table.add_row("people", f"{state.residents_in_gallery} enrolled with valid consent")
+    table.add_row("model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})")
+    for name, why in state.unsigned_models.items():
         table.add_row("[yellow]unsigned[/yellow]", f"{escape(name)} is {why}; models.allow_unsigned lets it in")
-    if state["policy"]["waiting"]:
-        names = ", ".join(state["policy"]["waiting"])
+    if state.policy.waiting:
+        names = ", ".join(state.policy.waiting)
         table.add_row("[yellow]waiting[/yellow]", f"for a second person, see edge-gate approvals: looser {names}")
-    table.add_row("now", doing + (f", somebody is there: {state['approach']}" if state["approach"] else ""))
-    for who, walls in state["sealed"].items():
-        if walls is not None:
-            table.add_row(f"{who} sealed", describe_walls(walls))
+    table.add_row("now", doing + (f", somebody is there: {state.approach}" if state.approach else ""))
+    table.add_row("gate sealed", describe_walls(state.sealed.gate))
+    if state.sealed.eye is not None:
+        table.add_row("eye sealed", describe_walls(state.sealed.eye))
     console = Console()
     console.print(table)
     for fault in faults:

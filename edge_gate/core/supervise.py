@@ -6,8 +6,10 @@ from __future__ import annotations
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from edge_gate.core.clock import Clock, SystemClock
@@ -72,3 +74,8 @@ class Supervised:
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
         self._process.wait(timeout_s)
         self.written_bytes += _BLOCK * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock - before)
+
+
+def eye_command(path: Path) -> list[str]:
+    """Return the command line of the eye process, for a configuration file."""
+    return [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path.absolute())]

@@ -34,7 +34,7 @@ from edge_gate.gate.verbs.events import EventVerbs
 from edge_gate.gate.verbs.eye import EyeVerbs
 from edge_gate.gate.verbs.oversight import OversightVerbs
 from edge_gate.gate.verbs.residents import ResidentVerbs
-from edge_gate.gate.verbs.status import StatusVerbs, Told
+from edge_gate.gate.verbs.status import Sources, StatusVerbs
 from edge_gate.gate.verbs.store import StoreVerbs
 from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
@@ -77,7 +77,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse)
     walls = no_walls()
     status = StatusVerbs(
-        Told(
+        Sources(
             config=config,
             store=store,
             door=door,

@@ -28,7 +28,8 @@ from edge_gate.core.errors import (
     SignerUnknown,
 )
 from edge_gate.provenance import minisign
-from edge_gate.settings.config import ModelSettings
+from edge_gate.rules.operating_point import OperatingPoint
+from edge_gate.settings.models import ModelSettings
 
 REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
 REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis", "objections")
@@ -39,22 +40,6 @@ REQUIRED_OF_EYES = (
 # Whoever taught a model, or made up its pictures, has a past too.
 OTHER_MODELS = ("teacher", "generator")
 REQUIRED_OF_OTHER_MODELS = ("name", "licence", "training_data")
-
-
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A threshold and the error it was measured to have.
-
-    ``kind`` is ``single`` (one picture against one) or ``fused`` (a template of several against a fused probe, which
-    is what the gate decides on); ``fmr_upper95`` the one-sided 95 % bound of the false match rate given
-    ``n_impostor`` comparisons.
-    """
-
-    kind: str
-    fmr: float
-    threshold: float
-    n_impostor: int
-    fmr_upper95: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from edge_gate.provenance.cards import OperatingPoint
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.fusion import Approach
-from edge_gate.settings.config import DecisionSettings
+from edge_gate.rules.operating_point import OperatingPoint
+from edge_gate.settings.decision import DecisionSettings
 
 
 class Verdict(enum.Enum):

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
-from edge_gate.provenance.cards import OperatingPoint
+from edge_gate.rules.operating_point import OperatingPoint
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,8 +48,3 @@ def make_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
     Store.create(settings.store.path, load_key(settings.store, os.environ), SystemClock()).close()
     file.write_text(text, encoding="utf-8")
     return file
-
-
-def eye_command(path: Path) -> list[str]:
-    """Return the command line of the eye process."""
-    return [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path.absolute())]

@@ -12,10 +12,11 @@ from typing import Any
 
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed, WireError
 from edge_gate.settings.config import Config
+from edge_gate.wire.status import GateStatus
 
 
 class GateRefused(EdgeGateError):
-    """{0}"""
+    """The gate's own message and exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -31,6 +32,11 @@ def ask(settings: Config, verb: str, **request: Any) -> Any:
     for answer in converse(settings, verb, **request):  # noqa: B007 - the last line is the answer
         pass
     return answer
+
+
+def status(settings: Config) -> GateStatus:
+    """Ask the running gate how it is. Raises WireError where the answer is not understood."""
+    return GateStatus.read(ask(settings, "status"))
 
 
 def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.documents import receipt
 from edge_gate.provenance import cards
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.config import ModelSettings
 from edge_gate.store.audit.chain import Checkpoint
 from tests.support.peers import CARD, write_model
@@ -40,7 +41,7 @@ def read(folder: Path) -> None:
     """Read the card as the eye and the gate do, all that they take from it."""
     card = cards.read(ModelSettings(folder=folder, trusted_keys=(own_key(),)), "test-eyes")
     assert len(card.model_id) == 8
-    assert all(isinstance(point, cards.OperatingPoint) for point in card.operating_points)
+    assert all(isinstance(point, OperatingPoint) for point in card.operating_points)
     card.threshold("fused", 1e-4)
 
 

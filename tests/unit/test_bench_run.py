@@ -27,14 +27,14 @@ from edge_gate.tools.bench.report import Bench, show
 from edge_gate.tools.bench.run import Effort, bench
 from edge_gate.tools.bench.stages import STAGES
 from edge_gate.tools.trial import make_site
-from edge_gate.wire.client import ask
+from edge_gate.wire import client
+from edge_gate.wire.status import GateStatus
 
 TINY = Effort(frames=10, alone=3, peer_frames=2, probes=6, galleries=(50, 200), watch_s=0.5)
 
 
-def status(site: Path) -> dict[str, Any]:
-    answer: dict[str, Any] = ask(config.load(site), "status")
-    return answer
+def status(site: Path) -> GateStatus:
+    return client.status(config.load(site))
 
 
 @pytest.fixture(scope="module")

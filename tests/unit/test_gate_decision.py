@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
-from edge_gate.provenance.cards import OperatingPoint
 from edge_gate.rules.comparison import Gallery, Vector, unit_vector
 from edge_gate.rules.enrolment import SPACING_NS, WANTED, Enrolment, refuse_duplicate
 from edge_gate.rules.fusion import ApproachTracker
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.policy import Policy, Verdict
 from edge_gate.rules.protection import KEY_BYTES, SiteTransform
 from edge_gate.settings.config import DecisionSettings

@@ -22,6 +22,7 @@ from edge_gate.gate.peers.eye import MOST_JOINS, MOST_REFUSED
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings import config
 from edge_gate.store.events import append
+from edge_gate.wire import client
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import BERT, ROLES, Clerk
 from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
@@ -319,7 +320,7 @@ def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
         assert [each["detail"]["state"] for each in events(settings, "camera")] == ["working", "black"]
         eye.health(3)
         until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")
-        assert find_faults(ask(settings, "status")) == ["camera: stalled"]
+        assert find_faults(client.status(settings)) == ["camera: stalled"]
 
 
 def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSimulator) -> None:
@@ -328,7 +329,7 @@ def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSi
         until(lambda: events(settings, "eye joined"))
         eye.connection.close()
         until(lambda: events(settings, "eye lost"))
-        assert "nobody can be seen" in find_faults(ask(settings, "status"))[0]
+        assert "nobody can be seen" in find_faults(client.status(settings))[0]
 
 
 def test_templates_are_renewed_while_the_gate_runs_and_open_as_before(tmp_path: Path, board: BoardSimulator) -> None:

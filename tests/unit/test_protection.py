@@ -9,7 +9,7 @@ import hmac
 import numpy as np
 import pytest
 
-from edge_gate.provenance.cards import OperatingPoint
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.protection import (
     BITS,
     SiteTransform,

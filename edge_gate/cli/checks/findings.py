@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
+from edge_gate.wire import client
+from edge_gate.wire.status import GateStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,18 @@ class Patient:
 
     path: Path
     settings: config.Config
-    status: dict[str, Any] | None
+    status: GateStatus | None
 
 
-Check = Callable[[Patient], Iterator[Finding]]
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A look at one part. ``part`` names the finding where the look itself fails."""
+
+    part: str
+    look: Callable[[Patient], Iterator[Finding]]
 
 
-def examine(path: Path, checks: Mapping[str, Check]) -> list[Finding]:
+def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
     """Run every check; one that fails does not keep the others from being made."""
     try:
         settings = config.load(path)
@@ -44,20 +49,19 @@ def examine(path: Path, checks: Mapping[str, Check]) -> list[Finding]:
         return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
     patient = Patient(path, settings, _status(settings))
     findings = [Finding("configuration", "ok", str(path))]
-    for part, check in checks.items():
+    for each in checks:
         try:
-            findings += check(patient)
+            findings += each.look(patient)
         except EdgeGateError as error:
-            findings.append(Finding(part, "fault", str(error)))
+            findings.append(Finding(each.part, "fault", str(error)))
     return findings
 
 
-def _status(settings: config.Config) -> dict[str, Any] | None:
+def _status(settings: config.Config) -> GateStatus | None:
     try:
-        answer: dict[str, Any] = ask(settings, "status")
+        return client.status(settings)
     except (GateNotRunning, NotAllowed):
         return None
-    return answer
 
 
 def show(findings: list[Finding]) -> None:

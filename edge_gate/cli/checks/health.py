@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import edge_gate
 from edge_gate.cli.checks.findings import Check, Finding, Patient
@@ -18,18 +18,21 @@ from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.wire.client import ask
+from edge_gate.wire.status import HardeningStatus
 
 CAMERA_PATIENCE_S: Final = 5.0
 
 
-def _gate(patient: Patient) -> Iterator[Finding]:
+def check_gate(patient: Patient) -> Iterator[Finding]:
+    """Tell whether the gate runs, and since when."""
     if patient.status is None:
         yield Finding("gate", "unknown", "not running, or this user may not ask it", "systemctl start edge-gate")
     else:
-        yield Finding("gate", "ok", f"running for {patient.status['uptime_s']:.0f} s")
+        yield Finding("gate", "ok", f"running for {patient.status.uptime_s:.0f} s")
 
 
-def _models(patient: Patient) -> Iterator[Finding]:
+def check_models(patient: Patient) -> Iterator[Finding]:
+    """Read each model's card, its signature and its threshold."""
     wanted = patient.settings.models
     for name in (wanted.detector, wanted.mesh, wanted.lids, wanted.eyes):
         card = cards.read(wanted, name)
@@ -46,9 +49,10 @@ def _models(patient: Patient) -> Iterator[Finding]:
     yield Finding("models", "ok", text)
 
 
-def _camera(patient: Patient) -> Iterator[Finding]:
-    if patient.status is not None and patient.status["eye"]["connected"]:
-        state = patient.status["eye"]["camera"] or "starting"
+def check_camera(patient: Patient) -> Iterator[Finding]:
+    """Take the eye's word for the camera, or take one picture where no eye runs."""
+    if patient.status is not None and patient.status.eye.connected:
+        state = patient.status.eye.camera or "starting"
         fine = state in ("working", "starting")
         yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
         return
@@ -72,10 +76,11 @@ def _camera(patient: Patient) -> Iterator[Finding]:
         yield Finding("camera", "ok", f"{width} x {height} pixels, mean brightness {frame.bgr.mean() / 255:.0%}")
 
 
-def _relay(patient: Patient) -> Iterator[Finding]:
+def check_relay(patient: Patient) -> Iterator[Finding]:
+    """Take the gate's word for the relay, or look at the port where no gate runs."""
     door = patient.settings.door
     if patient.status is not None:
-        fault = patient.status["door"]["fault"]
+        fault = patient.status.door.fault
         yield Finding("relay", "fault" if fault else "ok", fault or f"{door.relay} on {door.port} answers the gate")
         return
     port = Path(door.port)
@@ -91,7 +96,8 @@ def _relay(patient: Patient) -> Iterator[Finding]:
         yield Finding("relay", "ok", f"{port} is there; start the gate and use `edge-gate relay test` to hear it")
 
 
-def _store(patient: Patient) -> Iterator[Finding]:
+def check_store(patient: Patient) -> Iterator[Finding]:
+    """Let the store's every page be checked."""
     if patient.status is not None:
         problems = ask(patient.settings, "store-check")["store"]
     else:
@@ -112,9 +118,9 @@ def _store(patient: Patient) -> Iterator[Finding]:
         yield Finding("store", "ok", f"{patient.settings.store.path}: key fits, every page intact")
 
 
-def _keyring(patient: Patient) -> Iterator[Finding]:
+def check_keyring(patient: Patient) -> Iterator[Finding]:
     """Tell whether the keyring is the newest one of this store: the gate compares it with its audit log."""
-    fault = patient.status and patient.status["keyring"]["fault"]
+    fault = patient.status and patient.status.keyring.fault
     if patient.status is None:
         yield Finding("keyring", "unknown", "judged only while the gate runs")
     elif fault:
@@ -124,7 +130,8 @@ def _keyring(patient: Patient) -> Iterator[Finding]:
         yield Finding("keyring", "ok", "not older than the audit log says")
 
 
-def _clock(patient: Patient) -> Iterator[Finding]:
+def check_clock(patient: Patient) -> Iterator[Finding]:
+    """Compare the time with that of the installation."""
     now = datetime.now(UTC)
     built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
     if now < built:
@@ -134,7 +141,8 @@ def _clock(patient: Patient) -> Iterator[Finding]:
         yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _permissions(patient: Patient) -> Iterator[Finding]:
+def check_permissions(patient: Patient) -> Iterator[Finding]:
+    """Tell whether others may read what is private."""
     from edge_gate.store.keys.keyring import keyring_path
 
     store = patient.settings.store
@@ -148,16 +156,16 @@ def _permissions(patient: Patient) -> Iterator[Finding]:
     yield Finding("permissions", "ok", "configuration, key and store are closed to others")
 
 
-def _sandbox(patient: Patient) -> Iterator[Finding]:
+def check_sandbox(patient: Patient) -> Iterator[Finding]:
     """Ask the kernel, not the unit file: what is true of the running processes is what counts."""
     if patient.status is None:
         yield Finding("sandbox", "unknown", "judged only while the gate runs")
         return
-    for name in ("gate", "eye"):
-        pid = patient.status["processes"][name]
+    of, walls = patient.status.processes, patient.status.sealed
+    for name, pid, said in (("gate", of.gate, walls.gate), ("eye", of.eye, walls.eye)):
         if pid is None:
             continue
-        yield from sealed("seal", name, patient.status["sealed"][name])
+        yield from judge_walls("seal", name, said)
         missing = [each.text for each in kernel_view.observe(pid, ()) if each.wall in _SANDBOX and each.stands is False]
         if missing:
             mend = "Run it as the systemd unit that comes with edge-gate. At a desk this is expected."
@@ -166,15 +174,15 @@ def _sandbox(patient: Patient) -> Iterator[Finding]:
             yield Finding("sandbox", "ok", f"the {name}: no rights to gain, and a filter of system calls")
 
 
-def sealed(part: str, name: str, walls: dict[str, Any] | None) -> Iterator[Finding]:
+def judge_walls(part: str, name: str, walls: HardeningStatus | None) -> Iterator[Finding]:
     """Tell which walls a process says that it built around itself (edge_gate.seal)."""
     if walls is None:
         yield Finding(part, "unknown", f"the {name} has not said yet")
         return
     text = f"the {name} says that it built: {describe_walls(walls)}"
-    if walls["missing"]:
+    if walls.missing:
         yield Finding(part, "unknown", text, "Its log says why; see docs/maintainer.md, Sealed.")
-    elif walls["not_here"]:
+    elif walls.not_here:
         mend = "Landlock comes with a newer kernel; the units lift the limit on locked memory."
         yield Finding(part, "unknown", text, mend)
     else:
@@ -182,14 +190,14 @@ def sealed(part: str, name: str, walls: dict[str, Any] | None) -> Iterator[Findi
 
 
 _SANDBOX: Final = ("rights", "system calls")
-CHECKS: Final[dict[str, Check]] = {
-    "gate": _gate,
-    "camera": _camera,
-    "relay": _relay,
-    "models": _models,
-    "store": _store,
-    "keyring": _keyring,
-    "clock": _clock,
-    "permissions": _permissions,
-    "sandbox": _sandbox,
-}
+CHECKS: Final[tuple[Check, ...]] = (
+    Check("gate", check_gate),
+    Check("camera", check_camera),
+    Check("relay", check_relay),
+    Check("models", check_models),
+    Check("store", check_store),
+    Check("keyring", check_keyring),
+    Check("clock", check_clock),
+    Check("permissions", check_permissions),
+    Check("sandbox", check_sandbox),
+)

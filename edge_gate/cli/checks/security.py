@@ -12,7 +12,7 @@ import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +27,7 @@ from edge_gate.spec.model import Role
 from edge_gate.store.audit.chain import examine
 from edge_gate.store.keys.keyring import MAGIC, keyring_path
 from edge_gate.wire.client import ask
+from edge_gate.wire.status import HardeningStatus
 
 # The exposure that systemd may find, and the unit, of each process (.ci/run holds the shipped units to the same).
 UNITS: Final = MappingProxyType({"eye": ("edge-gate-eye.service", 0.4), "gate": ("edge-gate.service", 0.3)})
@@ -37,39 +38,43 @@ _MEND_UNIT: Final = (
 _TELLS: Final = {True: "ok", False: "fault", None: "unknown"}
 
 
-def _eye(patient: Patient) -> Iterator[Finding]:
-    yield from _process(patient, "eye", ())
+def _check_eye(patient: Patient) -> Iterator[Finding]:
+    pid, walls = (patient.status.processes.eye, patient.status.sealed.eye) if patient.status else (None, None)
+    yield from _check_process("eye", pid, walls, ())
 
 
-def _gate(patient: Patient) -> Iterator[Finding]:
+def _check_gate(patient: Patient) -> Iterator[Finding]:
     sockets = patient.settings.sockets
     folders = {patient.settings.store.path.parent, sockets.eye.parent, sockets.control.parent}
-    yield from _process(patient, "gate", (*sorted(folders), Path("/tmp"), Path("/var/tmp")))  # noqa: S108 - private ones
+    may_write = (*sorted(folders), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - private ones
+    pid, walls = (patient.status.processes.gate, patient.status.sealed.gate) if patient.status else (None, None)
+    yield from _check_process("gate", pid, walls, may_write)
 
 
-def _process(patient: Patient, name: str, may_write: tuple[Path, ...]) -> Iterator[Finding]:
-    pid = patient.status["processes"][name] if patient.status else None
-    if patient.status is None or pid is None:
+def _check_process(
+    name: str, pid: int | None, walls: HardeningStatus | None, may_write: tuple[Path, ...]
+) -> Iterator[Finding]:
+    if pid is None:
         yield Finding(f"the {name}", "unknown", "judged only while it runs and this user may ask the gate")
         return
     for each in kernel_view.observe(pid, may_write):
         yield Finding(f"the {name}", _TELLS[each.stands], f"{each.wall}: {each.text}", _MEND_UNIT)
-    yield from health.sealed(f"the {name}", name, patient.status["sealed"][name])
-    yield from _unit(name, kernel_view.unit(pid))
+    yield from health.judge_walls(f"the {name}", name, walls)
+    yield from _check_unit(name, kernel_view.unit(pid))
 
 
-def _unit(name: str, runs_in: str) -> Iterator[Finding]:
+def _check_unit(name: str, runs_in: str) -> Iterator[Finding]:
     """Judge the unit as it is loaded here, drop-ins and all, with systemd's own measure."""
     unit, limit = UNITS[name]
     if runs_in != unit:
         where = f"it runs in {runs_in}" if runs_in else "it runs in no unit"
         yield Finding(f"the {name}", "fault", f"unit: {where}, not in {unit}", _MEND_UNIT)
         return
-    said = _said("systemd-analyze", "security", "--no-pager", unit)
+    said = _run_tool("systemd-analyze", "security", "--no-pager", unit)
     if (found := re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)) is None:
         yield Finding(f"the {name}", "unknown", f"unit: {unit}; systemd-analyze does not say how exposed it is")
         return
-    shown = dict(line.split("=", 1) for line in _said("systemctl", "show", unit).splitlines() if "=" in line)
+    shown = dict(line.split("=", 1) for line in _run_tool("systemctl", "show", unit).splitlines() if "=" in line)
     devices, drop_ins = shown.get("DevicePolicy", "not known"), shown.get("DropInPaths", "").split()
     text = f"unit: {unit}, exposure {found[1]} of 10 (at most {limit}), devices: {devices}"
     text += f", with {', '.join(drop_ins)}" if drop_ins else ""
@@ -77,25 +82,25 @@ def _unit(name: str, runs_in: str) -> Iterator[Finding]:
     yield Finding(f"the {name}", _TELLS[closed], text, _MEND_UNIT)
 
 
-def _store(patient: Patient) -> Iterator[Finding]:
+def _check_store(patient: Patient) -> Iterator[Finding]:
     path = patient.settings.store.path
-    yield _begins(
+    yield _judge_head(
         path,
         lambda head: head != _PLAIN_SQLITE,
         ("is encrypted (SQLCipher)", "is not encrypted"),
         "This is no store of edge-gate.",
     )
-    yield _begins(
+    yield _judge_head(
         keyring_path(path),
         lambda head: head.startswith(MAGIC[:6]),  # of any version
         ("is sealed, apart from the database", "is no keyring"),
         "Restore a copy: docs/maintainer.md, The keyring.",
     )
-    yield from health.CHECKS["keyring"](patient)
-    yield from health.CHECKS["permissions"](patient)
+    yield from health.check_keyring(patient)
+    yield from health.check_permissions(patient)
 
 
-def _begins(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
+def _judge_head(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
     """Judge a file by its first 16 bytes; ``texts`` are what is said of it where they are sound and where not."""
     try:
         with path.open("rb") as file:
@@ -105,7 +110,7 @@ def _begins(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], 
     return Finding("store", _TELLS[well], f"{path} {texts[0] if well else texts[1]}", mend)
 
 
-def _keys(patient: Patient) -> Iterator[Finding]:
+def _check_keys(patient: Patient) -> Iterator[Finding]:
     place = keyplace.find(patient.settings.store)
     open_to_all = place.tier in ("key file", "null") and not place.locked
     state = "fault" if open_to_all else "unknown" if place.tier == "unknown" else "ok"
@@ -117,7 +122,7 @@ def _keys(patient: Patient) -> Iterator[Finding]:
     )
 
 
-def _templates(patient: Patient) -> Iterator[Finding]:
+def _check_templates(patient: Patient) -> Iterator[Finding]:
     if patient.status is None:
         yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
         return
@@ -127,7 +132,7 @@ def _templates(patient: Patient) -> Iterator[Finding]:
     yield Finding("templates", "ok", f"{text} {since}")
 
 
-def _audit(patient: Patient) -> Iterator[Finding]:
+def _check_audit(patient: Patient) -> Iterator[Finding]:
     if patient.status is None:
         yield Finding("audit log", "unknown", "judged only while the gate runs and this user may ask it")
         return
@@ -141,7 +146,7 @@ def _audit(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _people(patient: Patient) -> Iterator[Finding]:
+def _check_people(patient: Patient) -> Iterator[Finding]:
     """Judge who may do what: a second person can only agree where there is one."""
     control = patient.settings.sockets.control
     if control.exists():
@@ -150,18 +155,18 @@ def _people(patient: Patient) -> Iterator[Finding]:
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
     members = roles.members(patient.settings)
     for role, users in members.items():
-        names = sorted(filter(None, map(_person, users)))
+        names = sorted(filter(None, map(_login_name, users)))
         yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
-    maintainers = [user for user in members.get(Role.MAINTAINER, ()) if _person(user)]
+    maintainers = [user for user in members.get(Role.MAINTAINER, ()) if _login_name(user)]
     if len(maintainers) < 2:
         mend = "Add a second one: docs/maintainer.md, Roles."
         yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)
-    if patient.status and patient.status["policy"]["waiting"]:
-        looser = ", ".join(patient.status["policy"]["waiting"])
+    if patient.status and patient.status.policy.waiting:
+        looser = ", ".join(patient.status.policy.waiting)
         yield Finding("people", "unknown", f"looser settings wait for a second person: {looser}", "edge-gate approvals")
 
 
-def _door(patient: Patient) -> Iterator[Finding]:
+def _check_door(patient: Patient) -> Iterator[Finding]:
     port = Path(patient.settings.door.port)
     try:
         found = port.stat()
@@ -174,10 +179,10 @@ def _door(patient: Patient) -> Iterator[Finding]:
     text += "" if open_to_all else "its group can move the relay too" if by_group else "its owner alone moves the relay"
     yield Finding("door", "fault" if open_to_all or by_group else "ok", text, "systemd/udev/70-edge-gate.rules")
     if patient.status is not None:
-        yield _guard(patient.status["processes"]["gate"])
+        yield _find_guard(patient.status.processes.gate)
 
 
-def _guard(gate: int) -> Finding:
+def _find_guard(gate: int) -> Finding:
     try:
         lists = Path(f"/proc/{gate}/task").glob("*/children")
         children = [each for children in lists for each in children.read_text().split()]
@@ -189,18 +194,18 @@ def _guard(gate: int) -> Finding:
     return Finding("door", "unknown", "pulse guard: none; only a board that times its pulses itself does without")
 
 
-def _not_stopped(_: Patient) -> Iterator[Finding]:
+def _name_what_is_not_stopped(_: Patient) -> Iterator[Finding]:
     text = "a good picture of a resident's eyes, look-alikes, root, two people who agree, whoever reaches the wires"
     yield Finding("not stopped", "unknown", f"{text}: docs/threat-model.md", "Judge whether this door bears that.")
 
 
-def _person(user: int) -> str | None:
+def _login_name(user: int) -> str | None:
     """Return the login name of a user who can log in; accounts such as the gate's own are no people."""
     found = pwd.getpwuid(user)
     return None if found.pw_shell.endswith(("/nologin", "/false")) else found.pw_name
 
 
-def _said(*command: str) -> str:
+def _run_tool(*command: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - no shell, fixed words
             command, capture_output=True, text=True, check=False, timeout=30, env={**os.environ, "LC_ALL": "C"}
@@ -210,17 +215,15 @@ def _said(*command: str) -> str:
     return done.stdout
 
 
-CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
-    {
-        "the eye": _eye,
-        "the gate": _gate,
-        "store": _store,
-        "keys": _keys,
-        "templates": _templates,
-        "audit log": _audit,
-        "people": _people,
-        "models": health.CHECKS["models"],
-        "door": _door,
-        "not stopped": _not_stopped,
-    }
+CHECKS: Final[tuple[Check, ...]] = (
+    Check("the eye", _check_eye),
+    Check("the gate", _check_gate),
+    Check("store", _check_store),
+    Check("keys", _check_keys),
+    Check("templates", _check_templates),
+    Check("audit log", _check_audit),
+    Check("people", _check_people),
+    Check("models", health.check_models),
+    Check("door", _check_door),
+    Check("not stopped", _name_what_is_not_stopped),
 )

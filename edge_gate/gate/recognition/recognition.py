@@ -8,9 +8,9 @@ from typing import Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import NoOperatingPoint
 from edge_gate.provenance import cards
-from edge_gate.provenance.cards import OperatingPoint
 from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.rules.comparison import Gallery
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.policy import Policy
 from edge_gate.rules.protection import SiteTransform, correct_threshold
 from edge_gate.settings.config import DecisionSettings, ModelSettings

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from edge_gate.core.clock import Clock
 from edge_gate.documents import guidance
@@ -21,10 +20,21 @@ from edge_gate.seal import Sealed
 from edge_gate.seal.hardening import ALL, Hardening, summary
 from edge_gate.settings.config import Config
 from edge_gate.store.database import Store
+from edge_gate.wire.status import (
+    DoorStatus,
+    EyeStatus,
+    GateStatus,
+    HardeningStatus,
+    PartStatus,
+    PolicyStatus,
+    ProcessStatus,
+    SealedStatus,
+    ThresholdStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Sources:
     """Where the parts of the status come from. ``sealed()`` tells the walls around this process."""
 
     config: Config
@@ -45,58 +55,58 @@ class Told:
 class StatusVerbs:
     """Serves it."""
 
-    def __init__(self, told: Told) -> None:
-        self._told = told
-        self.handlers: Mapping[str, Handler] = {"status": lambda request: request.answer(self.status())}
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self.handlers: Mapping[str, Handler] = {"status": lambda request: request.answer(self.describe().write())}
 
-    def status(self) -> dict[str, Any]:
+    def describe(self) -> GateStatus:
         """Return the whole."""
-        told = self._told
-        return {
-            "site": told.config.site.name,
-            "door": {"state": told.door.state.value, "fault": told.door.fault, "port": told.config.door.port},
-            "eye": self._eye(),
-            "store": {"fault": told.journal.fault},
-            "keyring": {"fault": told.store.keyring.suspect or None},
-            "approach": self._approach(),
-            "enrolling": told.mode.enrolling,
-            "paused": told.mode.paused,
-            "residents_in_gallery": len(told.recognition.gallery.ids),
-            "threshold": {
-                "fmr": told.recognition.point.fmr,
-                "comparison_score": told.recognition.point.threshold,
-            },
-            "model": told.recognition.card.name,
-            "unsigned_models": {card.name: card.waived for card in told.unsigned},
-            "policy": {"waiting": told.authorisation.looser, "held": told.authorisation.held},
-            "approvals_waiting": len(told.authorisation.approvals.waiting()),
-            "sealed": self._sealed(),
-            "processes": {"gate": os.getpid(), "eye": told.eye.link.process},
-            "uptime_s": round((told.clock.monotonic_ns() - told.started_ns) / 1e9, 1),
-        }
+        of = self._sources
+        return GateStatus(
+            site=of.config.site.name,
+            door=DoorStatus(of.door.state.value, of.door.fault, of.config.door.port),
+            eye=self._eye(),
+            store=PartStatus(of.journal.fault),
+            keyring=PartStatus(of.store.keyring.suspect or None),
+            approach=self._approach(),
+            enrolling=of.mode.enrolling,
+            paused=of.mode.paused,
+            residents_in_gallery=len(of.recognition.gallery.ids),
+            threshold=ThresholdStatus(of.recognition.point.fmr, of.recognition.point.threshold),
+            model=of.recognition.card.name,
+            unsigned_models={card.name: card.waived for card in of.unsigned},
+            policy=PolicyStatus(tuple(of.authorisation.looser), of.authorisation.held),
+            approvals_waiting=len(of.authorisation.approvals.waiting()),
+            sealed=self._sealed(),
+            processes=ProcessStatus(os.getpid(), of.eye.link.process),
+            uptime_s=round((of.clock.monotonic_ns() - of.started_ns) / 1e9, 1),
+        )
 
-    def _eye(self) -> dict[str, Any]:
-        eye, health = self._told.eye, self._told.eye.link.health
-        return {
-            "connected": eye.connected,
-            "camera": eye.camera.name.lower() if health else None,
-            "fps": round(health.fps, 1) if health else None,
-            "loop_p95_ms": round(health.loop_p95_ms, 1) if health else None,
-            "frames": health.frames if health else None,
-            "messages_refused": eye.link.refused,
-            "turned_away": eye.link.turned_away,
-        }
+    def _eye(self) -> EyeStatus:
+        eye, health = self._sources.eye, self._sources.eye.link.health
+        return EyeStatus(
+            connected=eye.connected,
+            camera=eye.camera.name.lower() if health else None,
+            fps=round(health.fps, 1) if health else None,
+            loop_p95_ms=round(health.loop_p95_ms, 1) if health else None,
+            frames=health.frames if health else None,
+            messages_refused=eye.link.refused,
+            turned_away=eye.link.turned_away,
+        )
 
     def _approach(self) -> str | None:
-        approach = self._told.approaches.current
+        approach = self._sources.approaches.current
         if approach is None:
             return None
-        return guidance.text(approach.last.refusal, self._told.config.site.language)
+        return guidance.text(approach.last.refusal, self._sources.config.site.language)
 
-    def _sealed(self) -> dict[str, Any]:
-        sealed, health = self._told.sealed(), self._told.eye.link.health
-        return {
-            "gate": summary(sealed.standing, sealed.lacking),
-            # What is not to be had here is the same for both, and the gate knows it; what stands the eye says.
-            "eye": summary(Hardening(health.sealed & ALL), sealed.lacking) if health else None,
-        }
+    def _sealed(self) -> SealedStatus:
+        """What is not to be had here is the same for both, and the gate knows it; what stands the eye says."""
+        sealed, health = self._sources.sealed(), self._sources.eye.link.health
+        eye = _hardening(Hardening(health.sealed & ALL), sealed.lacking) if health else None
+        return SealedStatus(_hardening(sealed.standing, sealed.lacking), eye)
+
+
+def _hardening(standing: Hardening, lacking: Mapping[Hardening, str]) -> HardeningStatus:
+    said = summary(standing, lacking)
+    return HardeningStatus(tuple(said["standing"]), said["not_here"], tuple(said["missing"]))

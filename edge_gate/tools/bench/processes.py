@@ -21,12 +21,13 @@ import cv2
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.tools.bench.frames import walk_up
+from edge_gate.wire.status import GateStatus
 
 PATIENCE_S: Final = 30.0
 CLI: Final = "from edge_gate.cli import main; main()"
 
 MakeSite = Callable[[Path, dict[str, dict[str, Any]]], Path]
-AskStatus = Callable[[Path], dict[str, Any]]
+AskStatus = Callable[[Path], GateStatus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,21 @@ def measure_processes(make_site: MakeSite, ask_status: AskStatus, watch_s: float
             _started([sys.executable, "-m", "edge_gate.eye.service", "--config", str(site)]) as (eye, eye_ready_s),
         ):
             time.sleep(watch_s)
-            status = _seeing(ask_status, site)
-            pace = (float(status["loop_p95_ms"]), float(status["fps"]))
-            return Processes(_process(gate.pid, gate_ready_s), _process(eye.pid, eye_ready_s), *pace)
+            loop_p95_ms, fps = _pace(ask_status, site)
+            both = (_process(gate.pid, gate_ready_s), _process(eye.pid, eye_ready_s))
+            return Processes(*both, loop_p95_ms, fps)
 
 
-def _seeing(ask_status: AskStatus, site: Path) -> dict[str, Any]:
-    """Return what the gate knows of the eye once somebody is in view: an eye that sees nobody is small and fast."""
+def _pace(ask_status: AskStatus, site: Path) -> tuple[float, float]:
+    """Return the eye's loop (p95, ms) and its pictures a second, once somebody is in view.
+
+    An eye that sees nobody is small and fast.
+    """
     give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         status = ask_status(site)
-        if status["approach"] is not None and status["eye"]["fps"]:
-            found: dict[str, Any] = status["eye"]
-            return found
+        if status.approach is not None and status.eye.fps and status.eye.loop_p95_ms is not None:
+            return status.eye.loop_p95_ms, status.eye.fps
         time.sleep(0.1)
     raise EdgeGateError("The eye saw nobody in the pictures it was shown: its memory cannot be measured.")
 

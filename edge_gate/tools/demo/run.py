@@ -112,20 +112,19 @@ class Demo:
     def play(self, schedule: Schedule, lookalike: Schedule | None) -> Summary:
         """Enrol, watch everybody come, and sum up. Raises DemoFailed where the machinery itself fails."""
         self.site.wait_until_watching()
-        status = self.site.ask("status")
+        point = self.site.status().threshold
         approaches = tuple(self._played(schedule))
         limit = None
         if lookalike is not None:
             (came,) = self._played(lookalike)
             enrolled = next(slot.scene.who for slot in lookalike.slots if slot.scene.kind is SceneKind.ENROLMENT)
-            limit = Lookalike(str(enrolled), came.who, came.opened, came.score, status["threshold"]["comparison_score"])
-        point = status["threshold"]
+            limit = Lookalike(str(enrolled), came.who, came.opened, came.score, point.comparison_score)
         return Summary(
             approaches,
             limit,
             tuple(self._latencies()),
-            point["comparison_score"],
-            point["fmr"],
+            point.comparison_score,
+            point.fmr,
             self.site.audit(),
             tuple(self._kills),
         )

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edge_gate.core.errors import DemoFailed, EdgeGateError
-from edge_gate.core.supervise import Supervised
+from edge_gate.core.supervise import Supervised, eye_command
 from edge_gate.relays.simulator import BoardSimulator, Change
 from edge_gate.settings import config
-from edge_gate.tools.trial import eye_command, make_site
-from edge_gate.wire.client import ask
+from edge_gate.tools.trial import make_site
+from edge_gate.wire import client
+from edge_gate.wire.status import GateStatus
 
 START_PATIENCE_S: Final = 30.0
 # How JPEG, PNG and WebP begin. Not BMP: its two letters would be found by chance in any encrypted database.
@@ -86,8 +87,8 @@ class DemoSite:
         deadline = time.monotonic() + START_PATIENCE_S
         while time.monotonic() < deadline:
             try:
-                state = self.ask("status")
-                if state["eye"]["camera"] == "working" and state["door"]["state"] == "secure":
+                state = self.status()
+                if state.eye.camera == "working" and state.door.state == "secure":
                     return
             except EdgeGateError:
                 pass
@@ -96,7 +97,11 @@ class DemoSite:
 
     def ask(self, verb: str, **request: Any) -> Any:
         """Ask the gate something over its control socket, as the CLI does."""
-        return ask(self.config, verb, **request)
+        return client.ask(self.config, verb, **request)
+
+    def status(self) -> GateStatus:
+        """Ask the gate how it is."""
+        return client.status(self.config)
 
     def consent(self) -> dict[str, str]:
         """Return a consent that holds for a day, as an operator would state it."""

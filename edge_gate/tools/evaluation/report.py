@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from rich.table import Table
 
-from edge_gate.provenance.cards import OperatingPoint
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.tools.evaluation import intervals
 from edge_gate.tools.evaluation.metrics import Curve, curve, dprime
 from edge_gate.tools.evaluation.protocol import Comparisons

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Of the two processes and the command line: 70 to 79."""
+
+from __future__ import annotations
+
+from edge_gate.core.errors.base import EdgeGateError
+from edge_gate.core.exit_codes import ExitCode
+
+
+class WireError(EdgeGateError, ValueError):
+    message = "A message on the {0} socket was refused: {1}"
+    exit_code = ExitCode.WIRE_ERROR
+
+
+class GateNotRunning(EdgeGateError, ConnectionError):
+    message = (
+        "The gate is not running (nothing answers at {0}). Start it: systemctl start edge-gate, or `edge-gate run`."
+    )
+    exit_code = ExitCode.GATE_NOT_RUNNING
+
+
+class NotAllowed(EdgeGateError, PermissionError):
+    message = "{0} may not do this. {1}"
+    exit_code = ExitCode.NOT_ALLOWED
+
+
+class AlreadyRunning(EdgeGateError):
+    message = "Another process serves {0} already. Stop it first: systemctl stop edge-gate."
+    exit_code = ExitCode.ALREADY_RUNNING
+
+
+class EyeAbsent(EdgeGateError):
+    message = (
+        "The eye is not connected, so nobody can be seen. Start it: systemctl start edge-gate-eye, or `edge-gate eye`."
+    )
+    exit_code = ExitCode.EYE_ABSENT
+
+
+class Busy(EdgeGateError):
+    message = "{0} is under way. Try again when it has ended."
+    exit_code = ExitCode.BUSY
+
+
+class NotSealed(EdgeGateError):
+    message = (
+        'The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; seal.required ='
+        " false lets it start all the same."
+    )
+    exit_code = ExitCode.NOT_SEALED

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Of residents and their receipts: 60 to 69, and 103."""
+
+from __future__ import annotations
+
+from edge_gate.core.errors.base import EdgeGateError
+from edge_gate.core.exit_codes import ExitCode
+
+
+class ConsentMissing(EdgeGateError, PermissionError):
+    message = (
+        "{0} has no consent on record. Record it first: who agreed, to what purpose, until when (`edge-gate enrol"
+        " --help`)."
+    )
+    exit_code = ExitCode.CONSENT_MISSING
+
+
+class ResidentUnknown(EdgeGateError, LookupError):
+    message = "There is no resident {0!r}. `edge-gate residents` lists them."
+    exit_code = ExitCode.RESIDENT_UNKNOWN
+
+
+class DuplicateResident(EdgeGateError, ValueError):
+    message = (
+        "This person is too like {0}, who is enrolled already (comparison score {1:.2f}, threshold {2:.2f})."
+        " Nothing was stored. If they are two people, both need a second factor."
+    )
+    exit_code = ExitCode.DUPLICATE_RESIDENT
+
+
+class EnrolmentFailed(EdgeGateError):
+    message = "Enrolment was not completed: {0}. Nothing was stored."
+    exit_code = ExitCode.ENROLMENT_FAILED
+
+
+class NameTaken(EdgeGateError, ValueError):
+    message = "There is a resident named {0!r} already. Give another name, or `edge-gate forget` the old one first."
+    exit_code = ExitCode.NAME_TAKEN
+
+
+class ReceiptInvalid(EdgeGateError, ValueError):
+    message = "This is no good receipt: {0}."
+    exit_code = ExitCode.RECEIPT_INVALID

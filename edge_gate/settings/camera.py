@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The section [camera]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_gate.settings.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Where pictures come from; they stay in the eye's memory for one iteration."""
+
+    driver: str = setting("v4l2", "an installed camera driver: v4l2, picamera2, replay")
+    source: str = setting(
+        "/dev/edge-gate-camera", "device, libcamera index, film or folder, as the driver understands it"
+    )
+    width: int = setting(640, "pixels", low=160, high=4096)
+    height: int = setting(480, "pixels", low=120, high=4096)
+    fps: int = setting(15, "pictures a second to ask for", low=1, high=60)
+    rotate_deg: int = setting(0, "how far the camera is mounted turned, clockwise", one_of=(0, 90, 180, 270))
+    stall_s: float = setting(2.0, "no picture for this long is a fault", low=0.5, high=60)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a configuration file into the dataclasses of its sections. Every complaint names file, line and fix."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self, get_origin, get_type_hints
+
+from edge_gate.core import toml_text
+from edge_gate.core.errors import ConfigError, ConfigMissing
+from edge_gate.settings.setting import bounds_of
+
+_WANTED: Final[Mapping[type, str]] = MappingProxyType(
+    {int: "a whole number", float: "a number", str: "text in quotes", Path: "a path in quotes", bool: "true or false"}
+)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of the file. Raises ConfigMissing, or ConfigError."""
+    try:
+        return toml_text.content_of(path).decode()
+    except FileNotFoundError as error:
+        raise ConfigMissing(path) from error
+    except OSError as error:
+        raise ConfigError(path, 0, error.strerror or str(error), "Check its permissions") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, 1, "this is not UTF-8 text", "Save the file as UTF-8") from error
+    except ValueError as error:
+        raise ConfigError(path, 0, str(error), "Compare with docs/configuration.md") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The document, and what every complaint about it must name: the file and its lines."""
+
+    path: Path
+    lines: list[str]
+    document: dict[str, Any]
+
+    @classmethod
+    def parse(cls, text: str, path: Path) -> Self:
+        """Read the TOML; ``path`` is named in errors and anchors relative paths. Raises ConfigError."""
+        try:
+            document = toml_text.table(text)
+        except ValueError as error:
+            found = re.search(r"line (\d+)", str(error))
+            line = found[1] if found else len(text.splitlines())  # "at end of document"
+            raise ConfigError(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
+        return cls(path.absolute(), text.splitlines(), document)
+
+    def read(self, known: Mapping[str, type]) -> dict[str, Any]:
+        """Return each section that the file has, as its dataclass. Raises ConfigError at the first mistake."""
+        sections: dict[str, Any] = {}
+        for name, values in self.document.items():
+            if name not in known:
+                raise self._unknown(name, list(known), section=None)
+            if not isinstance(values, dict):
+                raise self.complaint(None, name, f"{name} is a section", f"Write it as [{name}]")
+            sections[name] = self._section(name, known[name], values)
+        return sections
+
+    def complaint(self, section: str | None, key: str, what: str, fix: str, within: str = "") -> ConfigError:
+        """Return the error about ``key``; a list may go over several lines, and ``within`` is a text of one of them."""
+        line = self._line(section, key)
+        if within:
+            begin = max(line, 1)
+            rest = enumerate(self.lines[begin - 1 :], begin)
+            line = next((number for number, text in rest if f"'{within}'" in text or f'"{within}"' in text), line)
+        return ConfigError(self.path, line, what, fix.rstrip("."))
+
+    def _section(self, section: str, kind: Any, values: dict[str, Any]) -> Any:
+        known = {each.name: each for each in fields(kind)}
+        hints = get_type_hints(kind)
+        read: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise self._unknown(key, list(known), section)
+            read[key] = self._value(section, known[key], hints[key], value)
+        return kind(**read)
+
+    def _value(self, section: str, setting: Field[Any], kind: type, value: Any) -> Any:
+        what = f"{section}.{setting.name}"
+        if isinstance(value, str) and "\0" in value:
+            raise self.complaint(section, setting.name, f"{what} has a zero byte", "Leave it out")
+        if kind is Path and isinstance(value, str):
+            return self.path.parent / value if value else Path()
+        if get_origin(kind) is tuple:
+            return self._texts(section, setting, value)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value) if abs(value) < 2**63 else math.inf
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.complaint(section, setting.name, f"{what} is {value!r}", f"Write {_WANTED[kind]}")
+        self._check_bounds(section, setting, value)
+        return value
+
+    def _check_bounds(self, section: str, setting: Field[Any], value: Any) -> None:
+        what = f"{section}.{setting.name}"
+        allowed, low, high = (setting.metadata[name] for name in ("one_of", "low", "high"))
+        if allowed and value not in allowed:
+            raise self.complaint(section, setting.name, f"{what} is {value!r}", f"Use one of {bounds_of(setting)}")
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            raise self.complaint(section, setting.name, f"{what} is {value}", f"Use {bounds_of(setting)}")
+
+    def _texts(self, section: str, setting: Field[Any], value: Any) -> tuple[str, ...]:
+        what = f"{section}.{setting.name}"
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.complaint(section, setting.name, f"{what} is {value!r}", 'Write a list: ["...", "..."]')
+        return tuple(value)
+
+    def _unknown(self, name: str, known: list[str], section: str | None) -> ConfigError:
+        near = get_close_matches(name, known, 1)
+        fix = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}"
+        what = f"unknown key {name!r} in [{section}]" if section else f"unknown section [{name}]"
+        return self.complaint(section, name, what, fix)
+
+    def _line(self, section: str | None, key: str) -> int:
+        """Return the line, counted from 1, that sets ``key`` in ``section``; tomllib keeps no positions."""
+        current: str | None = None
+        for number, line in enumerate(self.lines, 1):
+            if header := re.match(r"\s*\[{1,2}([^\]]+)\]", line):
+                current = header[1].strip()
+                if section is None and current.split(".")[0] == key:
+                    return number
+            elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line) and current == section:
+                return number
+        return 0

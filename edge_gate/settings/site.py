@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The section [site]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_gate.settings.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """Who and where this terminal is."""
+
+    name: str = setting("edge-gate", "shown to residents and written into every event")
+    language: str = setting("zh", "language of what residents read first", one_of=("zh", "en"))

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate says of itself: what is written is read back, and nothing else is believed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_gate.cli.status import find_faults
+from edge_gate.core.errors import WireError
+from edge_gate.settings.config import parse
+from edge_gate.wire import client
+from edge_gate.wire.status import (
+    DoorStatus,
+    EyeStatus,
+    GateStatus,
+    HardeningStatus,
+    PartStatus,
+    PolicyStatus,
+    ProcessStatus,
+    SealedStatus,
+    ThresholdStatus,
+)
+
+# Scripts read these names from `edge-gate status --json`.
+ANSWER: Final[dict[str, Any]] = {
+    "site": "a gate",
+    "door": {"state": "secure", "fault": None, "port": "/dev/edge-gate-relay"},
+    "eye": {
+        "connected": True,
+        "camera": "working",
+        "fps": 14.9,
+        "loop_p95_ms": 11.2,
+        "frames": 1200,
+        "messages_refused": 0,
+        "turned_away": 0,
+    },
+    "store": {"fault": None},
+    "keyring": {"fault": None},
+    "approach": None,
+    "enrolling": False,
+    "paused": False,
+    "residents_in_gallery": 12,
+    "threshold": {"fmr": 0.0001, "comparison_score": 0.53},
+    "model": "eyes",
+    "unsigned_models": {"mesh": "not signed"},
+    "policy": {"waiting": ["attempts"], "held": ""},
+    "approvals_waiting": 1,
+    "sealed": {
+        "gate": {"standing": ["files"], "not_here": {"TCP": "an old kernel"}, "missing": []},
+        "eye": None,
+    },
+    "processes": {"gate": 400, "eye": None},
+    "uptime_s": 3.5,
+}
+
+counts = st.integers(min_value=0)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(max_size=20)
+names = st.lists(texts, max_size=3).map(tuple)
+walls = st.builds(HardeningStatus, names, st.dictionaries(texts, texts, max_size=3), names)
+statuses = st.builds(
+    GateStatus,
+    site=texts,
+    door=st.builds(DoorStatus, texts, st.none() | texts, texts),
+    eye=st.builds(
+        EyeStatus,
+        connected=st.booleans(),
+        camera=st.none() | texts,
+        fps=st.none() | numbers,
+        loop_p95_ms=st.none() | numbers,
+        frames=st.none() | counts,
+        messages_refused=counts,
+        turned_away=counts,
+    ),
+    store=st.builds(PartStatus, st.none() | texts),
+    keyring=st.builds(PartStatus, st.none() | texts),
+    approach=st.none() | texts,
+    enrolling=st.booleans(),
+    paused=st.booleans(),
+    residents_in_gallery=counts,
+    threshold=st.builds(ThresholdStatus, numbers, numbers),
+    model=texts,
+    unsigned_models=st.dictionaries(texts, texts, max_size=3),
+    policy=st.builds(PolicyStatus, names, texts),
+    approvals_waiting=counts,
+    sealed=st.builds(SealedStatus, walls, st.none() | walls),
+    processes=st.builds(ProcessStatus, counts, st.none() | counts),
+    uptime_s=numbers,
+)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(10**400) | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from([*ANSWER]), inner),
+    max_leaves=20,
+)
+
+
+def find_places(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the way to every key, but for those of tables in which any key may stand."""
+    for key, each in value.items():
+        yield (*above, key)
+        if isinstance(each, dict) and key not in ("unsigned_models", "not_here"):
+            yield from find_places(each, (*above, key))
+
+
+PLACES: Final = tuple(find_places(ANSWER))
+MAY_BE_NULL: Final = {
+    ("door", "fault"),
+    *(("eye", figure) for figure in ("camera", "fps", "loop_p95_ms", "frames")),
+    ("store", "fault"),
+    ("keyring", "fault"),
+    ("approach",),
+    ("sealed", "eye"),
+    ("processes", "eye"),
+}
+
+
+def copy_and_find(place: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a copy of the answer, and the table in it that has the last key of a place."""
+    answer = table = json.loads(json.dumps(ANSWER))
+    for key in place[:-1]:
+        table = table[key]
+    return answer, table
+
+
+def test_the_answer_is_read_and_written_key_for_key() -> None:
+    read = GateStatus.read(ANSWER)
+    assert json.loads(json.dumps(read.write())) == ANSWER
+    assert list(read.write()) == list(ANSWER), "in this order"
+    assert read.policy.waiting == ("attempts",) and read.sealed.gate.not_here == {"TCP": "an old kernel"}
+    assert find_faults(read) == []
+
+
+@given(statuses)
+def test_what_is_written_is_read_back(status: GateStatus) -> None:
+    assert GateStatus.read(json.loads(json.dumps(status.write()))) == status
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_a_missing_key_is_a_clear_error_that_names_it(place: tuple[str, ...]) -> None:
+    answer, table = copy_and_find(place)
+    del table[place[-1]]
+    with pytest.raises(WireError, match=f"status is not understood.*{place[-1]}"):
+        GateStatus.read(answer)
+
+
+def of_another_type(value: Any) -> list[Any]:
+    """Return values that must not stand in this one's place, among them what Python takes for the same."""
+    by_type: dict[type, list[Any]] = {
+        bool: [0, 1, "true"],
+        int: [True, "1", 1.5, [1]],
+        float: [True, "1.5", 10**400],
+        str: [1, True, ["a"]],
+        type(None): [True, ["a"], {"a": [None]}],
+        list: ["a", None, [1], {"a": "b"}],
+        dict: ["a", 1, [["a", "b"]], {"a": 1}],
+    }
+    return by_type[type(value)]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_a_value_of_another_type_is_a_clear_error(place: tuple[str, ...]) -> None:
+    answer, table = copy_and_find(place)
+    for wrong in of_another_type(table[place[-1]]):
+        table[place[-1]] = wrong
+        with pytest.raises(WireError, match="status is not understood"):
+            GateStatus.read(answer)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=".".join)
+def test_only_what_may_be_unknown_may_be_null(place: tuple[str, ...]) -> None:
+    answer, table = copy_and_find(place)
+    table[place[-1]] = None
+    if place in MAY_BE_NULL:
+        assert isinstance(GateStatus.read(answer), GateStatus)
+    else:
+        with pytest.raises(WireError, match="status is not understood"):
+            GateStatus.read(answer)
+
+
+@pytest.mark.parametrize("place", [("site",), ("door", "state"), ("eye", "fps"), ("sealed", "gate", "missing")])
+def test_what_a_newer_gate_says_besides_is_left_out(place: tuple[str, ...]) -> None:
+    answer, table = copy_and_find(place)
+    table["of a newer gate"] = {"a": [1]}
+    assert GateStatus.read(answer) == GateStatus.read(ANSWER)
+
+
+@given(anything)
+def test_any_answer_is_a_status_or_a_clear_error(answer: Any) -> None:
+    with pytest.raises(WireError):
+        GateStatus.read(answer)
+
+
+@given(st.sampled_from(PLACES), anything)
+def test_an_answer_with_anything_in_one_place_is_a_status_or_a_clear_error(place: tuple[str, ...], value: Any) -> None:
+    answer, table = copy_and_find(place)
+    table[place[-1]] = value
+    try:
+        assert isinstance(GateStatus.read(answer), GateStatus)
+    except WireError as error:
+        assert "status is not understood" in str(error)
+
+
+def test_a_caller_of_something_that_is_no_gate_gets_a_clear_error(tmp_path: Path) -> None:
+    settings = parse(f"[sockets]\ncontrol = '{tmp_path}/c.sock'", tmp_path / "x.toml")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{tmp_path}/c.sock")
+        server.listen()
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b'{"ok": {"door": {"state": "secure"}}}\n')
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(WireError, match="the gate's status is not understood"):
+            client.status(settings)
+        thread.join()
