@@ -9,12 +9,23 @@ import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.settings import config
+from edge_gate.spec.registry import EVENTS
 from edge_gate.wire.client import ask
+
+
+def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse a kind of event that there is not; for a former name, say the present one."""
+    if value is None or value in EVENTS:
+        return value
+    for each in EVENTS.values():
+        if value == each.formerly:
+            raise click.BadParameter(f"{value!r} is called {each.name!r} now.")
+    raise click.BadParameter(f"there is no kind {value!r}. There are: {', '.join(EVENTS)}.")
 
 
 @click.command("events")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many, newest first.")
-@click.option("--kind", help="Only these: opened, refused, unclear, enrolled, ...")
+@click.option("--kind", metavar="KIND", callback=check_kind, help=f"Only one of these kinds: {', '.join(EVENTS)}.")
 @config_option
 @json_option
 def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:

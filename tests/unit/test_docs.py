@@ -14,6 +14,8 @@ import pytest
 
 from edge_gate.cli import group
 from edge_gate.core import errors
+from edge_gate.spec.model import Role
+from edge_gate.spec.registry import EVENTS, VERBS
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
@@ -30,6 +32,7 @@ def load_generator() -> ModuleType:
     return module
 
 
+ASKING = (Role.INSTALLER, Role.MAINTAINER, Role.AUDITOR)
 generate = load_generator()
 COMMANDS = {" ".join(words): command for words, command in generate.commands(group, ("edge-gate",))}
 
@@ -78,7 +81,8 @@ def test_an_error_message_points_to_documents_and_headings_that_exist() -> None:
 
 
 def recorded_kinds() -> set[str]:
-    """Return every kind of event that the gate's code writes, read from the code."""
+    """Return every kind of event that the gate's code writes, read from the code, by its present name."""
+    former = {each.formerly: each.name for each in EVENTS.values() if each.formerly}
     kinds = set()
     for path in (CHECKOUT / "edge_gate" / "gate").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -94,15 +98,32 @@ def recorded_kinds() -> set[str]:
                     kinds |= {
                         each.value for each in texts if isinstance(each, ast.Constant) and isinstance(each.value, str)
                     }
-    return kinds
+    return {former.get(kind, kind) for kind in kinds}
 
 
 def test_the_table_of_events_has_every_kind_that_the_gate_records() -> None:
     text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
     section = text.partition("## What each event means")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
-    assert recorded_kinds() >= {"opened", "refused", "paused", "resumed", "relay test"}
-    assert documented == recorded_kinds()
+    assert recorded_kinds() >= {"opened", "no match", "not acquired", "paused", "resumed", "relay test"}
+    assert documented == recorded_kinds() == set(EVENTS)
+
+
+def test_the_table_of_verbs_says_who_may_ask_for_each() -> None:
+    text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (yes|) \| (yes|) \| (yes|) \| (.*?) \| (yes|) \|$", text, re.MULTILINE)
+    assert [name for name, *_ in rows] == list(VERBS)
+    for name, installer, maintainer, auditor, second, logged in rows:
+        said = {role for role, may in zip(ASKING, (installer, maintainer, auditor), strict=True) if may}
+        assert said == VERBS[name].roles, name
+        assert {role for role in ASKING if role.value in second.partition(",")[0]} == VERBS[name].second, name
+        assert bool(logged) == VERBS[name].changes, name
+
+
+def test_a_generated_table_without_its_place_is_told() -> None:
+    text = (DOCS / "maintainer.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="0 places for the table of events"):
+        generate.maintainer(text.replace("<!-- end of events -->", ""))
 
 
 def anchor(heading: str) -> str:
