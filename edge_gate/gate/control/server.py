@@ -21,7 +21,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, WireError
 from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.turns import Turns
-from edge_gate.gate.peers.eye import listen, peer
+from edge_gate.gate.peers.unix_socket import listen, read_credentials
 
 MOST_BYTES: Final = 16_384
 MOST_CALLERS: Final = 16
@@ -148,7 +148,7 @@ class ControlServer:
 
     def _accept(self) -> None:
         connection, _ = self.server.accept()
-        _, uid, gid = peer(connection)
+        _, uid, gid = read_credentials(connection)
         caller = Caller(connection, uid, gid, user_name(uid), heard_ns=self._clock.monotonic_ns())
         connection.setblocking(False)
         try:
