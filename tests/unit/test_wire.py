@@ -15,6 +15,7 @@ from edge_gate.core.errors import WireError
 from edge_gate.wire import eye as wire
 from edge_gate.wire.frame import Direction, decode, encode
 from tests.support.peers import sighting
+from tests.support.wire_messages import commands, healths, sightings
 
 
 def pack(message: object) -> bytes:
@@ -34,39 +35,6 @@ def unpack(data: bytes) -> wire.Sighting | wire.Health | wire.Command:
         raise
 
 
-u16 = st.integers(0, 2**16 - 1)
-u64 = st.integers(0, 2**64 - 1)
-number = st.floats(allow_nan=False, allow_infinity=False, width=32)
-figure = st.floats(-wire.LARGEST_FIGURE, wire.LARGEST_FIGURE, width=32)
-weight = st.floats(0, 1, width=32)
-qualities = st.builds(wire.Quality, figure, figure, figure, figure, figure, figure, weight)
-
-
-@st.composite
-def sightings(draw: st.DrawFn) -> wire.Sighting:
-    refusal = draw(st.sampled_from(wire.AcquisitionFailure))
-    accepted = refusal is wire.AcquisitionFailure.NONE
-    view = draw(st.binary(min_size=1, max_size=wire.MAX_DIMENSIONS).filter(any)) if accepted else b""
-    return wire.Sighting(
-        draw(u64), draw(u64), draw(u64), draw(st.integers(0, 2**32 - 1)), draw(u16), draw(u16), draw(u16), draw(u16),
-        draw(qualities), draw(st.floats(0, 1, width=32)), refusal, draw(st.binary(min_size=8, max_size=8)), view,
-    )  # fmt: skip
-
-
-healths = st.builds(
-    wire.Health,
-    u64,
-    u64,
-    u64,
-    u64,
-    number,
-    number,
-    number,
-    number,
-    st.sampled_from(wire.CameraState),
-    st.integers(0, 255),
-)
-commands = st.builds(wire.Command, st.sampled_from(wire.EyeMode), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 messages = st.one_of(sightings(), healths, commands)
 
 
