@@ -124,6 +124,16 @@ def test_another_version_is_refused_by_the_name_of_the_link_and_both_numbers(one
         decode(link, direction, older)
 
 
+def test_an_error_says_what_is_wrong_with_magic_and_length() -> None:
+    data = encode(EYE_LINK, FROM_GATE, Command(EyeMode.WATCH, 1))
+    with pytest.raises(WireError, match="magic b'XX'; this is b'EG'"):
+        decode(EYE_LINK, FROM_GATE, b"XX" + data[2:])
+    with pytest.raises(WireError, match="17 bytes where command has 16"):
+        decode(EYE_LINK, FROM_GATE, data + b"\0")
+    with pytest.raises(WireError, match="4 bytes are no message"):
+        decode(EYE_LINK, FROM_GATE, data[:4])
+
+
 @pytest.mark.parametrize("form", [0x7F800001, 0x7FC00001, 0xFFC00000], ids=hex)
 def test_one_form_of_not_measured_is_accepted_so_that_the_others_carry_nothing(form: int) -> None:
     data = bytearray(encode(EYE_LINK, TO_GATE, sighting(embedding(1))))

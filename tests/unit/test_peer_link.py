@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,19 @@ def test_another_links_frames_are_refused_by_the_eyes_end(tmp_path: Path) -> Non
         peer.send(encode(READER_LINK, Direction.TO_GATE, card(1)))
         assert link.receive() == [] and link.connection is None and link.refused == 1
         assert "on the eye socket" in link.gone_because and "link 200;" in link.gone_because
+    link.close()
+
+
+def test_the_health_of_an_eye_goes_with_it(tmp_path: Path) -> None:
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
+    health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
+        eye.connect(str(tmp_path / "eye.sock"))
+        assert link.accept()
+        eye.send(encode(EYE_LINK, Direction.TO_GATE, replace(health, loop_p50_ms=8.5)))
+        link.receive()
+        assert link.health is not None and link.health.loop_p50_ms == 8.5
+    assert link.receive() == [] and link.connection is None and link.health is None
     link.close()
 
 
