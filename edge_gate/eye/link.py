@@ -1,126 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The eye's end of the socket: says numbers when the gate listens, and never waits for it.
-
-What cannot be sent at once is lost on purpose: a sighting is worth nothing a second later, and a gate that hangs must
-not stall the eye. While there is no gate, the link tries again and again, more and more slowly.
-"""
+"""The eye's end of its link: a client of the gate (edge_gate.wire.peer_client) that speaks the eye's messages."""
 
 from __future__ import annotations
 
-import logging
-import select
-import socket
-import time
 from pathlib import Path
-from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import WireError
-from edge_gate.wire.eye import LARGEST_BYTES, Command, unpack
-
-FIRST_PAUSE_NS: Final = 100_000_000
-LONGEST_PAUSE_NS: Final = 2_000_000_000
-_BATCH: Final = 16
-_log = logging.getLogger(__name__)
+from edge_gate.wire.eye import EYE_LINK, Command, Health, Sighting
+from edge_gate.wire.peer_client import PeerClient
 
 
-class GateLink:
-    """A SOCK_SEQPACKET UNIX client of the gate's socket at ``path``."""
+class GateLink(PeerClient[Sighting | Health, Command]):
+    """Tells the gate's socket at ``path`` what is seen, and hears what the gate asks."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self.lost = 0
-        self._path = path
-        self._clock = clock
-        self._socket: socket.socket | None = None
-        self._pause_ns = FIRST_PAUSE_NS
-        self._retry_ns = 0
-        self._told = False
-
-    @property
-    def connected(self) -> bool:
-        """Whether the gate was there when last looked."""
-        return self._socket is not None
-
-    def receive(self) -> list[Command]:
-        """Return the commands that have come, connecting first where it is time to. Never waits."""
-        if self._socket is None:
-            self._connect()
-        commands: list[Command] = []
-        for _ in range(_BATCH):
-            if (message := self._next()) is None:
-                break
-            try:
-                command = unpack(message)
-            except WireError as error:
-                _log.warning("%s", error)
-                continue
-            if isinstance(command, Command):
-                commands.append(command)
-        return commands
-
-    def send(self, message: bytes) -> bool:
-        """Send one message if the gate can take it now; otherwise it is lost, and False is returned."""
-        if self._socket is None:
-            return False
-        try:
-            self._socket.send(message)
-        except BlockingIOError:
-            self.lost += 1
-            return False
-        except OSError as error:
-            self._drop(error.strerror or str(error))
-            return False
-        return True
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait until the gate says something, or for ``timeout_s``."""
-        if self._socket is None:
-            time.sleep(timeout_s)
-        else:
-            select.select([self._socket], [], [], timeout_s)
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _next(self) -> bytes | None:
-        if self._socket is None:
-            return None
-        try:
-            message = self._socket.recv(LARGEST_BYTES + 1)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            self._drop(error.strerror or str(error))
-            return None
-        if not message:
-            self._drop("it hung up")
-            return None
-        return message
-
-    def _connect(self) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if now_ns < self._retry_ns:
-            return
-        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        attempt.setblocking(False)
-        try:
-            attempt.connect(str(self._path))
-        except OSError as error:
-            attempt.close()
-            self._retry_ns = now_ns + self._pause_ns
-            self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
-            if not self._told:
-                _log.warning("no gate at %s yet (%s); trying on", self._path, error.strerror or error)
-                self._told = True
-            return
-        self._socket, self._pause_ns, self._told = attempt, FIRST_PAUSE_NS, False
-        _log.info("connected to the gate at %s", self._path)
-
-    def _drop(self, reason: str) -> None:
-        _log.warning("the gate at %s has gone: %s", self._path, reason)
-        self.close()
-        # A gate that takes the eye and turns it away at once must not be called in a tight loop.
-        self._retry_ns = self._clock.monotonic_ns() + FIRST_PAUSE_NS
+        super().__init__(EYE_LINK, path, clock)

@@ -133,7 +133,7 @@ class Eye:
             model_id=self._model_id,
             embedding=seen.embedding,
         )
-        self._link.send(sighting.pack())
+        self._link.send(sighting)
 
     def _report(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -154,7 +154,7 @@ class Eye:
             camera=self._lookout.state,
             sealed=self._sealed,
         )
-        self._link.send(health.pack())
+        self._link.send(health)
         self._notifier.notify("WATCHDOG=1")
         self._tell_status()
 

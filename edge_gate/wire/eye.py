@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the eye and the gate may say to each other: the only module that both processes know.
-
-Every message is one datagram on a SOCK_SEQPACKET UNIX socket with a fixed layout, little-endian, no text::
+"""The eye's link: what the eye and the gate may say to each other, in fixed layouts, no text::
 
     eye -> gate   Sighting  344 bytes   one person seen once: numbers, never pixels
     eye -> gate   Health     64 bytes   once a second: is the camera alive
     gate -> eye   Command    16 bytes   watch, enrol, pause
 
-A Sighting has room for 256 one-byte embedding components and a few dozen figures; a strip of 160 x 72 pixels needs
-34,560 bytes. The gate bounds how many it accepts a second (see edge_gate.gate.peers.eye). Both sides refuse whatever is
-not exactly of this form.
+A Sighting has room for 256 one-byte embedding components and a few dozen figures. A strip of 160 x 72 pixels needs
+34,560 bytes. The gate bounds how many it accepts a second (see edge_gate.gate.peers.eye). The header is the frame's
+(edge_gate.wire.frame); all numbers lie at multiples of their size.
 """
 
 from __future__ import annotations
@@ -17,31 +15,21 @@ from __future__ import annotations
 import enum
 import math
 import struct
-from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
-from edge_gate.core.errors import WireError
+from edge_gate.wire.channel import Stamp
+from edge_gate.wire.frame import Direction, Link, MessageKind
 
-VERSION: Final = 2
-MAGIC: Final = b"EG"
 MAX_DIMENSIONS: Final = 256
 MODEL_ID_BYTES: Final = 8
 # No figure of a strip is larger, and none so large that sums of it overflow.
 LARGEST_FIGURE: Final = 1e6
 
-_HEAD: Final = struct.Struct("<2sBB")
-_SIGHTING: Final = struct.Struct(f"<2sBB 3QI 4H 8fB 3x {MODEL_ID_BYTES}s 2xH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<2sBB Q Q Q Q 4f BB 10x")
-_COMMAND: Final = struct.Struct("<2sBB I I B 3x")
-
-
-class Kind(enum.IntEnum):
-    """The third byte of each message: what it is."""
-
-    SIGHTING = 1
-    HEALTH = 2
-    COMMAND = 3
+# The bodies, behind a header of five bytes.
+_SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s xH {MAX_DIMENSIONS}s")
+_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 6x")
+_COMMAND: Final = struct.Struct("<B 2x I I")
 
 
 class AcquisitionFailure(enum.IntEnum):
@@ -120,18 +108,10 @@ class Sighting:
     model_id: bytes
     embedding: bytes
 
-    def pack(self) -> bytes:
-        """Return the message's bytes. Raises WireError where a field does not fit its place."""
-        if len(self.embedding) > MAX_DIMENSIONS or len(self.model_id) != MODEL_ID_BYTES:
-            raise WireError("eye", f"{len(self.embedding)} components, model id of {len(self.model_id)} bytes")
-        try:
-            return _SIGHTING.pack(
-                MAGIC, VERSION, Kind.SIGHTING, self.eye, self.sequence, self.captured_ns, self.track,
-                self.x, self.y, self.width, self.height, *astuple(self.quality), self.pad_score, self.refusal,
-                self.model_id, len(self.embedding), self.embedding,
-            )  # fmt: skip
-        except struct.error as error:
-            raise WireError("eye", str(error)) from error
+    @property
+    def stamp(self) -> Stamp:
+        """Return sender, sequence and time of capture."""
+        return Stamp(self.eye, self.sequence, self.captured_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +130,10 @@ class Health:
     camera: CameraState
     sealed: int
 
-    def pack(self) -> bytes:
-        """Return the message's bytes. Raises WireError where a field does not fit its place."""
-        try:
-            return _HEALTH.pack(MAGIC, VERSION, Kind.HEALTH, *astuple(self))
-        except struct.error as error:
-            raise WireError("eye", str(error)) from error
+    @property
+    def stamp(self) -> Stamp:
+        """Return sender, sequence and time of sending."""
+        return Stamp(self.eye, self.sequence, self.sent_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,44 +144,8 @@ class Command:
     sequence: int
     argument: int = 0
 
-    def pack(self) -> bytes:
-        """Return the message's bytes. Raises WireError where a field does not fit its place."""
-        try:
-            return _COMMAND.pack(MAGIC, VERSION, Kind.COMMAND, self.sequence, self.argument, self.verb)
-        except struct.error as error:
-            raise WireError("gate", str(error)) from error
 
-
-SIGHTING_BYTES: Final = _SIGHTING.size
-HEALTH_BYTES: Final = _HEALTH.size
-COMMAND_BYTES: Final = _COMMAND.size
-LARGEST_BYTES: Final = max(SIGHTING_BYTES, HEALTH_BYTES, COMMAND_BYTES)
-
-
-def unpack(message: bytes) -> Sighting | Health | Command:
-    """Read one message. Raises WireError for anything that is not exactly one of the three layouts with sane values."""
-    if len(message) < _HEAD.size:
-        raise WireError("eye", f"{len(message)} bytes are no message")
-    magic, version, kind = _HEAD.unpack_from(message)
-    if magic != MAGIC or version != VERSION:
-        raise WireError("eye", f"magic {magic!r} version {version}; this is {MAGIC!r} version {VERSION}")
-    readers: dict[Kind, tuple[struct.Struct, Callable[[tuple[Any, ...]], Sighting | Health | Command]]] = {
-        Kind.SIGHTING: (_SIGHTING, _sighting),
-        Kind.HEALTH: (_HEALTH, _health),
-        Kind.COMMAND: (_COMMAND, _command),
-    }
-    if kind not in readers:
-        raise WireError("eye", f"unknown kind {kind}")
-    layout, read = readers[Kind(kind)]
-    if len(message) != layout.size:
-        raise WireError("eye", f"{len(message)} bytes where {Kind(kind).name.lower()} has {layout.size}")
-    try:
-        return read(layout.unpack(message)[3:])
-    except (ValueError, OverflowError) as error:
-        raise WireError("eye", str(error)) from error
-
-
-def _sighting(fields: tuple[Any, ...]) -> Sighting:
+def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
     eye, sequence, captured_ns, track, x, y, width, height = fields[:8]
     figures, pad_score, refusal, model_id, dimensions, padded = fields[8:15], *fields[15:]
     if not all(abs(figure) <= LARGEST_FIGURE for figure in figures):  # nor NaN
@@ -234,13 +176,38 @@ def _sighting(fields: tuple[Any, ...]) -> Sighting:
     )
 
 
-def _health(fields: tuple[Any, ...]) -> Health:
+def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
     eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed = fields
     return Health(eye, sequence, sent_ns, frames, fps, p50, p95, luminance, CameraState(camera), sealed)
 
 
-def _command(fields: tuple[Any, ...]) -> Command:
-    sequence, argument, verb = fields
+def _read_command(fields: tuple[Any, ...]) -> Command:
+    verb, sequence, argument = fields
     return Command(EyeMode(verb), sequence, argument)
+
+
+def _list_sighting(sighting: Sighting) -> tuple[Any, ...]:
+    if len(sighting.embedding) > MAX_DIMENSIONS or len(sighting.model_id) != MODEL_ID_BYTES:
+        raise ValueError(f"{len(sighting.embedding)} components, model id of {len(sighting.model_id)} bytes")
+    # NaN has many forms, of which one goes over the wire.
+    pad_score = math.nan if math.isnan(sighting.pad_score) else sighting.pad_score
+    return (
+        sighting.eye, sighting.sequence, sighting.captured_ns, sighting.track,
+        sighting.x, sighting.y, sighting.width, sighting.height, *astuple(sighting.quality), pad_score,
+        sighting.refusal, sighting.model_id, len(sighting.embedding), sighting.embedding,
+    )  # fmt: skip
+
+
+SIGHTING: Final = MessageKind(1, Sighting, _SIGHTING, _list_sighting, _read_sighting)
+HEALTH: Final = MessageKind(2, Health, _HEALTH, astuple, _read_health)
+COMMAND: Final = MessageKind(3, Command, _COMMAND, astuple, _read_command)
+EYE_LINK: Final[Link[Sighting | Health, Command]] = Link(
+    id=1, name="eye", version=3, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
+)
+
+SIGHTING_BYTES: Final = SIGHTING.length
+HEALTH_BYTES: Final = HEALTH.length
+COMMAND_BYTES: Final = COMMAND.length
+LARGEST_BYTES: Final = max(EYE_LINK.longest(each) for each in Direction)

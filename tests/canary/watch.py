@@ -23,7 +23,8 @@ from typing import Any
 
 from edge_gate.settings import config
 from edge_gate.tools.demo.street import HEADER, MAGIC
-from edge_gate.wire.eye import LARGEST_BYTES, Sighting, unpack
+from edge_gate.wire.eye import EYE_LINK, LARGEST_BYTES, Sighting
+from edge_gate.wire.frame import Direction, decode
 from tests.canary.marked import Picture
 
 PATIENCE_S = 60.0
@@ -83,7 +84,7 @@ class Watched:
         self._street.sendall(HEADER.pack(MAGIC, at_ns, picture.shape[1], picture.shape[0]) + picture.tobytes())
         while sees:
             self.messages.append(self._gate.recv(LARGEST_BYTES + 1))
-            message = unpack(self.messages[-1])
+            message = decode(EYE_LINK, Direction.TO_GATE, self.messages[-1])
             if isinstance(message, Sighting) and message.captured_ns == at_ns:
                 return message
         return None

@@ -1,30 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of fixed layout: the frames between eye and gate, and what a relay board answers."""
+"""Messages of fixed layout: the frames of each link, and what a relay board answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from edge_gate.core.errors import WireError
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.settings.config import DoorSettings
-from edge_gate.wire.eye import CameraState, Command, EyeMode, Health, unpack
+from edge_gate.wire.eye import EYE_LINK, CameraState, Command, EyeMode, Health
+from edge_gate.wire.frame import Direction, decode, encode
+from edge_gate.wire.links import LINKS
 from tests.fuzz.target import Target
 from tests.support.peers import embedding, sighting
 
 
 def make_wire(_: Path) -> Target:
-    """A message that is understood says the same when it is packed again."""
+    """Each link's decoder, in each direction, meets the same bytes: one of them at most understands a message, and what
+    it understands is packed into the same bytes again."""
+    ways = [(link, direction) for link in LINKS for direction in Direction]
 
     def one(data: bytes) -> None:
-        message = unpack(data)
-        # NaN is not equal to itself, and there are many of it: the bytes of the second packing are the measure.
-        packed = message.pack()
-        assert unpack(packed).pack() == packed and len(packed) == len(data)
+        refusals: list[WireError] = []
+        for link, direction in ways:
+            try:
+                message = decode(link, direction, data)
+            except WireError as error:
+                refusals.append(error)
+            else:
+                assert encode(link, direction, message) == data
+        assert len(ways) - len(refusals) <= 1, "a message that goes two ways"
+        for refusal in refusals:
+            assert str(refusal).strip()
 
     health = Health(7, 1, 10**12, 99, 15.0, 8.0, 12.0, 0.4, CameraState.WORKING, 3)
-    said = (sighting(embedding(1)), sighting(), health, Command(EyeMode.ENROL, 1))
-    return Target(one, tuple(each.pack() for each in said), longest=400)
+    to_gate = (sighting(embedding(1)), sighting(), health)
+    seeds = [encode(EYE_LINK, Direction.TO_GATE, each) for each in to_gate]
+    seeds.append(encode(EYE_LINK, Direction.FROM_GATE, Command(EyeMode.ENROL, 1)))
+    kinds = {(link.id, kind.number) for link, direction in ways for kind in link.kinds(direction)}
+    assert {(seed[2], seed[4]) for seed in seeds} == kinds, "each kind of each link has a seed"
+    return Target(one, tuple(seeds), longest=max(link.longest(direction) for link, direction in ways) + 56)
 
 
 def make_relay(_: Path) -> Target:

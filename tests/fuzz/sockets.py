@@ -17,7 +17,7 @@ from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import Lockouts
 from edge_gate.gate.gate import Gate
 from edge_gate.gate.main import open_gate
-from edge_gate.gate.peers.eye import MOST_JOINS
+from edge_gate.gate.peers.peer_link import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules import enrolment
 from edge_gate.settings import config
@@ -25,7 +25,8 @@ from edge_gate.spec.registry import VERBS
 from edge_gate.store.people import consent, residents
 from edge_gate.store.templates import templates
 from edge_gate.tools.trial import make_site
-from edge_gate.wire.eye import HEALTH_BYTES, SIGHTING_BYTES, CameraState, Health
+from edge_gate.wire.eye import EYE_LINK, HEALTH_BYTES, SIGHTING_BYTES, CameraState, Health
+from edge_gate.wire.frame import Direction, encode
 from tests.fuzz.target import Target
 from tests.support.peers import CONSENT, direction, embedding, sighting, write_model
 from tests.support.signing import own_key
@@ -86,8 +87,8 @@ class Turned:
         """Forget what was counted against anybody."""
         now = self.gate.clock.monotonic_ns()
         self.gate.authorisation._lockouts = Lockouts()
-        self.gate.eye.link._joins = TokenBucket(MOST_JOINS, 1, now)
-        self.gate.eye.link._allowance = TokenBucket(1000, 1000, now)
+        self.gate.eye.link._peer._joins = TokenBucket(MOST_JOINS, 1, now)
+        self.gate.eye.link._peer._channel._rate = TokenBucket(1000, 1000, now)
         self.runs += 1
         if self.runs % _RESTORED_EACH == 0:
             self.enrol()
@@ -165,11 +166,11 @@ def make_eye(folder: Path) -> Target:
             residents.forget(turned.gate.store, "Cy")
 
     enrol = json.dumps({"verb": "enrol", "name": "Cy", "consent": CONSENT}).encode() + b"\n"
-    stands = [b"\5" + sighting(embedding(5, seed=seed), track=9).pack() for seed in range(18)]
-    seen = [b"\1" + sighting(embedding(0, seed=seed), track=2).pack() for seed in range(4)]
-    refused = b"\1" + sighting(track=3).pack()
+    stands = [b"\5" + _pack(sighting(embedding(5, seed=seed), track=9)) for seed in range(18)]
+    seen = [b"\1" + _pack(sighting(embedding(0, seed=seed), track=2)) for seed in range(4)]
+    refused = b"\1" + _pack(sighting(track=3))
     healths = [
-        b"\3" + Health(7, 1, 1, 9, 15.0, 8.0, 12.0, 0.4, state, 3).pack()
+        b"\3" + _pack(Health(7, 1, 1, 9, 15.0, 8.0, 12.0, 0.4, state, 3))
         for state in (CameraState.WORKING, CameraState.BLACK)
     ]
     return Target(
@@ -187,6 +188,10 @@ def _eye(turned: Turned) -> socket.socket:
     return eye
 
 
+def _pack(message: object) -> bytes:
+    return encode(EYE_LINK, Direction.TO_GATE, message)
+
+
 def _messages(data: bytes) -> list[tuple[bool, bytes]]:
     """Cut the bytes into messages: the lowest bit of the first byte of each says whether it is to be put right, the
     second whether it is a health's length."""
@@ -202,9 +207,9 @@ def _put_right(message: bytes, model_id: bytes, eye: int, number: int) -> bytes:
     kind, size = (2, HEALTH_BYTES) if len(message) <= HEALTH_BYTES else (1, SIGHTING_BYTES)
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     right = bytearray(message.ljust(size, b"\0"))
-    right[:28] = struct.pack("<2sBB3Q", b"EG", 2, kind, eye, number, now)
+    right[:32] = struct.pack("<2sBBB 3x 3Q", b"EG", 1, 3, kind, eye, number, now)
     if kind == 1:
-        right[76:84] = model_id
+        right[77:85] = model_id
     return bytes(right)
 
 

@@ -95,7 +95,7 @@ class RawEye:
     sequence: int = 0
     connection: socket.socket = field(init=False)
 
-    LAYOUT = struct.Struct("<2sBB 3QI 4H 8fB 3x 8s 2xH 256s")
+    LAYOUT = struct.Struct("<2sBBB 3x 3QI 4H 8f B 8s xH 256s")
 
     def __post_init__(self) -> None:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -105,22 +105,21 @@ class RawEye:
     def see(self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, **changes: Any) -> None:
         """Send one sighting: of this view, or refused."""
         self.sequence += 1
-        fields = {"magic": b"EG", "version": 2, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields = {"magic": b"EG", "link": 1, "version": 3, "kind": 1, "eye": self.eye, "sequence": self.sequence}
         fields |= {"captured_ns": time.clock_gettime_ns(time.CLOCK_MONOTONIC), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
         figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
         tail = {"refusal": refusal, "model_id": self.model_id, "dimensions": len(view), "embedding": view}
         head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
-        self.connection.send(self.LAYOUT.pack(*list(head.values())[:11], *figures, *end.values()))
+        self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
 
     def health(self, camera: int = 1) -> None:
         """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage."""
         self.sequence += 1
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         figures = (15.0, 8.0, 12.0, 0.4)
-        self.connection.send(
-            struct.pack("<2sBB 4Q 4f BB 10x", b"EG", 2, 2, self.eye, self.sequence, now, 99, *figures, camera, 0)
-        )
+        head = (b"EG", 1, 3, 2, self.eye, self.sequence, now, 99)
+        self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 6x", *head, *figures, camera, 0))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

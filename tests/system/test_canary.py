@@ -16,7 +16,8 @@ import pytest
 
 from edge_gate.eye.pipeline import open_models
 from edge_gate.settings.config import ModelSettings
-from edge_gate.wire.eye import Sighting, unpack
+from edge_gate.wire.eye import EYE_LINK, Sighting
+from edge_gate.wire.frame import Direction, decode
 from tests.canary import marked
 from tests.canary.leaky import LEAKS
 from tests.canary.search import Hit, Search
@@ -70,7 +71,8 @@ def searched(eye: Watched, search: Search, before: dict[int, int]) -> list[Hit]:
 def outside(eye: Watched, search: Search) -> dict[str, list[Hit]]:
     """Search all that came out of the eye."""
     eye.drain()
-    sightings = [each for each in map(unpack, eye.messages) if isinstance(each, Sighting)]
+    said = [decode(EYE_LINK, Direction.TO_GATE, each) for each in eye.messages]
+    sightings = [each for each in said if isinstance(each, Sighting)]
     files = [Path(eye.folder, each) for each in eye.opened() if not each.startswith("/dev/")]
     return {
         "messages": search.hits(b"".join(eye.messages), "messages"),

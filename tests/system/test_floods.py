@@ -64,7 +64,7 @@ from edge_gate.gate.authorisation import lockout
 lockout.MOST_CHANGES = 10**9
 """
 PATIENT = """
-from edge_gate.gate.peers import eye as link
+from edge_gate.gate.peers import peer_link as link
 from edge_gate.gate import loop as service
 link.MOST_JOINS = service.MOST_SEEN = 10**9
 """

@@ -28,6 +28,7 @@ from edge_gate.provenance import cards
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
 from edge_gate.wire.eye import (
+    EYE_LINK,
     LARGEST_BYTES,
     AcquisitionFailure,
     CameraState,
@@ -35,8 +36,8 @@ from edge_gate.wire.eye import (
     EyeMode,
     Health,
     Sighting,
-    unpack,
 )
+from edge_gate.wire.frame import Direction, decode, encode
 from tests.support.eye_scenes import models, sitter, sway
 
 PATIENCE_S = 20.0
@@ -46,7 +47,7 @@ class Gate:
     """An independent peer: accepts one eye after the other and keeps what it says."""
 
     def __init__(self, path: Path) -> None:
-        self.heard: list[Sighting | Health | Command] = []
+        self.heard: list[Sighting | Health] = []
         self.eye: socket.socket | None = None
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._server.bind(str(path))
@@ -63,7 +64,7 @@ class Gate:
                 return
             with self.eye:
                 while message := self._next(self.eye):
-                    self.heard.append(unpack(message))
+                    self.heard.append(decode(EYE_LINK, Direction.TO_GATE, message))
 
     @staticmethod
     def _next(eye: socket.socket) -> bytes:
@@ -74,7 +75,7 @@ class Gate:
 
     def ask(self, verb: EyeMode) -> None:
         assert self.eye is not None
-        self.eye.send(Command(verb, 1).pack())
+        self.eye.send(encode(EYE_LINK, Direction.FROM_GATE, Command(verb, 1)))
 
     def of(self, kind: type) -> list[Any]:
         return [each for each in list(self.heard) if isinstance(each, kind)]
@@ -259,7 +260,7 @@ def test_a_gate_that_does_not_read_never_holds_up_the_eye(tmp_path: Path) -> Non
         server.listen(1)
         link = GateLink(tmp_path / "eye.sock", SystemClock())
         assert link.receive() == [] and link.connected
-        message = Command(EyeMode.WATCH, 1).pack()
+        message = Health(7, 1, 1, 9, 15.0, 8.0, 12.0, 0.4, CameraState.WORKING, 0)
         began = time.monotonic()
         sent = sum(link.send(message) for _ in range(20_000))
         assert time.monotonic() - began < PATIENCE_S
@@ -278,7 +279,8 @@ def test_rubbish_from_the_gate_is_dropped_and_the_next_command_heard(tmp_path: P
         with gate:
             gate.send(b"rubbish")
             gate.send(bytes(2000))
-            gate.send(Command(EyeMode.ENROL, 7).pack())
+            gate.send(encode(EYE_LINK, Direction.TO_GATE, Health(7, 1, 1, 9, 15, 8, 12, 0.4, CameraState.WORKING, 0)))
+            gate.send(encode(EYE_LINK, Direction.FROM_GATE, Command(EyeMode.ENROL, 7)))
             assert [each.verb for each in link.receive()] == [EyeMode.ENROL]
         assert link.receive() == [] and not link.connected
         link.close()

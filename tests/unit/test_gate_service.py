@@ -18,7 +18,8 @@ import pytest
 from edge_gate.cli.status import find_faults
 from edge_gate.core.errors import EdgeGateError, StoreFull
 from edge_gate.core.token_bucket import TokenBucket
-from edge_gate.gate.peers.eye import MOST_JOINS, MOST_REFUSED
+from edge_gate.gate.peers.eye import LIMITS
+from edge_gate.gate.peers.peer_link import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings import config
 from edge_gate.store.events import append
@@ -106,7 +107,9 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
     "change",
     [
         {"model_id": b"another!"},
-        {"version": 3},
+        {"version": 2},
+        {"version": 4},
+        {"link": 2},
         {"magic": b"XX"},
         {"kind": 3},
         {"refusal": 77},
@@ -148,10 +151,10 @@ def test_too_many_sightings_are_cut_to_the_rate_and_the_door_still_answers(
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
-        for number in range(MOST_REFUSED):
+        for number in range(LIMITS.most_refused):
             eye.see(embedding(1, seed=number))
         assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
-        assert ask(settings, "status")["eye"]["messages_refused"] > MOST_REFUSED - 200
+        assert ask(settings, "status")["eye"]["messages_refused"] > LIMITS.most_refused - 200
 
 
 def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_turned_away(
@@ -160,7 +163,7 @@ def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_tur
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         with pytest.raises(ConnectionError):
-            for number in range(10 * MOST_REFUSED):
+            for number in range(10 * LIMITS.most_refused):
                 eye.see(embedding(1, seed=number % 9))
         assert "flood" in events(settings, "eye lost")[0]["detail"]["reason"]
         for number in range(2 * MOST_JOINS):

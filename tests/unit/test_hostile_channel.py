@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
-from edge_gate.gate.peers.eye import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
+from edge_gate.gate.peers.eye import LIMITS, EyeLink
 from edge_gate.relays.board import Confirmation, RelayBoard
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.settings.config import DoorSettings
-from edge_gate.wire.eye import SIGHTING_BYTES, Sighting
+from edge_gate.wire.eye import EYE_LINK, SIGHTING_BYTES, Sighting
+from edge_gate.wire.frame import Direction, encode
 from tests.support.peers import embedding, sighting
 
 MODEL = b"12345678"
@@ -45,16 +46,17 @@ class Held:
 
 
 @dataclass
-class Channel:
+class Joined:
     """A gate's end of the eye's socket, and an eye that has joined."""
 
     folder: Path
+    clock: Held = field(default_factory=Held)
     link: EyeLink = field(init=False)
     eye: socket.socket = field(init=False)
 
-    def __enter__(self) -> Channel:
+    def __enter__(self) -> Joined:
         path = self.folder / "eye.sock"
-        self.link = EyeLink(path, "", MODEL, 0, Held(), lambda _: None)
+        self.link = EyeLink(path, "", MODEL, 0, self.clock, lambda _: None)
         self.eye = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.eye.connect(str(path))
         assert self.link.accept()
@@ -75,8 +77,8 @@ class Channel:
 
 def frame(sequence: int, *, at_ns: int = NOW, eye: int = 7) -> bytes:
     """Return a good sighting with this number."""
-    whole = bytearray(sighting(embedding(1, seed=sequence)).pack())
-    whole[4:28] = struct.pack("<3Q", eye, sequence, at_ns)
+    whole = bytearray(encode(EYE_LINK, Direction.TO_GATE, sighting(embedding(1, seed=sequence))))
+    whole[8:32] = struct.pack("<3Q", eye, sequence, at_ns)
     return bytes(whole)
 
 
@@ -94,14 +96,14 @@ CHANGES = st.one_of(
 def test_only_whole_fresh_sightings_in_order_are_accepted_and_nothing_after_one_that_is_not_well_formed(
     tmp_path: Path, said: list[tuple[str, int, bytes]]
 ) -> None:
-    with Channel(tmp_path) as channel:
+    with Joined(tmp_path) as channel:
         last, over = 0, False
         for kind, number, noise in said:
             message = {
                 "good": frame(number),
                 "longer": frame(number) + noise,
                 "shorter": frame(number)[: len(noise)],
-                "old": frame(number, at_ns=NOW - OLDEST_NS - 1),
+                "old": frame(number, at_ns=NOW - LIMITS.oldest_ns - 1),
                 "made up": noise,
             }[kind]
             accepted = channel.says(message)
@@ -117,13 +119,11 @@ def test_a_recording_that_is_played_again_is_refused_by_its_numbers_and_otherwis
     tmp_path: Path, count: int, another: int
 ) -> None:
     recorded = [frame(number) for number in range(1, count + 1)]
-    with Channel(tmp_path) as channel:
-        assert sum(len(channel.says(each)) for each in recorded) == min(count, MOST_MESSAGES_PER_S)
+    with Joined(tmp_path) as channel:
+        assert sum(len(channel.says(each)) for each in recorded) == min(count, LIMITS.messages_per_s)
         assert channel.says(recorded[0]) == [] and channel.link.connection is None
-    with Channel(tmp_path) as channel:
-        clock = channel.link._clock
-        assert isinstance(clock, Held)
-        clock.ns += OLDEST_NS + 1
+    with Joined(tmp_path) as channel:
+        channel.clock.ns += LIMITS.oldest_ns + 1
         assert [channel.says(frame(number, eye=another)) for number in range(1, 5)] == [[]] * 4
 
 

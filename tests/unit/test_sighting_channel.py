@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.gate.peers.eye import BATCH, MOST_MESSAGES_PER_S, EyeLink
+from edge_gate.gate.peers.eye import LIMITS, EyeLink
+from edge_gate.gate.peers.peer_link import BATCH
 from edge_gate.wire.eye import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
 from tests.support.peers import RawEye, embedding
 
@@ -56,7 +57,7 @@ def accepted_bytes(folder: Path, seconds: int, tries_a_second: int) -> tuple[int
 @pytest.mark.parametrize("seconds", [1, 10, 60])
 def test_no_more_bytes_a_second_are_accepted_than_the_bound_says(tmp_path: Path, seconds: int) -> None:
     accepted, sent = accepted_bytes(tmp_path, seconds, 200)
-    most = MOST_MESSAGES_PER_S * SIGHTING_BYTES
+    most = LIMITS.messages_per_s * SIGHTING_BYTES
     assert sent > 5 * most * seconds, "the flood was one"
     assert accepted <= most * (seconds + 1), "one second's worth may come at once"
     assert accepted >= most * seconds, "and the bound is used up, so this is the figure"
@@ -72,14 +73,14 @@ def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
         eye.connect(str(tmp_path / "eye.sock"))
         assert link.accept()
-        eye.send(struct.pack("<2sBB", b"EG", 2, 1) + os.urandom(STRIP_BYTES))
+        eye.send(struct.pack("<2sBBB", b"EG", 1, 3, 1) + os.urandom(STRIP_BYTES))
         assert link.receive() == [] and link.connection is None and link.refused == 1
     link.close()
 
 
 def test_the_figures_of_the_threat_model_follow_from_the_bound() -> None:
-    a_second = MOST_MESSAGES_PER_S * max(SIGHTING_BYTES, HEALTH_BYTES)
+    a_second = LIMITS.messages_per_s * max(SIGHTING_BYTES, HEALTH_BYTES)
     assert (LARGEST_BYTES, a_second) == (344, 10_320)
-    assert BATCH >= MOST_MESSAGES_PER_S, "one turn of the loop can take in one second's worth"
+    assert LIMITS.messages_per_s <= BATCH, "one turn of the loop can take in one second's worth"
     assert round(STRIP_BYTES / a_second, 1) == 3.3, "seconds for a strip, as it is"
     assert round(FACE_BYTES / a_second, 1) == 3.6, "seconds for a face of 112 x 112, as it is"

@@ -22,7 +22,7 @@ from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.caller import Caller, failure
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.control.turns import Turns
-from edge_gate.gate.peers.eye import listen, peer
+from edge_gate.gate.peers.unix_socket import listen, read_credentials
 
 MOST_BYTES: Final = 16_384
 MOST_CALLERS: Final = 16
@@ -92,7 +92,7 @@ class ControlServer:
 
     def _accept(self) -> None:
         connection, _ = self.server.accept()
-        _, uid, gid = peer(connection)
+        _, uid, gid = read_credentials(connection)
         caller = Caller(connection, uid, gid, user_name(uid), heard_ns=self._clock.monotonic_ns())
         connection.setblocking(False)
         try:

@@ -18,7 +18,8 @@ from edge_gate.eye.pipeline import Models, Observation, Perception, acquire, ope
 from edge_gate.settings.config import ModelSettings, QualityLimits
 from edge_gate.tools.bench.frames import Picture
 from edge_gate.tools.bench.timing import Stopwatch, Timing, one_thread
-from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
+from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, Quality, Sighting
+from edge_gate.wire.frame import Direction, encode
 
 STAGES: Final = ("decode", "detect", "mesh", "align", "quality", "embed", "pack")
 FPS: Final = 15
@@ -82,7 +83,8 @@ def _observed(picture: Picture, quality: Quality, embedding: bytes) -> Observati
 
 def _pack(seen: Observation, model_id: bytes) -> bytes:
     where = (seen.captured_ns, seen.track, seen.x, seen.y, seen.width, seen.height)
-    return Sighting(1, 1, *where, seen.quality, float("nan"), seen.refusal, model_id, seen.embedding).pack()
+    sighting = Sighting(1, 1, *where, seen.quality, float("nan"), seen.refusal, model_id, seen.embedding)
+    return encode(EYE_LINK, Direction.TO_GATE, sighting)
 
 
 def _alone(models: Models, limits: QualityLimits, jpeg: Picture) -> bytes:

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of one peer's stream that are the same for every link: order, age, rate, and patience.
+
+There is no socket in it. `decode` has judged each message alone; a `Channel` judges it among the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import WireError
+from edge_gate.core.token_bucket import TokenBucket
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where a message stands in its stream.
+
+    ``sender`` is drawn at random at each start of the peer. ``sequence`` grows with each message of one kind.
+    ``at_ns`` is CLOCK_MONOTONIC, the same clock in every process.
+    """
+
+    sender: int
+    sequence: int
+    at_ns: int
+
+
+class Stamped(Protocol):
+    """A message that says where it stands in its stream."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """Return sender, sequence and time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLimits:
+    """What one peer may do.
+
+    ``messages_per_s`` bounds what is accepted, as a burst and as a rate. ``oldest_ns`` bounds the age of a message.
+    A message over these bounds is refused. ``most_refused`` at once and ``refused_per_s`` may be refused.
+    """
+
+    messages_per_s: int
+    oldest_ns: int
+    most_refused: int
+    refused_per_s: int
+
+
+class Channel:
+    """Judges the messages of one peer. It outlives a connection: a replay on the next one is a replay too."""
+
+    def __init__(self, name: str, limits: ChannelLimits, clock: Clock) -> None:
+        """``name`` is the link's, for errors."""
+        self._name = name
+        self._limits = limits
+        self._clock = clock
+        self._last: dict[type, Stamp] = {}
+        self._rate = TokenBucket(limits.messages_per_s, limits.messages_per_s, clock.monotonic_ns())
+        self.renew_patience()
+
+    def renew_patience(self) -> None:
+        """Give the peer, on a new connection, its whole patience again."""
+        limits = self._limits
+        self._patience = TokenBucket(limits.most_refused, limits.refused_per_s, self._clock.monotonic_ns())
+
+    def admit(self, message: Stamped) -> bool:
+        """Return whether the message is fresh and within the rate.
+
+        Raises WireError where the peer is to be dropped: a number out of order, or too many refused messages.
+        """
+        stamp = message.stamp
+        self._check_order(type(message), stamp)
+        now_ns = self._clock.monotonic_ns()
+        if self._is_fresh(stamp, now_ns) and self._rate.spend(now_ns):
+            return True
+        if not self._patience.spend(now_ns):
+            raise WireError(self._name, "a flood of messages that are too many, or too old")
+        return False
+
+    def _check_order(self, kind: type, stamp: Stamp) -> None:
+        last = self._last.get(kind)
+        if last is not None and last.sender == stamp.sender and stamp.sequence <= last.sequence:
+            raise WireError(self._name, f"sequence {stamp.sequence} after {last.sequence}")
+        self._last[kind] = stamp
+
+    def _is_fresh(self, stamp: Stamp, now_ns: int) -> bool:
+        return 0 <= now_ns - stamp.at_ns <= self._limits.oldest_ns
