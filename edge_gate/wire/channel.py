@@ -7,33 +7,11 @@ There is no socket in it. `decode` has judged each message alone; a `Channel` ju
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import WireError
 from edge_gate.core.token_bucket import TokenBucket
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """Where a message stands in its stream.
-
-    ``sender`` is drawn at random at each start of the peer. ``sequence`` grows with each message of one kind.
-    ``at_ns`` is CLOCK_MONOTONIC, the same clock in every process.
-    """
-
-    sender: int
-    sequence: int
-    at_ns: int
-
-
-class Stamped(Protocol):
-    """A message that says where it stands in its stream."""
-
-    @property
-    def stamp(self) -> Stamp:
-        """Return sender, sequence and time."""
-        ...
+from edge_gate.wire.stamp import Stamped
 
 
 @dataclass(frozen=True, slots=True)

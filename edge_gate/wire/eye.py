@@ -18,8 +18,8 @@ import struct
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
-from edge_gate.wire.channel import Stamp
 from edge_gate.wire.frame import Direction, Link, MessageKind
+from edge_gate.wire.stamp import Stamp
 
 MAX_DIMENSIONS: Final = 256
 MODEL_ID_BYTES: Final = 8

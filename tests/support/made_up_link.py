@@ -12,8 +12,9 @@ import struct
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from edge_gate.wire.channel import ChannelLimits, Stamp
+from edge_gate.wire.channel import ChannelLimits
 from edge_gate.wire.frame import Link, MessageKind
+from edge_gate.wire.stamp import Stamp
 
 
 class Colour(enum.IntEnum):

@@ -17,8 +17,9 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import WireError
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.peers.unix_socket import list_peer_uids, listen, read_credentials
-from edge_gate.wire.channel import Channel, ChannelLimits, Stamped
+from edge_gate.wire.channel import Channel, ChannelLimits
 from edge_gate.wire.frame import Direction, Link, decode, encode
+from edge_gate.wire.stamp import Stamped
 
 # Messages taken from the socket in one go, so that a flood cannot keep the gate from its door.
 BATCH: Final = 32
