@@ -60,6 +60,7 @@ $(BIN)/python:
 
 # A stamp each, so that nothing is installed twice.
 $(VENV)/.demo: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV). This takes a minute or more."
 	$(PIP) --editable '.[demo]'
 	@touch $@
 

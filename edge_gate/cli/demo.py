@@ -159,8 +159,8 @@ def show(summary: Summary, console: Console) -> None:
 def _came(summary: Summary) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, title="Who came", title_justify="left", title_style="bold")
-    for title in ("who", "enrolled", "approaches", "let in"):
+    table = Table(box=None, pad_edge=False, title="Approaches by person", title_justify="left", title_style="bold")
+    for title in ("person", "enrolled", "approaches", "let in"):
         table.add_column(title)
     for who in dict.fromkeys(each.who for each in summary.approaches):
         theirs = [each for each in summary.approaches if each.who == who]
