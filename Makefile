@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 COVERED := --cov=edge_gate.gate --cov=edge_gate.rules --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
 	--cov-report=
 
-.PHONY: demo test check docs system-test fuzz canary claims clean
+.PHONY: demo test check docs picture system-test fuzz canary claims clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edge-gate demo
@@ -32,6 +32,11 @@ check: $(VENV)/.test
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py
+
+# The README's picture: a run of the demo that passed, or the old one stays.
+picture: $(VENV)/.demo
+	$(BIN)/edge-gate demo --svg $(VENV)/demo.svg
+	mv $(VENV)/demo.svg docs/demo.svg
 
 # Needs root and the tools that .ci/run installs: virtual machines, containers, power cuts.
 system-test: $(VENV)/.system
@@ -56,6 +61,7 @@ $(BIN)/python:
 
 # A stamp each, so that nothing is installed twice.
 $(VENV)/.demo: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV). This takes a minute or more."
 	$(PIP) --editable '.[demo]'
 	@touch $@
 

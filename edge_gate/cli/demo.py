@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,18 @@ import click
 from edge_gate.cli.common import json_option, show_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from edge_gate.tools.demo.run import Summary
     from edge_gate.tools.demo.street_server import Street
+
+
+def _check_folder(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a file that could not be written, before the demo has taken its two minutes."""
+    if value is not None and not os.access(value.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"the folder of {value} is not there, or cannot be written to")
+    return value
 
 
 @click.command("demo")
@@ -27,8 +39,14 @@ if TYPE_CHECKING:
     type=click.Choice(["eye", "gate", "both"]),
     help="Kill this process in the middle of every approach, to see that no decision changes.",
 )
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=_check_folder,
+    help="Write all that is printed to this file too, as an SVG picture of text.",
+)
 @json_option
-def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) -> None:
+def command(camera: str | None, watch: bool, kill: str | None, svg: Path | None, as_json: bool) -> None:
     """Watch masked people walk up to a gate.
 
     Enrolled ones are let in, strangers and an empty street are not.
@@ -40,18 +58,32 @@ def command(camera: str | None, watch: bool, kill: str | None, as_json: bool) ->
     Exit status 0 only if nobody was wrongly let in and every enrolled person was let in at least once. Takes about
     two minutes.
     """
-    tell: Callable[[str], None] = (lambda _: None) if as_json else click.echo
+    if svg is not None and (camera is not None or watch or as_json):
+        raise click.UsageError("--svg goes with none of --camera, --watch and --json")
     if camera is not None:
         from edge_gate.tools.demo.live import run_live
 
-        run_live(camera, watch, tell)
+        run_live(camera, watch, (lambda _: None) if as_json else click.echo)
         return
-    summary = _play(watch, kill, tell)
-    if as_json:
-        show_json(as_dict(summary))
-    else:
-        show(summary)
-    sys.exit(0 if summary.passed else 1)
+    passed = _play_as_json(watch, kill) if as_json else _play_for_people(watch, kill, svg)
+    sys.exit(0 if passed else 1)
+
+
+def _play_as_json(watch: bool, kill: str | None) -> bool:
+    summary = _play(watch, kill, lambda _: None)
+    show_json(as_dict(summary))
+    return summary.passed
+
+
+def _play_for_people(watch: bool, kill: str | None, svg: Path | None) -> bool:
+    from edge_gate.tools.demo.picture import make_console, print_line, write_picture
+
+    console = make_console(record=svg is not None)
+    summary = _play(watch, kill, partial(print_line, console))
+    show(summary, console)
+    if svg is not None:
+        write_picture(console, svg)
+    return summary.passed
 
 
 def _play(watch: bool, kill: str | None, tell: Callable[[str], None]) -> Summary:
@@ -112,51 +144,55 @@ def as_dict(summary: Summary) -> dict[str, Any]:
     }
 
 
-def show(summary: Summary) -> None:
+def show(summary: Summary, console: Console) -> None:
     """Print the summary for people."""
-    from rich.console import Console
+    from edge_gate.tools.demo.picture import print_line
+
+    console.print()
+    console.print(_came(summary))
+    console.print()
+    for line in (*_figures(summary), *_limit(summary)):
+        print_line(console, line)
+    print_line(console, f"\n{'PASSED' if summary.passed else 'FAILED'}")
+
+
+def _came(summary: Summary) -> Table:
     from rich.table import Table
 
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, title="Who came", title_justify="left", title_style="bold")
-    for title in ("who", "enrolled", "approaches", "let in"):
+    table = Table(box=None, pad_edge=False, title="Approaches by person", title_justify="left", title_style="bold")
+    for title in ("person", "enrolled", "approaches", "let in"):
         table.add_column(title)
-    people = dict.fromkeys(each.who for each in summary.approaches)
-    for who in people:
+    for who in dict.fromkeys(each.who for each in summary.approaches):
         theirs = [each for each in summary.approaches if each.who == who]
         let_in = sum(each.opened for each in theirs)
         table.add_row(who, "yes" if theirs[0].enrolled else "no", str(len(theirs)), str(let_in))
-    console.print()
-    console.print(table)
-    console.print()
-    wrongly = ", ".join(summary.false_opens) or "nobody"
-    console.print(f"wrongly let in        {wrongly}")
-    console.print(f"enrolled but missed   {', '.join(summary.missed) or 'nobody'}")
+    return table
+
+
+def _figures(summary: Summary) -> Iterator[str]:
+    from edge_gate.tools.demo.backdrop import HEIGHT, WIDTH
+
+    yield f"wrongly let in        {', '.join(summary.false_opens) or 'nobody'}"
+    yield f"enrolled but missed   {', '.join(summary.missed) or 'nobody'}"
     latency = summary.latency_ms()
     if latency["p50"] is not None:
-        console.print(f"camera → relay        p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms")
+        yield f"camera → relay        p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms"
     audit = summary.audit
-    console.print(
-        f"pictures written      {audit.pictures} ({audit.files} files searched; the kernel charged the eye"
-        f" {audit.eye_bytes} bytes of disk writes, access times included)",
-        soft_wrap=True,
-    )
-    console.print(f"threshold             {summary.threshold:.3f}, from the model's card for FMR {summary.fmr:g}")
+    yield f"pictures written      {audit.pictures} ({audit.files} files searched)"
+    yield f"written by the eye    {audit.eye_bytes} bytes by the kernel's count, access times included"
+    yield f"                      (one frame of the camera has {3 * WIDTH * HEIGHT} bytes)"
+    yield f"threshold             {summary.threshold:.3f}, from the model's card for FMR {summary.fmr:g}"
     if summary.kills:
-        console.print(f"killed on the way     {', '.join(summary.kills)}")
-    _show_limit(console, summary)
-    console.print(f"\n{'PASSED' if summary.passed else 'FAILED'}")
+        yield f"killed on the way     {', '.join(summary.kills)}"
 
 
-def _show_limit(console: Any, summary: Summary) -> None:
+def _limit(summary: Summary) -> Iterator[str]:
     limit = summary.lookalike
     if limit is None:
         return
     score = "no score" if limit.score is None else f"comparison score {limit.score:.2f}"
     happened = "was LET IN" if limit.opened else "was refused"
-    console.print(
-        f"\nThe limit: with {limit.enrolled} enrolled, her look-alike {limit.came} came and {happened} ({score},"
-        f" threshold {limit.threshold:.2f}).\nEyes alone do not tell twins and look-alikes apart reliably. A site that"
-        " has them asks for a\nsecond factor besides the eyes: a card, a PIN or a QR code.",
-        soft_wrap=True,
-    )
+    yield f"\nThe limit: {limit.enrolled} is enrolled, and her look-alike {limit.came} came."
+    yield f"{limit.came} {happened} ({score}, threshold {limit.threshold:.2f})."
+    yield "Eyes alone do not tell twins and look-alikes apart reliably."
+    yield "A site that has them needs a second factor, such as a card or a PIN. edge-gate has none yet."

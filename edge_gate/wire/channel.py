@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import WireError
 from edge_gate.core.token_bucket import TokenBucket
-from edge_gate.wire.stamp import Stamped
+from edge_gate.wire.stamp import Stamp, Stamped
 
 
 @dataclass(frozen=True, slots=True)
