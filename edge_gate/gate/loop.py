@@ -12,10 +12,11 @@ import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, astuple
+from functools import partial
 from typing import Any, Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import NoOperatingPoint, RelayError, StoreError
+from edge_gate.core.errors import EdgeGateError, NoOperatingPoint, StoreError
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.oversight import Oversight
 from edge_gate.gate.authorisation.roles import groups
@@ -26,6 +27,7 @@ from edge_gate.gate.peers.eye import EyeLink
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.verbs.desk import Desk
 from edge_gate.provenance import cards
+from edge_gate.relays.board import Confirmation
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Policy, Verdict
@@ -81,6 +83,7 @@ class Gate:
         self._started = self._stopping = False
         self.sealed = Sealed(Hardening(0))
         self._selector = selectors.DefaultSelector()
+        door.attach(self._selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
         sockets = config.sockets
         model = self.card.model_id, self.card.dimensions
         self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._eye_gone)
@@ -156,6 +159,7 @@ class Gate:
 
     def close(self) -> None:
         """Hang up on everybody. Store and door belong to whoever opened them (edge_gate.gate.main)."""
+        self._await_outcomes()
         if self._started:
             self.oversight.stop()
         self.control.close()
@@ -163,6 +167,16 @@ class Gate:
         self._selector.close()
         self._waker.close()
         self._wake.close()
+
+    def _await_outcomes(self) -> None:
+        """Let every pulse that was begun have its outcome recorded while the store is open."""
+        while self.door.releasing:
+            try:
+                if not self.door.settle():
+                    break  # the next start records it as interrupted
+            except StoreError as error:
+                self._note_store_fault(error)
+        self.door.detach()
 
     def adopt_policy(self) -> None:
         """Decide by the settings that hold: the file's, but for what waits for a second person (standing.py)."""
@@ -281,14 +295,23 @@ class Gate:
             score=decision.comparison_score,
             detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
         )
+        self._opened_ns[resident_id] = now
+        done = partial(self._finish_opening, event.id, resident_id, approach)
         try:
-            outcome = self.door.release(self.config.door.pulse_ms).value
-            self._opened_ns[resident_id] = now
-        except RelayError as error:
-            outcome = f"failed: {error}"
+            self.door.release(self.config.door.pulse_ms, done)
+        except EdgeGateError as error:
+            done(error)
+
+    def _finish_opening(
+        self, event_id: str, resident_id: str, approach: Approach, result: Confirmation | EdgeGateError
+    ) -> None:
+        """Record how an opening ended. Where that fails the event stays awaited, and the next start says so of it."""
+        outcome = result.value if isinstance(result, Confirmation) else f"failed: {result}"
+        if isinstance(result, EdgeGateError):
+            self._opened_ns.pop(resident_id, None)
             self._next_attempt(approach)
-        events.finish(self.store, event.id, outcome)
         _log.info("opened: %s", outcome)
+        events.finish(self.store, event_id, outcome)
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
         if approach.attempt == 1:  # one person who stands there is one event, however often they are compared

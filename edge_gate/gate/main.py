@@ -42,6 +42,7 @@ def open_gate(config: Config, written_by: int = 0, load: Loader = load_key) -> I
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
         door.secure()
+        door.settle()
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))

@@ -31,9 +31,9 @@ NEVER_NS = 1 << 62
 GATE = """
 import sys, time
 from edge_gate.core.clock import SystemClock
-from edge_gate.settings.config import Door
+from edge_gate.settings.config import DoorSettings
 from edge_gate.relays.board import open_board
-board = open_board(Door(relay="lcus1", port=sys.argv[1], baud=115200), SystemClock())
+board = open_board(DoorSettings(relay="lcus1", port=sys.argv[1], baud=115200), SystemClock())
 board.all_off()
 if sys.argv[2] != "0":
     board.pulse(1, int(sys.argv[2]))

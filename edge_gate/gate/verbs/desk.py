@@ -9,15 +9,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import Busy, EdgeGateError, WireError
+from edge_gate.core.errors import Busy, EdgeGateError, StoreError, WireError
 from edge_gate.documents.receipt import Kind, Receipt, write
 from edge_gate.gate.control.requests import line, number
-from edge_gate.gate.control.server import Caller
+from edge_gate.gate.control.server import Caller, failure
 from edge_gate.gate.door.door import DoorState
 from edge_gate.gate.verbs.enrolment import EnrolmentDesk, names
 from edge_gate.gate.verbs.oversight import OversightDesk
 from edge_gate.gate.verbs.renewals import Renewals
 from edge_gate.gate.verbs.status import status
+from edge_gate.relays.board import Confirmation
 from edge_gate.store import events
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import FORGOTTEN
@@ -154,7 +155,7 @@ class Desk:
         While nothing may be opened, wider trust in models being unapproved, that takes a second person too.
         """
         gate = self._gate
-        if gate.door.state is DoorState.RELEASED:
+        if gate.door.state is DoorState.RELEASED or gate.door.releasing:
             raise Busy("An opening")
         approved = {}
         if gate.oversight.held:
@@ -163,13 +164,27 @@ class Desk:
         with gate.store.transaction():
             event = events.append(gate.store, "relay test", detail={"operator": caller.operator}, awaited=True)
             gate.oversight.acted(caller, "relay-test", detail=approved)
+        pulse_ms = gate.config.door.pulse_ms
+
+        def record(result: Confirmation | EdgeGateError) -> str:
+            outcome = result.value if isinstance(result, Confirmation) else f"failed: {result}"
+            events.finish(gate.store, event.id, outcome)
+            return outcome
+
+        def tell(result: Confirmation | EdgeGateError) -> None:
+            try:
+                outcome = record(result)
+            except StoreError as error:
+                caller.answer(failure(error))
+                raise  # the status says so; the event stays awaited, and the next start says so of it
+            answer = {"ok": {"outcome": outcome, "pulse_ms": pulse_ms}}
+            caller.answer(failure(result) if isinstance(result, EdgeGateError) else answer)
+
         try:
-            outcome = gate.door.release(gate.config.door.pulse_ms).value
+            gate.door.release(pulse_ms, tell)
         except EdgeGateError as error:
-            events.finish(gate.store, event.id, f"failed: {error}")
+            record(error)
             raise
-        events.finish(gate.store, event.id, outcome)
-        caller.answer({"ok": {"outcome": outcome, "pulse_ms": gate.config.door.pulse_ms}})
 
     def _pause(self, caller: Caller, paused: bool) -> None:
         if paused and self.enrolling:
