@@ -74,6 +74,7 @@ class PulseGuard:
         settle(self, clock)
         if not self._ready:
             self._drop()
+            self.close()
             raise RelayError(port, "the pulse guard did not start")
 
     @property
@@ -138,8 +139,9 @@ class PulseGuard:
         self._hang_up()
         for request in requests:
             request.done(RelayError(self._port, "the pulse guard was let go"))
-        with suppress(subprocess.TimeoutExpired):  # the port is away and it keeps trying; it ends by itself
-            self._child.wait(_FAREWELL_TIMEOUT_S)
+        for child in {*self._ended, self._child}:
+            with suppress(subprocess.TimeoutExpired):  # the port is away and it keeps trying; it ends by itself
+                child.wait(_FAREWELL_TIMEOUT_S)
 
     def _ask(self) -> None:
         """Put the first request to the child, where there is one that listens."""

@@ -25,7 +25,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, RelayError, RelayGarbled, RelaySilent
 from edge_gate.relays.framing import Exchange, hex_spaced
 from edge_gate.relays.machine import Wake, Watch
-from edge_gate.relays.port import SerialPort
+from edge_gate.relays.port import Port, SerialPort
 
 REPLY_TIMEOUT_MS: Final = 250
 """Beyond the time that the bytes need on the line; boards answer within a few tens of ms."""
@@ -90,13 +90,15 @@ class SerialLine:
         clock: Clock,
         on_open: tuple[Exchange, ...] = (),
         reply_timeout_ms: int = REPLY_TIMEOUT_MS,
+        open_port: Callable[[str, int], Port] = SerialPort,
     ) -> None:
         self.path = path
+        self._open_port = open_port
         self._baud = baud
         self._clock = clock
         self._on_open = on_open
         self._reply_timeout_ms = reply_timeout_ms
-        self._port: SerialPort | None = None
+        self._port: Port | None = None
         self._watch = Watch()
         self._waiting: deque[Job] = deque()
         self._job: Job | None = None
@@ -218,7 +220,7 @@ class SerialLine:
             self._conclude(RelayError(self.path, "the line was busy for too long, so nothing was sent"))
             return True
         if self._port is None:
-            self._port = SerialPort(self.path, self._baud)
+            self._port = self._open_port(self.path, self._baud)
             self._watch.follow(self._port.fileno())
             job.plan.extendleft(reversed(self._on_open))
             job.opening_left = len(self._on_open)
@@ -323,7 +325,7 @@ class SerialLine:
         if port is not None:
             port.close()
 
-    def _parts(self) -> tuple[SerialPort, _Attempt]:
+    def _parts(self) -> tuple[Port, _Attempt]:
         if self._port is None or self._attempt is None:
             raise RelayError(self.path, "the port was closed")
         return self._port, self._attempt

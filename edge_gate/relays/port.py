@@ -13,14 +13,43 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final, Protocol
 
 import serial
 
 from edge_gate.core.errors import RelayError, RelayMissing
 
-MOST_BYTES = 4096
+MOST_BYTES: Final = 4096
 """As many as a tty keeps: one call takes what has come."""
-_GONE = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO)
+_GONE: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO)
+
+
+class Port(Protocol):
+    """What the line needs of an open port. Each method raises RelayError and its kinds, and none waits."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector."""
+        ...
+
+    def read(self) -> bytes:
+        """Return the bytes that have come, none where none have."""
+        ...
+
+    def write(self, data: bytes) -> int:
+        """Return how many bytes the line took, 0 included."""
+        ...
+
+    def unsent_bytes(self) -> int:
+        """Return how many bytes have not left this machine."""
+        ...
+
+    def discard_input(self) -> None:
+        """Throw away what has come."""
+        ...
+
+    def close(self) -> None:
+        """Close the port and throw away what has not been sent."""
+        ...
 
 
 class SerialPort:
