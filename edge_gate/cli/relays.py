@@ -40,14 +40,15 @@ def off(path: Path) -> None:
     The gate does this by itself at its start. Where it waits for a passphrase, edge-gate-secure.service does it before.
     """
     from edge_gate.core.clock import SystemClock
-    from edge_gate.relays.board import open_board
+    from edge_gate.relays.board import open_board, switch_off
     from edge_gate.store.lock import sole_use
 
     settings = config.load(path)
     with sole_use(settings.store.path):
-        board = open_board(settings.door, SystemClock())
+        clock = SystemClock()
+        board = open_board(settings.door, clock)
         try:
-            board.all_off()
+            switch_off(board, clock)
         finally:
             board.close()
     click.echo(f"Every relay on {settings.door.port} was switched off.")

@@ -113,6 +113,10 @@ class Gate:
 
     def close(self) -> None:
         """Hang up on everybody. Store and door belong to whoever opened them (edge_gate.gate.main)."""
+        if self.door.releasing:  # a pulse that was begun has its outcome recorded while the store is open
+            self.door.settle()
+        self.door.detach()
+        self.authorisation.stop()
         self.control.close()
         self.eye.close()
         self.loop.close()

@@ -68,6 +68,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     adopt()
     recognition.prepare()
     loop = Loop(selectors.DefaultSelector())
+    door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
     eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
     mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held)
@@ -151,12 +152,12 @@ def open_gate(
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
         door.secure()
+        door.settle()
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         gate = build(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
         stack.callback(gate.close)
-        stack.callback(gate.authorisation.stop)
         gate.start()
         yield gate
 

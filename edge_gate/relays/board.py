@@ -1,33 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One relay board as the door sees it: a pulse, its certain end, and nothing that could outlast it.
+"""One relay board as the door sees it: pulses, their certain end, and nothing that could outlast them.
 
-A pulse ends in one of two ways. The board times it where it can; otherwise the host does, and then a PulseGuard ends
-it should the host die. Either way the host follows up with "all off" when the pulse ought to be over, so that a board
-that only pretends to have a timer is closed as well, and a failed pulse is followed by "all off" at once. An "off" that
-could not be delivered is tried again until it was.
+A pulse is opened (the line), watched (the guard, where the host times it), sent, and ended::
+
+    pulse ──▶ the port is open ──▶ the guard watches ──▶ "on" was taken ──▶ "off" at its time
+                    │                     │                    │
+                    ▼                     └──────────┬─────────┘
+              nothing was sent                 all off, at once
+
+The board times a pulse where it can; otherwise the host does, and then a PulseGuard ends it should the host die. Either
+way the host follows up with "off" when the pulse ought to be over, so that a board that only pretends to have a timer
+is closed as well. An "off" that could not be delivered is tried again until it was.
 """
 
 from __future__ import annotations
 
 import enum
+import selectors
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled
+from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayGarbled
 from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
-from edge_gate.relays.port import SerialPort
+from edge_gate.relays.line import MOST_WAITING, Job, SerialLine
+from edge_gate.relays.machine import SETTLE_S, Wake, settle
 from edge_gate.settings.config import DoorSettings
 
-BACKSTOP_MS = 250
+BACKSTOP_MS: Final = 250
 """How long after a board-timed pulse ought to have ended the host switches off all the same."""
-RETRY_MS = 500
+RETRY_MS: Final = 500
 """How soon an "off" that could not be delivered is tried again."""
+LATEST_MS: Final = 1000
+"""A pulse that could not be sent within this time is not sent: nobody stands at the door any more."""
 
 
 class Confirmation(enum.Enum):
-    """What is known of a pulse that raised no error."""
+    """What is known of a pulse that ended in no error."""
 
     CONFIRMED = "confirmed"
     """The board answered as it should."""
@@ -35,100 +49,287 @@ class Confirmation(enum.Enum):
     """The protocol has no answer: the bytes left this machine, more cannot be known."""
 
 
-class RelayBoard:
-    """What the door uses. Not thread-safe: the gate's event loop is its only caller.
+Pulsed = Callable[[Confirmation | RelayError], None]
+Switched = Callable[[RelayError | None], None]
+StatesRead = Callable[[tuple[bool, ...] | RelayError | None], None]
 
-    The loop calls `tick` no later than `due_ns`. Each call takes milliseconds while the board answers; a silent one
-    costs at most four reply timeouts, about 1.2 s.
+
+@dataclass(slots=True, eq=False)
+class _Wish:
+    """A pulse that the board has not taken yet.
+
+    ``job`` is what the line does for it: opens the port, or, once ``switching``, switches the relay on.
+    ``watched_ns`` is the deadline that the guard was given.
     """
 
-    def __init__(self, framing: Framing, port: SerialPort, clock: Clock, guard: PulseGuard | None = None) -> None:
+    channel: int
+    pulse_ms: int
+    length_ns: int
+    done: Pulsed
+    late_ns: int
+    job: Job | None = None
+    switching: bool = False
+    watched_ns: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Pulse:
+    """A relay that is on, or may be. ``ending``: its "off" is with the line."""
+
+    off_due_ns: int
+    ending: bool = False
+
+
+class RelayBoard:
+    """What the door uses: state for each channel, pulses on several at once. Not thread-safe.
+
+    A machine (machine.py): no method waits, and every callback comes from a later `tick` or from `close`, once.
+    """
+
+    def __init__(self, framing: Framing, line: SerialLine, clock: Clock, guard: PulseGuard | None = None) -> None:
         self._framing = framing
-        self._port = port
+        self._line = line
         self._clock = clock
         self._guard = guard
-        self._channel = 0
-        self._due_ns: int | None = None
+        self._wishes: list[_Wish] = []
+        self._pulses: dict[int, _Pulse] = {}
+        self._clearing: list[Switched] | None = None
+        self._report: Callable[[RelayError], None] = lambda _: None
+
+    @property
+    def path(self) -> str:
+        """The port, as the configuration names it."""
+        return self._line.path
+
+    @property
+    def guard_pid(self) -> int | None:
+        """The process id of the pulse guard; None for a board that times pulses itself."""
+        return self._guard.pid if self._guard else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something was begun and its callback is still to come; a pulse that merely lasts is at rest."""
+        return bool(self._wishes) or self._line.busy or (self._guard is not None and self._guard.busy)
+
+    @property
+    def off_due_ns(self) -> int | None:
+        """When the next relay is to be switched off; None while every relay is at rest."""
+        return min((each.off_due_ns for each in self._pulses.values()), default=None)
 
     @property
     def due_ns(self) -> int | None:
         """When `tick` has something to do (CLOCK_MONOTONIC), None while every relay is at rest."""
-        return self._due_ns
+        times = [each.off_due_ns for number, each in self._pulses.items() if not self._on_its_way(number)]
+        others = (self._line.due_ns, self._guard.due_ns if self._guard else None)
+        return min([*times, *(each for each in others if each is not None)], default=None)
 
-    def all_off(self) -> None:
-        """Switch every relay off, ending any pulse. Raises RelayError and its kinds; then it is tried again by `tick`.
+    def report_to(self, report: Callable[[RelayError], None]) -> None:
+        """Have every failure to end a pulse told, each time it is tried in vain."""
+        self._report = report
 
-        Without a pulse this is also how to find out whether the board is there.
+    def all_off(self, done: Switched) -> None:
+        """Switch every relay off, ending any pulse. A pulse that was not sent yet never will be, and fails.
+
+        Told an error, `tick` tries again as long as a relay may be on. Without a pulse this is also how to find out
+        whether the board is there.
         """
-        try:
-            for exchange in self._framing.all_off():
-                self._port.exchange(exchange)
-        except RelayError:
-            if self._due_ns is not None:
-                self._due_ns = self._clock.monotonic_ns() + RETRY_MS * 1_000_000
-            raise
-        self._due_ns = None
-        if self._guard:
-            self._guard.disarm()
+        self._refuse_waiting(RelayError(self._line.path, "everything was switched off before the pulse was sent"))
+        self._clear(done)
 
-    def pulse(self, channel: int, pulse_ms: int) -> Confirmation:
-        """Switch one relay on for ``pulse_ms``, rounded up to the board's step, from now.
+    def pulse(self, channel: int, pulse_ms: int, done: Pulsed) -> None:
+        """Switch one relay on for ``pulse_ms``, rounded up to the board's step, from the moment that the board took it.
 
         A pulse during a pulse of the same channel starts its time anew: the last one decides, times never add up.
-        Raises BadPulse for what is not possible (nothing was sent), and RelayError and its kinds when the board was
-        not reached or did not answer as it should; then everything was switched off, or will be by `tick`, and the
-        pulse is **not** sent again, because a board whose answer was lost would open twice.
+        Raises BadPulse for what is not possible and Busy where too many pulses wait; then nothing is sent and ``done``
+        is not called. ``done`` is told RelayError and its kinds when the board was not reached or did not answer as it
+        should; then everything is switched off at once, and the pulse is **not** sent again, because a board whose
+        answer was lost would open twice.
         """
         self._refuse_impossible(channel, pulse_ms)
-        self._port.open()
+        if len(self._wishes) >= MOST_WAITING:
+            raise Busy("Another pulse")
         length_ns = round_up(pulse_ms, self._framing.pulse_step_ms) * 1_000_000
-        if self._framing.board_timed:
-            exchange = self._framing.timed_pulse(channel, pulse_ms)
-            after_ns = length_ns + BACKSTOP_MS * 1_000_000
-        else:
-            exchange = self._framing.on(channel)
-            after_ns = length_ns
-        self._channel = channel
-        self._due_ns = self._clock.monotonic_ns() + after_ns
-        try:
-            if self._guard:
-                self._guard.arm(self._clock.monotonic_ns() + length_ns)
-            self._port.exchange(exchange)
-        except RelayError:
-            self._end_quietly()
-            raise
-        self._due_ns = self._clock.monotonic_ns() + after_ns
-        return Confirmation.CONFIRMED if exchange.reply is not None else Confirmation.UNCONFIRMED
+        wish = _Wish(channel, pulse_ms, length_ns, done, self._clock.monotonic_ns() + LATEST_MS * 1_000_000)
+        wish.job = self._line.submit((), partial(self._opened, wish), patience_ms=LATEST_MS)
+        self._wishes.append(wish)
+
+    def read(self, done: StatesRead) -> None:
+        """Ask whether each relay is on, channel 1 first; told None for a board that cannot tell. Raises Busy."""
+        question = self._framing.read()
+        self._line.submit((question,) if question else (), partial(self._decode, done))
 
     def tick(self) -> None:
-        """End a pulse that is due; otherwise do nothing. Raises what `all_off` raises, and is then due again."""
-        if self._due_ns is not None and self._clock.monotonic_ns() >= self._due_ns:
-            self.all_off()
+        """Do what has become possible, and end the pulses that are due."""
+        self._turn()
+        now_ns = self._clock.monotonic_ns()
+        due = [
+            number
+            for number, each in self._pulses.items()
+            if each.off_due_ns <= now_ns and not self._on_its_way(number)
+        ]
+        if due:
+            self._end(due)
+            self._turn()
 
-    def read(self) -> tuple[bool, ...] | None:
-        """Return whether each relay is on, channel 1 first; None for a board that cannot tell. Raises RelayError."""
-        question = self._framing.read()
-        if question is None:
-            return None
-        reply = self._port.exchange(question) or b""
-        states = self._framing.decode(reply)
-        if states is None:
-            raise RelayGarbled(self._port.path, hex_spaced(reply), f"the state of {self._framing.channels} relays")
-        return states
+    def attach(self, selector: selectors.BaseSelector, wake: Wake) -> None:
+        """Keep port and guard registered with ``wake`` as their data."""
+        self._line.attach(selector, wake)
+        if self._guard:
+            self._guard.attach(selector, wake)
+
+    def detach(self) -> None:
+        """Take port and guard back from the selector."""
+        self._line.detach()
+        if self._guard:
+            self._guard.detach()
 
     def close(self) -> None:
-        """Switch everything off as far as that is possible, and let go of the port and the guard.
+        """Let go of the port and the guard at once; what waits is told so. `shut` leaves the relays off before.
 
-        Where switching off failed during a pulse, the guard is left armed and goes on trying for some seconds.
+        A guard that is still armed goes on trying to switch off for some seconds.
         """
-        self._end_quietly()
-        self._port.close()
+        for wish in list(self._wishes):
+            self._conclude(wish, RelayError(self._line.path, "the port was closed"))
+        self._line.close()
         if self._guard:
             self._guard.close()
 
-    def _end_quietly(self) -> None:
-        with suppress(RelayError):  # the caller has a better error to tell, and `tick` or the guard goes on trying
-            self.all_off()
+    def _turn(self) -> None:
+        """The guard's answer may give the line something to say, and the line's may give the guard a request."""
+        if self._guard:
+            self._guard.tick()
+        self._line.tick()
+
+    def _on_its_way(self, channel: int) -> bool:
+        """Whether an end is on its way, or a pulse that starts the time anew: "off" may not come after that "on"."""
+        if self._clearing is not None or self._pulses[channel].ending:
+            return True
+        return any(
+            wish.channel == channel and wish.switching and wish.job is not None and wish.job.begun
+            for wish in self._wishes
+        )
+
+    def _opened(self, wish: _Wish, result: bytes | RelayError | None) -> None:
+        """The port is open, or never was: then nothing was sent, and there is nothing to end."""
+        wish.job = None
+        if wish not in self._wishes:
+            return
+        if isinstance(result, RelayError):
+            self._conclude(wish, result)
+            return
+        if self._guard is None:
+            self._send(wish, None)
+            return
+        wish.watched_ns = self._clock.monotonic_ns() + wish.length_ns
+        self._guard.arm(self._guarded_ns() or wish.watched_ns, partial(self._send, wish))
+
+    def _send(self, wish: _Wish, error: RelayError | None) -> None:
+        if wish not in self._wishes:
+            return
+        if error is not None:
+            self._fail(wish, error)
+            return
+        framing = self._framing
+        exchange = framing.timed_pulse(wish.channel, wish.pulse_ms) if framing.board_timed else framing.on(wish.channel)
+        left_ms = max(0, (wish.late_ns - self._clock.monotonic_ns()) // 1_000_000)
+        try:
+            wish.job = self._line.submit((exchange,), partial(self._sent, wish), patience_ms=left_ms)
+            wish.switching = True
+        except Busy:
+            self._fail(wish, RelayError(self._line.path, "too much is waiting for the line, so nothing was sent"))
+
+    def _sent(self, wish: _Wish, result: bytes | RelayError | None) -> None:
+        if wish not in self._wishes:  # the board was closed
+            return
+        if isinstance(result, RelayError):
+            self._fail(wish, result)
+            return
+        after_ns = wish.length_ns + (BACKSTOP_MS * 1_000_000 if self._framing.board_timed else 0)
+        self._pulses[wish.channel] = _Pulse(self._clock.monotonic_ns() + after_ns)
+        self._conclude(wish, Confirmation.UNCONFIRMED if result is None else Confirmation.CONFIRMED)
+        self._inform_guard()
+
+    def _fail(self, wish: _Wish, error: RelayError) -> None:
+        """End a pulse of which it is not known whether the board obeyed, and with it whatever else waits or is on."""
+        self._pulses[wish.channel] = _Pulse(self._clock.monotonic_ns())
+        self._conclude(wish, error)
+        self._refuse_waiting(error)
+        self._clear(lambda _: None)
+
+    def _refuse_waiting(self, error: RelayError) -> None:
+        for wish in list(self._wishes):
+            if not wish.switching or (wish.job is not None and self._line.take_back(wish.job)):
+                self._conclude(wish, error)
+
+    def _conclude(self, wish: _Wish, result: Confirmation | RelayError) -> None:
+        self._wishes.remove(wish)
+        wish.done(result)
+
+    def _end(self, channels: list[int]) -> None:
+        """Switch these off; where no other is on or wanted, by "all off", which the board may be asked to confirm."""
+        if len(channels) == len(self._pulses) and not self._wishes:
+            self._clear(self._report_failure)
+            return
+        for number in channels:
+            pulse = self._pulses[number]
+            pulse.ending = True
+            self._line.submit((self._framing.off(number),), partial(self._ended, number, pulse), ahead=True)
+
+    def _ended(self, channel: int, pulse: _Pulse, result: bytes | RelayError | None) -> None:
+        pulse.ending = False
+        if isinstance(result, RelayError):
+            pulse.off_due_ns = self._clock.monotonic_ns() + RETRY_MS * 1_000_000
+            self._report(result)
+            return
+        if self._pulses.get(channel) is pulse:
+            del self._pulses[channel]
+        self._inform_guard()
+
+    def _clear(self, done: Switched) -> None:
+        """Send "all off" before all that waits, unless it is under way: nothing can have come between."""
+        if self._clearing is not None:
+            self._clearing.append(done)
+            return
+        self._clearing = [done]
+        self._line.submit(self._framing.all_off(), self._cleared, ahead=True)
+
+    def _cleared(self, result: bytes | RelayError | None) -> None:
+        error = result if isinstance(result, RelayError) else None
+        waiting, self._clearing = self._clearing or [], None
+        if error is None:
+            self._pulses.clear()
+            self._inform_guard()
+        for pulse in self._pulses.values():
+            pulse.off_due_ns = self._clock.monotonic_ns() + RETRY_MS * 1_000_000
+        for done in waiting:
+            done(error)
+
+    def _report_failure(self, error: RelayError | None) -> None:
+        if error is not None:
+            self._report(error)
+
+    def _guarded_ns(self) -> int | None:
+        """Return the earliest deadline of all that is on or about to be: none may last longer because another does."""
+        ends = [each.off_due_ns for each in self._pulses.values()]
+        ends += [each.watched_ns for each in self._wishes if each.watched_ns is not None]
+        return min(ends, default=None)
+
+    def _inform_guard(self) -> None:
+        if self._guard is None:
+            return
+        deadline_ns = self._guarded_ns()
+        if deadline_ns is None:
+            self._guard.disarm()
+        else:
+            self._guard.watch_until(deadline_ns)
+
+    def _decode(self, done: StatesRead, result: bytes | RelayError | None) -> None:
+        if result is None or isinstance(result, RelayError):
+            done(result)
+            return
+        expected = f"the state of {self._framing.channels} relays"
+        states = self._framing.decode(result)
+        done(RelayGarbled(self._line.path, hex_spaced(result), expected) if states is None else states)
 
     def _refuse_impossible(self, channel: int, pulse_ms: int) -> None:
         framing = self._framing
@@ -137,10 +338,26 @@ class RelayBoard:
             reason = f"it has {framing.channels} channels"
         elif not 1 <= pulse_ms <= framing.max_pulse_ms:
             reason = f"the pulse must last 1 to {framing.max_pulse_ms} ms"
-        elif self._due_ns is not None and channel != self._channel:
-            reason = f"the pulse on channel {self._channel} has not ended"
         if reason:
             raise BadPulse(pulse_ms, channel, framing.name, reason)
+
+
+def switch_off(board: RelayBoard, clock: Clock, timeout_s: float = SETTLE_S) -> None:
+    """Switch every relay off and wait for it, where no loop runs. Raises RelayError and its kinds."""
+    told: list[RelayError | None] = []
+    board.all_off(told.append)
+    settle(board, clock, timeout_s)
+    if not told:
+        raise RelayError(board.path, "it could not be switched off in time")
+    if told[0] is not None:
+        raise told[0]
+
+
+def shut(board: RelayBoard, clock: Clock) -> None:
+    """Switch everything off as far as that is possible, within a bounded time, and let go of the board."""
+    with suppress(RelayError):  # the guard, where there is one, goes on trying
+        switch_off(board, clock)
+    board.close()
 
 
 def open_board(settings: DoorSettings, clock: Clock) -> RelayBoard:
@@ -151,8 +368,8 @@ def open_board(settings: DoorSettings, clock: Clock) -> RelayBoard:
     """
     framing: Framing = drivers.load("edge_gate.relays", settings.relay)(settings)
     rest = framing.all_off()
-    port = SerialPort(settings.port, settings.baud, clock, on_open=rest)
+    line = SerialLine(settings.port, settings.baud, clock, on_open=rest)
     guard = None
     if not framing.board_timed:
-        guard = PulseGuard(settings.port, settings.baud, (each.request for each in rest))
-    return RelayBoard(framing, port, clock, guard)
+        guard = PulseGuard(settings.port, settings.baud, (each.request for each in rest), clock)
+    return RelayBoard(framing, line, clock, guard)

@@ -3,8 +3,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,26 +14,11 @@ from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled, RelayMissi
 from edge_gate.relays.board import BACKSTOP_MS, RETRY_MS, Confirmation, RelayBoard, open_board
 from edge_gate.relays.framing import Framing
 from edge_gate.relays.lcus import Lcus1
+from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
-
-
-@dataclass
-class HeldClock:
-    """A clock that stands still until a test moves it."""
-
-    at_ns: int = 5_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.at_ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-    def pass_ms(self, ms: int) -> None:
-        self.at_ns += ms * 1_000_000
+from tests.support.turning import HeldClock, TurnedBoard
 
 
 @pytest.fixture
@@ -55,16 +38,16 @@ def waveshare() -> Iterator[BoardSimulator]:
         yield simulator
 
 
-def board(simulator: BoardSimulator, framing: Framing, clock: HeldClock, patience_ms: int = 2000) -> RelayBoard:
-    port = SerialPort(simulator.path, 115_200, clock, framing.all_off(), patience_ms)
-    return RelayBoard(framing, port, clock)
+def board(simulator: BoardSimulator, framing: Framing, clock: HeldClock, patience_ms: int = 2000) -> TurnedBoard:
+    line = SerialLine(simulator.path, 115_200, clock, framing.all_off(), patience_ms)
+    return TurnedBoard(RelayBoard(framing, line, clock), clock)
 
 
-def lcus_board(simulator: BoardSimulator, clock: HeldClock) -> RelayBoard:
+def lcus_board(simulator: BoardSimulator, clock: HeldClock) -> TurnedBoard:
     return board(simulator, Lcus1(DoorSettings(channels=2)), clock)
 
 
-def waveshare_board(simulator: BoardSimulator, clock: HeldClock, patience_ms: int = 2000) -> RelayBoard:
+def waveshare_board(simulator: BoardSimulator, clock: HeldClock, patience_ms: int = 2000) -> TurnedBoard:
     return board(simulator, WaveshareModbus(DoorSettings(channels=2)), clock, patience_ms)
 
 
@@ -140,19 +123,30 @@ def test_an_impossible_pulse_is_refused_before_anything_is_sent(
     tmp_path: Path, clock: HeldClock, channel: int, pulse_ms: int, says: str
 ) -> None:
     framing = Lcus1(DoorSettings(channels=2))
-    relay = RelayBoard(framing, SerialPort(str(tmp_path / "no relay"), 9600, clock), clock)
+    relay = TurnedBoard(RelayBoard(framing, SerialLine(str(tmp_path / "no relay"), 9600, clock), clock), clock)
     with pytest.raises(BadPulse, match=says):
         relay.pulse(channel, pulse_ms)
     assert relay.due_ns is None
 
 
-def test_only_one_relay_of_a_board_is_on_at_a_time(lcus: BoardSimulator, clock: HeldClock) -> None:
+def test_pulses_on_two_channels_last_at_once_and_each_ends_at_its_own_time(
+    lcus: BoardSimulator, clock: HeldClock
+) -> None:
     relay = lcus_board(lcus, clock)
     relay.pulse(1, 700)
-    with pytest.raises(BadPulse, match="channel 1 has not ended"):
-        relay.pulse(2, 700)
-    clock.pass_ms(700)
+    clock.pass_ms(200)
+    relay.pulse(2, 700)
+    assert lcus.wait_for(2, True)
+    assert lcus.relays == (True, True)
+    clock.pass_ms(500)
     relay.tick()
+    assert lcus.wait_for(1, False)
+    assert lcus.is_on(2)
+    assert relay.due_ns is not None
+    clock.pass_ms(200)
+    relay.tick()
+    assert lcus.wait_for(2, False)
+    assert relay.due_ns is None
     relay.pulse(2, 700)
     assert lcus.wait_for(2, True)
     relay.close()
@@ -280,7 +274,8 @@ def test_closing_ends_a_pulse(waveshare: BoardSimulator, lcus: BoardSimulator, c
 
 def test_the_gate_starts_without_its_relay_and_finds_it_later(waveshare: BoardSimulator) -> None:
     waveshare.unplug()
-    relay = open_board(DoorSettings(relay="modbus-waveshare", port=waveshare.path, channels=2), SystemClock())
+    settings = DoorSettings(relay="modbus-waveshare", port=waveshare.path, channels=2)
+    relay = TurnedBoard(open_board(settings, SystemClock()), SystemClock())
     with pytest.raises(RelayMissing):
         relay.all_off()
     assert relay.due_ns is None

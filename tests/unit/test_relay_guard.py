@@ -23,6 +23,7 @@ from edge_gate.relays.guard_process import Guard, serve
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
+from tests.support.turning import TurnedBoard, arm, turn
 
 OFF = Lcus1(DoorSettings()).off(1).request
 LONG_MS = 25_000
@@ -32,12 +33,17 @@ GATE = """
 import sys, time
 from edge_gate.core.clock import SystemClock
 from edge_gate.settings.config import DoorSettings
-from edge_gate.relays.board import open_board
-board = open_board(DoorSettings(relay="lcus1", port=sys.argv[1], baud=115200), SystemClock())
-board.all_off()
+from edge_gate.relays.board import Confirmation, open_board, switch_off
+from edge_gate.relays.machine import settle
+clock = SystemClock()
+board = open_board(DoorSettings(relay="lcus1", port=sys.argv[1], baud=115200), clock)
+switch_off(board, clock)
 if sys.argv[2] != "0":
-    board.pulse(1, int(sys.argv[2]))
-print(board._guard.pid, flush=True)
+    told = []
+    board.pulse(1, int(sys.argv[2]), told.append)
+    settle(board, clock)
+    assert told == [Confirmation.UNCONFIRMED], told
+print(board.guard_pid, flush=True)
 time.sleep(600)
 """
 
@@ -61,6 +67,15 @@ class Gate:
 def simulator() -> Iterator[BoardSimulator]:
     with BoardSimulator("lcus1") as board:
         yield board
+
+
+def turned(simulator: BoardSimulator) -> TurnedBoard:
+    return TurnedBoard(open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock()), SystemClock())
+
+
+def guard_of(board: TurnedBoard) -> int:
+    assert board.board.guard_pid is not None
+    return board.board.guard_pid
 
 
 def gone(pid: int) -> bool:
@@ -127,21 +142,20 @@ def test_a_relay_that_was_away_when_the_gate_died_is_switched_off_on_its_return(
 
 
 def test_a_pulse_that_ended_as_it_should_leaves_the_guard_nothing_to_do(simulator: BoardSimulator) -> None:
-    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
+    board = turned(simulator)
     board.pulse(1, 50)
     assert simulator.wait_for(1, True)
-    while board.due_ns is not None:
-        board.tick()
+    turn(board.board, SystemClock(), lambda: board.due_ns is None)
     assert simulator.wait_until(lambda: len(simulator.heard) == 5, 5)  # off twice, on, off twice
     assert heard_nothing_more(simulator, 5)
     board.close()
 
 
 def test_a_guard_that_died_is_replaced_before_the_relay_goes_on(simulator: BoardSimulator) -> None:
-    guard = PulseGuard(simulator.path, 115200, [OFF])
+    guard = PulseGuard(simulator.path, 115200, [OFF], SystemClock())
     first = guard.pid
     os.kill(first, signal.SIGKILL)
-    guard.arm(NEVER_NS)
+    arm(guard, SystemClock(), NEVER_NS)
     assert guard.pid != first
     assert gone(first)
     guard.close()  # still armed, as if the gate had died
@@ -149,10 +163,10 @@ def test_a_guard_that_died_is_replaced_before_the_relay_goes_on(simulator: Board
 
 
 def test_a_guard_that_is_stuck_is_replaced_before_the_relay_goes_on(simulator: BoardSimulator) -> None:
-    guard = PulseGuard(simulator.path, 115200, [OFF])
+    guard = PulseGuard(simulator.path, 115200, [OFF], SystemClock())
     first = guard.pid
     os.kill(first, signal.SIGSTOP)
-    guard.arm(NEVER_NS)
+    arm(guard, SystemClock(), NEVER_NS)
     assert guard.pid != first
     guard.disarm()
     guard.close()
@@ -163,10 +177,9 @@ def test_a_guard_that_is_stuck_is_replaced_before_the_relay_goes_on(simulator: B
 def test_without_a_guard_the_relay_is_not_switched_on_and_the_gate_does_not_start(
     simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
+    board = turned(simulator)
     board.all_off()
-    assert board._guard is not None
-    os.kill(board._guard.pid, signal.SIGKILL)
+    os.kill(guard_of(board), signal.SIGKILL)
     monkeypatch.setattr(sys, "executable", program)
     with pytest.raises(RelayError, match="pulse guard"):
         board.pulse(1, LONG_MS)
@@ -181,17 +194,15 @@ def test_without_a_guard_the_relay_is_not_switched_on_and_the_gate_does_not_star
 def test_a_guard_that_starts_but_does_not_answer_is_no_guard(
     simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
+    board = turned(simulator)
     board.all_off()
-    assert board._guard is not None
-    os.kill(board._guard.pid, signal.SIGKILL)
+    os.kill(guard_of(board), signal.SIGKILL)
     (tmp_path / "deaf").write_text("#!/bin/sh\nprintf R >&0\nexec sleep 60\n")
     (tmp_path / "deaf").chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "deaf"))
     with pytest.raises(RelayError, match="does not answer, so the relay was not switched on"):
         board.pulse(1, LONG_MS)
     assert board.due_ns is None
-    os.kill(board._guard.pid, signal.SIGKILL)
     board.close()
     assert simulator.history == ()
 
@@ -199,10 +210,9 @@ def test_a_guard_that_starts_but_does_not_answer_is_no_guard(
 def test_the_guard_holds_no_port_no_socket_of_the_gate_and_little_memory(simulator: BoardSimulator) -> None:
     ours, theirs = socket.socketpair()
     os.set_inheritable(ours.fileno(), True)
-    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
+    board = turned(simulator)
     board.pulse(1, LONG_MS)
-    assert board._guard is not None
-    process = Path("/proc") / str(board._guard.pid)
+    process = Path("/proc") / str(guard_of(board))
     open_files = {each.name: each.readlink() for each in (process / "fd").iterdir()}
     assert set(open_files) == {"0", "1", "2"}
     assert str(open_files["0"]).startswith("socket:")
@@ -216,17 +226,17 @@ def test_the_guard_holds_no_port_no_socket_of_the_gate_and_little_memory(simulat
 
 
 def test_closing_with_the_line_held_leaves_the_guard_trying(simulator: BoardSimulator) -> None:
-    board = open_board(DoorSettings(port=simulator.path, baud=115200), SystemClock())
+    board = turned(simulator)
     board.pulse(1, LONG_MS)
     assert simulator.wait_for(1, True)
-    assert board._guard is not None
-    child = board._guard._child
+    child = guard_of(board)
     simulator.fail(Fault.HELD)
     board.close()
     assert simulator.is_on(1)
     simulator.fail(Fault.NONE)
     assert simulator.wait_for(1, False)
-    child.wait()
+    assert gone(child)
+    board.board.close()  # once more, so that the child is reaped
 
 
 @given(st.binary(max_size=64))

@@ -19,10 +19,11 @@ from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayGarbled, RelaySilent
 from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.framing import Exchange
+from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Change, Fault
 from edge_gate.settings.config import DoorSettings
+from tests.support.turning import TurnedBoard, TurnedLine
 
 BOARD = WaveshareModbus(DoorSettings(channels=8))
 
@@ -96,8 +97,8 @@ def simulator() -> Iterator[BoardSimulator]:
         yield board
 
 
-def port_to(path: str, on_open: tuple[Exchange, ...] = (), patience_ms: int = 2000) -> SerialPort:
-    return SerialPort(path, 115_200, SystemClock(), on_open, patience_ms)
+def port_to(path: str, on_open: tuple[Exchange, ...] = (), patience_ms: int = 2000) -> TurnedLine:
+    return TurnedLine(SerialLine(path, 115_200, SystemClock(), on_open, patience_ms), SystemClock())
 
 
 def test_pymodbus_takes_our_writes_and_we_take_its_answers(peer: Peer) -> None:
@@ -119,7 +120,8 @@ def test_a_board_that_does_not_know_all_relays_off_is_never_used(peer: Peer) -> 
 
 def test_a_modbus_device_that_takes_a_timed_pulse_for_a_switch_is_found_out_and_switched_off() -> None:
     peer = Peer(coils=0x300)  # coil 0x200 exists, and is just a coil
-    relay = RelayBoard(BOARD, port_to(peer.path, BOARD.all_off(), patience_ms=500), SystemClock())
+    line = port_to(peer.path, BOARD.all_off(), patience_ms=500).line
+    relay = TurnedBoard(RelayBoard(BOARD, line, SystemClock()), SystemClock())
     with pytest.raises(RelayGarbled, match="where 01 05 02 00 00 07 8D B0 was expected"):
         relay.pulse(1, 700)
     assert relay.read() == (False,) * 8

@@ -13,10 +13,11 @@ from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
 from edge_gate.relays.framing import Exchange
 from edge_gate.relays.lcus import Lcus1
+from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
+from tests.support.turning import TurnedLine
 
 BOARD = WaveshareModbus(DoorSettings(channels=8))
 ALL_OFF, LOOK = (each.request for each in BOARD.all_off())
@@ -28,8 +29,12 @@ def simulator() -> Iterator[BoardSimulator]:
         yield board
 
 
-def line(simulator: BoardSimulator, on_open: tuple[Exchange, ...] = (), patience_ms: int = 2000) -> SerialPort:
-    return SerialPort(simulator.path, 115_200, SystemClock(), on_open, patience_ms)
+def line(simulator: BoardSimulator, on_open: tuple[Exchange, ...] = (), patience_ms: int = 2000) -> TurnedLine:
+    return turned(simulator.path, on_open, patience_ms)
+
+
+def turned(path: str, on_open: tuple[Exchange, ...] = (), patience_ms: int = 2000) -> TurnedLine:
+    return TurnedLine(SerialLine(path, 115_200, SystemClock(), on_open, patience_ms), SystemClock())
 
 
 def test_a_right_answer_is_returned(simulator: BoardSimulator) -> None:
@@ -137,7 +142,7 @@ def test_an_answer_that_came_too_late_is_not_taken_for_the_next_one(simulator: B
 
 
 def test_a_missing_port_is_only_missed_when_it_is_needed(tmp_path: Path) -> None:
-    port = SerialPort(str(tmp_path / "relay"), 9600, SystemClock())
+    port = turned(str(tmp_path / "relay"))
     with pytest.raises(RelayMissing, match="No such file"):
         port.exchange(BOARD.off(1))
     port.close()
@@ -146,7 +151,7 @@ def test_a_missing_port_is_only_missed_when_it_is_needed(tmp_path: Path) -> None
 def test_a_file_that_is_no_serial_port_is_refused(tmp_path: Path) -> None:
     (tmp_path / "relay").write_bytes(b"")
     with pytest.raises(RelayError, match="Could not configure port") as caught:
-        SerialPort(str(tmp_path / "relay"), 9600, SystemClock()).open()
+        turned(str(tmp_path / "relay")).open()
     assert not isinstance(caught.value, RelayMissing)
     assert (tmp_path / "relay").read_bytes() == b""
 
@@ -155,7 +160,7 @@ def test_a_socket_in_the_ports_place_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "relay"))
         with pytest.raises(RelayError):
-            SerialPort(str(tmp_path / "relay"), 9600, SystemClock()).open()
+            turned(str(tmp_path / "relay")).open()
 
 
 def test_two_gates_cannot_hold_one_relay(simulator: BoardSimulator) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from edge_gate.core.errors import BadPulse, EdgeGateError, RelayError
+from edge_gate.core.errors import EdgeGateError
 from edge_gate.gate.door.door import Door, DoorState
 from edge_gate.gate.services import Journal, Outcome
 
@@ -32,8 +32,8 @@ class DoorControl:
 
     @property
     def released(self) -> bool:
-        """Whether the lock is released now."""
-        return self._door.state is DoorState.RELEASED
+        """Whether the lock is released now, or about to be."""
+        return self._door.state is DoorState.RELEASED or self._door.releasing
 
     @property
     def pulse_ms(self) -> int:
@@ -67,8 +67,6 @@ class DoorControl:
             on_outcome(outcome)
 
         try:
-            confirmation = self._door.release(self._pulse_ms())
-        except (RelayError, BadPulse) as error:
+            self._door.release(self._pulse_ms(), note)
+        except EdgeGateError as error:  # it is known at once that there will be no pulse
             note(error)
-        else:
-            note(confirmation)

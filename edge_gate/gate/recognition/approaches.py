@@ -81,11 +81,12 @@ class Approaches:
         if now - self._opened_ns.get(resident_id, _LONG_AGO_NS) < self._hold_off_ns:
             return
 
+        self._opened_ns[resident_id] = now
+
         def note(outcome: Outcome) -> None:
             if isinstance(outcome, EdgeGateError):
+                self._opened_ns.pop(resident_id, None)
                 self._next_attempt(approach)
-            else:
-                self._opened_ns[resident_id] = now
 
         self._door.pulse(
             "opened",
