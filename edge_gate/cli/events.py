@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.core.errors import UnknownEventKind
 from edge_gate.settings import config
 from edge_gate.spec.registry import EVENTS
 from edge_gate.wire.client import ask
@@ -17,10 +18,9 @@ def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str 
     """Refuse a kind of event that there is not; for a former name, say the present one."""
     if value is None or value in EVENTS:
         return value
-    for each in EVENTS.values():
-        if value == each.formerly:
-            raise click.BadParameter(f"{value!r} is called {each.name!r} now.")
-    raise click.BadParameter(f"there is no kind {value!r}. There are: {', '.join(EVENTS)}.")
+    renamed = next((each.name for each in EVENTS.values() if value == each.formerly), None)
+    now = f"; it is named {renamed!r} now" if renamed else ""
+    raise click.BadParameter(str(UnknownEventKind(value, now, ", ".join(EVENTS))))
 
 
 @click.command("events")

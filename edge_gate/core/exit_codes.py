@@ -58,6 +58,7 @@ class ExitCode(enum.IntEnum):
     EYE_ABSENT = 74
     BUSY = 75
     NOT_SEALED = 76
+    UNKNOWN_EVENT_KIND = 77
     BAD_EVALUATION_DATA = 80
     EXTRA_MISSING = 81
     DEMO_FAILED = 82

@@ -57,7 +57,7 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
             connection.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
         for reply in _replies(connection):
             if "error" in reply:
-                raise GateRefused(reply["error"]["message"], reply["error"]["exit_code"])
+                raise _refusal(reply["error"])
             if "ok" in reply:
                 yield reply["ok"]
                 return
@@ -65,7 +65,20 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
     raise WireError("control", "the gate hung up without an answer")
 
 
+def _refusal(error: Any) -> EdgeGateError:
+    match error:
+        case {"message": str(message), "exit_code": int(exit_code)}:
+            return GateRefused(message, exit_code)
+    return WireError("control", "the gate refused, and its reason is not understood")
+
+
 def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
     with connection.makefile("rb") as lines, suppress(ConnectionError):
         for line in lines:
-            yield json.loads(line)
+            try:
+                reply = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise WireError("control", "the gate's answer is no JSON, or was cut off") from error
+            if not isinstance(reply, dict) or not reply.keys() & {"error", "ok", "progress"}:
+                raise WireError("control", "the gate's answer is not understood")
+            yield reply

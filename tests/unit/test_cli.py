@@ -68,8 +68,8 @@ def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp
         (["enrol", "Ann"], 60, "consent"),
         (["models", "show", "no-such-model"], 32, "no-such-model"),
         (["status", "--nonsense"], 2, "--nonsense"),
-        (["events", "--kind", "openned"], 2, "There are: started, eye joined"),
-        (["events", "--kind", "refused"], 2, "'refused' is called 'no match' now"),
+        (["events", "--kind", "openned"], 2, "There are: started,"),
+        (["events", "--kind", "refused"], 2, "it is named 'no match' now"),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], code: int, says: str) -> None:

@@ -60,6 +60,7 @@ PINNED = MappingProxyType(
         "EyeAbsent": 74,
         "Busy": 75,
         "NotSealed": 76,
+        "UnknownEventKind": 77,
         "BadEvaluationData": 80,
         "ExtraMissing": 81,
         "DemoFailed": 82,

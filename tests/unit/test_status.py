@@ -209,7 +209,20 @@ def test_an_answer_with_anything_in_one_place_is_a_status_or_a_clear_error(place
         assert "status is not understood" in str(error)
 
 
-def test_a_caller_of_something_that_is_no_gate_gets_a_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"ok": {"door": {"state": "secure"}}}', "the gate's status is not understood"),
+        (b'{"ok": [', "no JSON, or was cut off"),
+        (b"[" * 100_000, "no JSON, or was cut off"),
+        (b"\xff\n", "no JSON, or was cut off"),
+        (b"[]", "the gate's answer is not understood"),
+        (b"{}", "the gate's answer is not understood"),
+        (b'{"error": null}', "its reason is not understood"),
+        (b'{"error": {"message": "no", "exit_code": "7"}}', "its reason is not understood"),
+    ],
+)
+def test_a_caller_of_something_that_is_no_gate_gets_a_clear_error(tmp_path: Path, line: bytes, says: str) -> None:
     settings = parse(f"[sockets]\ncontrol = '{tmp_path}/c.sock'", tmp_path / "x.toml")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{tmp_path}/c.sock")
@@ -219,10 +232,10 @@ def test_a_caller_of_something_that_is_no_gate_gets_a_clear_error(tmp_path: Path
             connection, _ = server.accept()
             with connection:
                 connection.recv(1000)
-                connection.sendall(b'{"ok": {"door": {"state": "secure"}}}\n')
+                connection.sendall(line + b"\n")
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(WireError, match="the gate's status is not understood"):
+        with pytest.raises(WireError, match=says):
             client.status(settings)
         thread.join()

@@ -53,6 +53,7 @@ from edge_gate.core.errors.processes import (
     GateNotRunning,
     NotAllowed,
     NotSealed,
+    UnknownEventKind,
     WireError,
 )
 from edge_gate.core.errors.residents import (
@@ -137,6 +138,7 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "UnknownDriver",
+    "UnknownEventKind",
     "WireError",
     "WrongKey",
 ]

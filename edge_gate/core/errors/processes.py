@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of the two processes and the command line: 70 to 79."""
+"""Of the two processes, the control socket and the command line: 70 to 79."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ class NotSealed(EdgeGateError):
         " false lets it start all the same."
     )
     exit_code = ExitCode.NOT_SEALED
+
+
+class UnknownEventKind(EdgeGateError, LookupError):
+    message = "There is no kind of event named {0!r}{1}. There are: {2}."
+    exit_code = ExitCode.UNKNOWN_EVENT_KIND
