@@ -16,7 +16,7 @@ from edge_gate.core.token_bucket import TokenBucket
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Where a message stands in its stream.
+    """The place of a message in its stream.
 
     ``sender`` is drawn at random at each start of the peer. ``sequence`` grows with each message of one kind.
     ``at_ns`` is CLOCK_MONOTONIC, the same clock in every process.
@@ -38,10 +38,10 @@ class Stamped(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChannelLimits:
-    """What one peer may do.
+    """The bounds of one peer's stream.
 
-    ``messages_per_s`` bounds what is accepted, as a burst and as a rate. ``oldest_ns`` bounds the age of a message.
-    A message over these bounds is refused. ``most_refused`` at once and ``refused_per_s`` may be refused.
+    ``messages_per_s`` bounds the accepted messages, as a burst and as a rate. ``oldest_ns`` bounds their age. A message
+    beyond these two is refused. After ``most_refused`` at once, and ``refused_per_s`` since, the peer is to be dropped.
     """
 
     messages_per_s: int
