@@ -60,7 +60,7 @@ class MessageKind(Generic[MessageT]):
 
 @dataclass(frozen=True, slots=True)
 class Link(Generic[ToGateT, FromGateT]):
-    """The messages that one process and the gate may exchange. ``name`` is the process's, in errors and in the journal."""
+    """The messages that one process and the gate may exchange. ``name`` is the process's, in errors and journal."""
 
     id: int
     name: str
