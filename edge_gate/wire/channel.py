@@ -16,10 +16,10 @@ from edge_gate.wire.stamp import Stamp, Stamped
 
 @dataclass(frozen=True, slots=True)
 class ChannelLimits:
-    """What one peer may do.
+    """The bounds of one peer's stream.
 
-    ``messages_per_s`` bounds what is accepted, as a burst and as a rate. ``oldest_ns`` bounds the age of a message.
-    A message over these bounds is refused. ``most_refused`` at once and ``refused_per_s`` may be refused.
+    ``messages_per_s`` bounds the accepted messages, as a burst and as a rate. ``oldest_ns`` bounds their age. A message
+    beyond these two is refused. After ``most_refused`` at once, and ``refused_per_s`` since, the peer is to be dropped.
     """
 
     messages_per_s: int

@@ -9,7 +9,7 @@ Every message is one datagram on a SOCK_SEQPACKET UNIX socket, little-endian::
     4  kind      1 byte    what the message is; no kind goes both ways
     5  body                of the one length that the kind has
 
-A link is declared once as data (see edge_gate.wire.eye). `decode` accepts that link's kinds in that direction only.
+A link is declared once, as data (see edge_gate.wire.eye). `decode` accepts the kinds of one link in one direction only.
 Each message has one form: `decode` refuses bytes that `encode` does not give back.
 """
 
@@ -32,7 +32,7 @@ FromGateT = TypeVar("FromGateT", covariant=True)
 
 
 class Direction(enum.Enum):
-    """Where a message goes. Every link has the gate at one end."""
+    """The way of a message. Every link has the gate at one end."""
 
     TO_GATE = "to the gate"
     FROM_GATE = "from the gate"
@@ -42,8 +42,8 @@ class Direction(enum.Enum):
 class MessageKind(Generic[MessageT]):
     """One kind of message: its number on the wire, its value's type and its layout.
 
-    ``fields`` returns a value's fields in the layout's order, ``read`` makes the value of them. Both raise ValueError
-    for what does not belong on the wire.
+    ``fields`` returns a value's fields in the layout's order. ``read`` makes a value of such fields. Both raise
+    ValueError for a value that does not belong on the wire.
     """
 
     number: int
@@ -60,7 +60,7 @@ class MessageKind(Generic[MessageT]):
 
 @dataclass(frozen=True, slots=True)
 class Link(Generic[ToGateT, FromGateT]):
-    """What one process and the gate may say to each other. ``name`` is the process's, as errors and log give it."""
+    """The messages that one process and the gate may exchange. ``name`` is the process's, in errors and journal."""
 
     id: int
     name: str
@@ -83,7 +83,10 @@ class Link(Generic[ToGateT, FromGateT]):
 
 
 def encode(link: Link[Any, Any], direction: Direction, message: object) -> bytes:
-    """Return the message's bytes. Raises WireError where it does not go this way or a field does not fit its place."""
+    """Return the message's bytes.
+
+    Raises WireError where the message does not go this way, or a field does not fit its place.
+    """
     for kind in link.kinds(direction):
         if kind.message is type(message):
             return _encode(link, kind, message)
@@ -97,7 +100,7 @@ def decode(link: Link[Any, FromGateT], direction: Literal[Direction.FROM_GATE], 
 @overload
 def decode(link: Link[Any, Any], direction: Direction, data: bytes) -> Any: ...
 def decode(link: Link[Any, Any], direction: Direction, data: bytes) -> Any:
-    """Read one message. Raises WireError for all that is not exactly one of the link's layouts with sane values."""
+    """Read one message. Raises WireError for bytes that are not exactly one of the link's layouts with sane values."""
     kind = _find_kind(link, direction, data)
     if len(data) != kind.length:
         raise WireError(link.name, f"{len(data)} bytes where {kind.message.__name__.lower()} has {kind.length}")
@@ -105,7 +108,7 @@ def decode(link: Link[Any, Any], direction: Direction, data: bytes) -> Any:
         message = kind.read(kind.body.unpack_from(data, HEADER.size))
     except (ValueError, OverflowError) as error:
         raise WireError(link.name, str(error)) from error
-    # Padding and the many forms of NaN would have room for what nobody looks at.
+    # Padding and the many forms of NaN have room for bits that no field shows.
     if _encode(link, kind, message) != data:
         raise WireError(link.name, "bits that mean nothing are set")
     return message

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process's end of its link to the gate: says things when the gate listens, and never waits for it.
+"""A process's end of its link to the gate: it sends while the gate listens, and never waits for it.
 
-What cannot be sent at once is lost on purpose. It is worth nothing a second later, and a gate that hangs must not stall
-the process. While there is no gate, the client tries again and again, more and more slowly.
+A message that cannot be sent at once is lost on purpose. It is worth nothing a second later, and a gate that hangs must
+not stall the process. While there is no gate, the client tries again and again, more and more slowly.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gate's end of a socket that one other process speaks on: which process may speak, and how often it may come.
 
-It knows no message. The link says what may be said (edge_gate.wire.frame), the channel how much of it
-(edge_gate.wire.channel), and ``judge`` what the link alone knows.
+It knows no message. The link has the layouts (edge_gate.wire.frame), the channel checks order, age and rate
+(edge_gate.wire.channel), and ``judge`` has the rules of one link.
 """
 
 from __future__ import annotations
