@@ -251,10 +251,11 @@ class SerialLine:
 
     def _send(self) -> bool:
         port, attempt = self._parts()
-        attempt.unsent = attempt.unsent[port.write(attempt.unsent) :]
+        taken = port.write(attempt.unsent)
+        attempt.unsent = attempt.unsent[taken:]
         self._watch.want_write(bool(attempt.unsent))
         if attempt.unsent:
-            return self._still_stuck()
+            return taken > 0 or self._still_stuck()
         self._stage, self._look_ns = Stage.DRAINING, self._clock.monotonic_ns()
         return True
 

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A serial line and the board at its end in time that a test moves: minutes of faults pass in milliseconds.
+
+The boards are those of the simulator. What a line can do to bytes is done here: nothing is taken, answers are lost,
+spoilt or late, noise comes unasked, the plug is pulled.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge_gate.core.errors import RelayMissing
+from edge_gate.relays.machine import Machine
+from edge_gate.relays.simulated_boards import LcusBoard, Relays, WaveshareBoard
+from tests.support.turning import HeldClock
+
+MOST_TURNS = 20_000
+
+
+class Trouble(enum.Enum):
+    """What is wrong with the line, until it is mended."""
+
+    NONE = enum.auto()
+    DEAF = enum.auto()
+    SILENT = enum.auto()
+    GARBLED = enum.auto()
+    SHORT = enum.auto()
+    LATE = enum.auto()
+    HELD = enum.auto()
+    BABBLING = enum.auto()
+    UNPLUGGED = enum.auto()
+
+
+@dataclass
+class VirtualWire:
+    """The wire, its board and every movement of a relay as (ns, channel, on)."""
+
+    clock: HeldClock
+    protocol: str
+    channels: int
+    trouble: Trouble = Trouble.NONE
+    answers_after_ms: int = 5
+    heard: list[bytes] = field(default_factory=list)
+    moves: list[tuple[int, int, bool]] = field(default_factory=list)
+    on_heard: Callable[[bytes], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.relays = Relays(self.channels, lambda *move: self.moves.append(move))
+        self.board = LcusBoard(self.relays) if self.protocol == "lcus1" else WaveshareBoard(self.relays, 1)
+        self.arriving: list[tuple[int, bytes]] = []
+        self._plug = 0
+        self._troubled_ns = 0
+
+    @property
+    def plug(self) -> int:
+        """Counts the times that the plug was pulled: a port of before is gone for ever."""
+        return self._plug
+
+    @property
+    def troubled_ns(self) -> int:
+        """When the line was last in trouble."""
+        return self._troubled_ns if self.trouble is Trouble.NONE else self.clock.at_ns
+
+    def open(self, path: str, _: int) -> VirtualPort:
+        """Open the port as SerialPort would."""
+        if self.trouble is Trouble.UNPLUGGED:
+            raise RelayMissing(path, "No such file or directory")
+        return VirtualPort(self, path)
+
+    def suffer(self, trouble: Trouble) -> None:
+        """Be in this trouble from now on."""
+        self._troubled_ns = self.troubled_ns
+        self.trouble = trouble
+        if trouble is Trouble.UNPLUGGED:
+            self._plug += 1
+            self.arriving.clear()
+            if self.board.bus_powered:
+                self.relays.lose_power(self.clock.at_ns)
+
+    def take(self, data: bytes) -> int:
+        """Carry bytes to the board, and what it answers on its way back."""
+        if self.trouble is Trouble.HELD:
+            return 0
+        taken = data[:5]  # in pieces, as a full buffer would
+        if self.trouble is not Trouble.DEAF:
+            for request, answer in self.board.hear(self.clock.at_ns, taken):
+                self.heard.append(request)
+                self.on_heard(request)
+                if answer:
+                    self._answer(answer)
+        return len(taken)
+
+    def arrived(self) -> bytes:
+        """Return what has come back by now."""
+        now_ns = self.clock.at_ns
+        data = b"".join(each for at_ns, each in self.arriving if at_ns <= now_ns)
+        self.arriving = [(at_ns, each) for at_ns, each in self.arriving if at_ns > now_ns]
+        return data
+
+    def next_ns(self) -> int | None:
+        """Return when the next bytes arrive or the next relay moves by itself."""
+        times = [at_ns for at_ns, _ in self.arriving]
+        if (moves_ns := self.relays.next_ns()) is not None:
+            times.append(moves_ns)
+        return min(times, default=None)
+
+    def _answer(self, answer: bytes) -> None:
+        after_ms = self.answers_after_ms
+        match self.trouble:
+            case Trouble.SILENT:
+                return
+            case Trouble.GARBLED:
+                answer = bytes(byte ^ 0x55 for byte in answer)
+            case Trouble.SHORT:
+                answer = answer[:-3]
+            case Trouble.LATE:
+                after_ms = 400
+            case Trouble.BABBLING:
+                answer = b"\xff" * 70 + answer
+        self.arriving.append((self.clock.at_ns + after_ms * 1_000_000, answer))
+
+
+class VirtualPort:
+    """One opening of the port; gone for ever once the plug was pulled."""
+
+    def __init__(self, wire: VirtualWire, path: str) -> None:
+        self._wire = wire
+        self._path = path
+        self._plug = wire.plug
+
+    def fileno(self) -> int:
+        return -1
+
+    def read(self) -> bytes:
+        self._look()
+        return self._wire.arrived()
+
+    def write(self, data: bytes) -> int:
+        self._look()
+        return self._wire.take(data)
+
+    def unsent_bytes(self) -> int:
+        self._look()
+        return 0
+
+    def discard_input(self) -> None:
+        self._look()
+        self._wire.arrived()
+
+    def close(self) -> None:
+        self._wire.arrived()
+
+    def _look(self) -> None:
+        if self._plug != self._wire.plug:
+            raise RelayMissing(self._path, "Input/output error")
+
+
+def pass_time(wire: VirtualWire, machine: Machine, ms: float, check: Callable[[], None]) -> None:
+    """Let time pass as a loop would see it: the machine is turned when it is due and when bytes arrive."""
+    clock = wire.clock
+    until_ns = clock.at_ns + int(ms * 1e6)
+    for _ in range(MOST_TURNS):
+        times = [each for each in (machine.due_ns, wire.next_ns()) if each is not None]
+        clock.at_ns = max(clock.at_ns, min([until_ns, *times]))
+        wire.relays.expire(clock.at_ns)
+        machine.tick()
+        check()
+        if clock.at_ns >= until_ns and (machine.due_ns is None or machine.due_ns > until_ns):
+            return
+    raise AssertionError("the machine is due again and again and does nothing")
