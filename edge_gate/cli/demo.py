@@ -191,7 +191,7 @@ def _limit(summary: Summary) -> Iterator[str]:
     if limit is None:
         return
     score = "no score" if limit.score is None else f"comparison score {limit.score:.2f}"
-    happened = "was LET IN" if limit.opened else "was refused"
+    happened = "was LET IN" if limit.opened else "was not let in"
     yield f"\nThe limit: {limit.enrolled} is enrolled, and her look-alike {limit.came} came."
     yield f"{limit.came} {happened} ({score}, threshold {limit.threshold:.2f})."
     yield "Eyes alone do not tell twins and look-alikes apart reliably."
