@@ -5,7 +5,6 @@ their own (enrolment_desk.py, oversight_desk.py)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_gate.core.clock import iso
@@ -20,6 +19,7 @@ from edge_gate.gate.verbs.renewals import Renewals
 from edge_gate.gate.verbs.status import status
 from edge_gate.store import events
 from edge_gate.store.people import consent, residents
+from edge_gate.store.people.removal import Removed
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.wire.eye import EyeMode, Sighting
 
@@ -117,17 +117,14 @@ class Desk:
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             gate.reload_gallery()
         gate.record("forgotten", detail={"operator": caller.operator})
-        receipt = self._receipt(resident.id, removed)
-        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
+        told = {"name": resident.name, "resident_id": resident.id, **removed.figures}
+        caller.answer({"ok": told | {"traces_left": removed.traces_left, "receipt": self._receipt(removed)}})
 
-    def _receipt(self, resident_id: str, removed: residents.Forgotten | consent.Withdrawn) -> str:
+    def _receipt(self, removed: Removed) -> str:
         """Return the signed page for the resident."""
         gate = self._gate
-        kind, events = Kind.WITHDRAWAL, 0
-        if isinstance(removed, residents.Forgotten):
-            kind, events = Kind.FORGETTING, removed.events
-        figures = (removed.consents, removed.templates, events, removed.traces_left)
-        receipt = Receipt(gate.config.site.name, resident_id, gate.clock.now(), *figures, kind)
+        at, kind = gate.clock.now(), Kind[removed.act.name]
+        receipt = Receipt(gate.config.site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind)
         return write(receipt, gate.store.keyring.signer(), gate.config.site.language)
 
     def _withdraw(self, caller: Caller, request: dict[str, Any]) -> None:
@@ -145,8 +142,8 @@ class Desk:
         finally:
             gate.reload_gallery()
         gate.record("consent withdrawn", resident_id=resident.id, detail={"operator": caller.operator})
-        receipt = self._receipt(resident.id, removed)
-        caller.answer({"ok": {"name": resident.name, **asdict(removed), "receipt": receipt}})
+        told = {"name": resident.name, **removed.figures, "traces_left": removed.traces_left}
+        caller.answer({"ok": told | {"receipt": self._receipt(removed)}})
 
     def _relay_test(self, caller: Caller, _: dict[str, Any]) -> None:
         """Pulse the lock once, as an opening would, with its event before and its outcome after.
