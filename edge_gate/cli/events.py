@@ -14,7 +14,7 @@ from edge_gate.wire.client import ask
 
 @click.command("events")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="How many, newest first.")
-@click.option("--kind", help="Only these: opened, refused, unclear, enrolled, ...")
+@click.option("--kind", help="Only these: opened, no match, not acquired, enrolled, ...")
 @config_option
 @json_option
 def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:

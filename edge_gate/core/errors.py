@@ -299,6 +299,12 @@ class NotSealed(EdgeGateError):
     exit_code = 76
 
 
+class UnknownEventKind(EdgeGateError, LookupError):
+    """There is no kind of event named {0!r}{1}. There are: {2}."""
+
+    exit_code = 77
+
+
 # --- evaluation, benchmark, demo: 80-89 -----------------------------------------------------------------------------
 class BadEvaluationData(EdgeGateError, ValueError):
     """{0} cannot be evaluated: {1}"""

@@ -292,7 +292,7 @@ class Gate:
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
         if approach.attempt == 1:  # one person who stands there is one event, however often they are compared
-            self._record_seen("refused", score=decision.comparison_score)
+            self._record_seen("no match", score=decision.comparison_score)
             _log.info("refused")
         self._next_attempt(approach)
 
@@ -310,4 +310,4 @@ class Gate:
             return
         reasons = approach.refusals.most_common(1)
         detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
-        self._record_seen("unclear", detail=detail)
+        self._record_seen("not acquired", detail=detail)

@@ -16,7 +16,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import StoreError
+from edge_gate.core.errors import StoreError, UnknownEventKind
+from edge_gate.spec.registry import EVENTS
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 
@@ -59,8 +60,10 @@ def append(
     """Write an event down; it is on the disk when this returns. ``awaited``: `finish` will say how it ended.
 
     Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then there is no such event, and what it announces
-    must not be done.
+    must not be done. Raises ValueError for a kind that no capability declares: that is a fault of the program.
     """
+    if kind not in EVENTS:
+        raise ValueError(f"no capability declares a kind of event named {kind!r} (edge_gate/spec)")
     written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"))
     if len(written) > LONGEST_DETAIL_BYTES:
         raise StoreError(store.path, f"the detail of an event is longer than {LONGEST_DETAIL_BYTES} bytes")
@@ -95,7 +98,12 @@ def recent(
     resident_id: str | None = None,
     limit: int = 100,
 ) -> list[Event]:
-    """Return the newest events first, at most ``limit``, of those that pass every filter given."""
+    """Return the newest events first, at most ``limit``, of those that pass every filter given.
+
+    Raises UnknownEventKind.
+    """
+    if kind is not None:
+        check_kind(kind)
     filters = {
         "event.at >= ?": iso(since) if since else None,
         "kind = ?": kind,
@@ -104,6 +112,15 @@ def recent(
     chosen = {condition: value for condition, value in filters.items() if value is not None}
     where = " AND ".join(chosen) or "true"
     return _select(store, f"{where} ORDER BY seq DESC LIMIT ?", (*chosen.values(), limit))
+
+
+def check_kind(kind: str) -> None:
+    """Raise UnknownEventKind for a kind that does not exist; the error has those that do, and a former name's new one."""
+    if kind in EVENTS:
+        return
+    renamed = next((each.name for each in EVENTS.values() if each.formerly and each.formerly == kind), None)
+    now = f"; it is named {renamed!r} now" if renamed else ""
+    raise UnknownEventKind(kind, now, ", ".join(EVENTS))
 
 
 def unfinished(store: Store) -> list[Event]:
