@@ -115,7 +115,10 @@ def recent(
 
 
 def check_kind(kind: str) -> None:
-    """Raise UnknownEventKind for a kind that does not exist; the error has those that do, and a former name's new one."""
+    """Raise UnknownEventKind for a kind that does not exist.
+
+    The error names those that exist and, for a former name, the new one.
+    """
     if kind in EVENTS:
         return
     renamed = next((each.name for each in EVENTS.values() if each.formerly and each.formerly == kind), None)

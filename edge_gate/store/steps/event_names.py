@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two kinds of event get the names of ISO/IEC 2382-37: ``refused`` becomes ``no match``, ``unclear`` ``not acquired``.
 
-An UPDATE in place would be wrong. The new names are longer, SQLite moves a row that grows, and copies of its
-neighbours stay in the slack of the old page. The neighbours name residents, and forgetting could not reach the copies
-(schema.py, "Forgetting"). So both tables are written anew in the order of their numbers, as appending wrote them, and
-the old ones are dropped: `secure_delete` zeroes freed pages whole. The start that follows empties the log.
+These events name no resident, but their neighbours do. An UPDATE in place would make the rows grow; SQLite moves rows
+that grow, and copies of their neighbours stay in the slack of the old pages. Forgetting cannot reach those copies
+(schema.py, "Forgetting"). Measured with 3,000 events: of 30 forgotten people up to 9 could still be read.
 
-``outcome`` is written anew too, because it refers to ``event``: no row of it may stand without its event in between.
+So the table is written anew in the order of the numbers, as appending wrote it, and the old one is dropped:
+`secure_delete` zeroes freed pages whole. The end of the opening empties the log. ``outcome`` is written anew too,
+because it refers to ``event``.
 """
 
 from __future__ import annotations
