@@ -86,12 +86,13 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[ResidentStatus
 def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
     """Destroy a resident's data key, then remove what each personal table has of them, without a trace.
 
-    The key and the tombstone are one durable step, after which nothing brings the template back: a power cut behind
-    it leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN
-    for the resident and an empty detail; so do those of others whose detail names them. ``record()`` writes down who
-    asked for it, in the transaction that removes the rows. The audit log keeps its rows, and loses what leads from
-    them to the resident (audit.py). Raises ResidentUnknown, or StoreError where the key is gone but the rows could not
-    be removed yet. Not inside another transaction.
+    The key and the tombstone are one durable step, after which nothing brings the template back. A power cut behind it
+    leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN for
+    the resident and an empty detail. So do those of others whose detail names them. The audit log keeps its rows, and
+    loses what leads from them to the resident (audit/log.py).
+
+    ``record()`` writes down who asked for it, in the transaction that removes the rows. Raises ResidentUnknown, or
+    StoreError where the key is gone but the rows could not be removed yet. Not inside another transaction.
     """
     resident = find(store, name_or_id)
     store.keyring.destroy(resident.id, forgotten=True)
