@@ -10,17 +10,18 @@ import click
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.settings import config
-from edge_gate.spec.registry import EVENTS
+from edge_gate.spec.registry import EVENTS, check_event_kind
 from edge_gate.wire.client import ask
 
 
 def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Refuse a kind of event that there is not; for a former name, say the present one."""
-    if value is None or value in EVENTS:
-        return value
-    renamed = next((each.name for each in EVENTS.values() if value == each.formerly), None)
-    now = f"; it is named {renamed!r} now" if renamed else ""
-    raise click.BadParameter(str(UnknownEventKind(value, now, ", ".join(EVENTS))))
+    if value is not None:
+        try:
+            check_event_kind(value)
+        except UnknownEventKind as error:
+            raise click.BadParameter(str(error)) from error
+    return value
 
 
 @click.command("events")

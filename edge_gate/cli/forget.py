@@ -67,9 +67,11 @@ def command(
 def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
     from edge_gate.cli.keys.unlock import unlock_key
     from edge_gate.documents.receipt import public_key_text
+    from edge_gate.spec.model import Act
+    from edge_gate.spec.registry import TABLES
     from edge_gate.store.keys.keyring import Keyring, keyring_path
     from edge_gate.store.keys.pending import keys_in_use
-    from edge_gate.store.people.traces import search, words_for
+    from edge_gate.store.people.traces import rows_left, search, words_for
 
     key, ring_key = keys_in_use(settings.store.path, unlock_key(settings.store))
     keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
@@ -79,14 +81,16 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
     words = {word: forms for text in erased for word, forms in words_for(text).items()}
     found = [search(each, key, words) for each in (settings.store.path, *backups) if words]
     keys = _keys_of(keyring, [*words, *withdrawn])
-    rows = _templates_of(settings.store.path, key, withdrawn)
-    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values()) and not any(rows.values())
+    rows = rows_left(settings.store.path, key, Act.WITHDRAWAL, withdrawn)
+    no_rows = not any(count for counts in rows.values() for count in counts.values())
+    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values()) and no_rows
     if as_json:
         shown = [
             {"file": str(each.path), "pages": each.pages, "unread": each.unread, "found": each.hits} for each in found
         ]
         has_key = {word: has for word, (has, _) in keys.items()}
-        show_json({"clean": clean, "files": shown, "keys": has_key, "templates": rows})
+        left = {TABLES[name].figure or name: counts for name, counts in rows.items()}
+        show_json({"clean": clean, "files": shown, "keys": has_key, **left})
     else:
         _show(found, keys, rows)
         click.echo("Clean." if clean else "Not clean.")
@@ -109,18 +113,6 @@ def _meant(what: str, own_key: str) -> tuple[str, bool]:
     return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
 
 
-def _templates_of(store: Path, key: bytes, resident_ids: Iterable[str]) -> dict[str, int]:
-    """Return how many templates the store has of each."""
-    from contextlib import closing
-
-    from edge_gate.store.connection import look
-    from edge_gate.store.faults import faults
-
-    counted = "SELECT count(*) FROM template WHERE resident_id = ?"
-    with closing(look(store, key)) as database, faults(store):
-        return {each: database.execute(counted, (each,)).fetchone()[0] for each in resident_ids}
-
-
 def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bool]]:
     """Return, for each word that is an identifier, whether the keyring has a key for it, and whether a tombstone."""
     found = {}
@@ -133,7 +125,7 @@ def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bo
     return found
 
 
-def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, int]) -> None:
+def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, dict[str, int]]) -> None:
     for each in found:
         click.echo(f"{each.path}: {each.pages} pages searched")
         if each.unread:
@@ -143,5 +135,6 @@ def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str
     for word, (has_key, buried) in keys.items():
         state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
         click.echo(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
-    for word, count in rows.items():
-        click.echo(f"store: {word}: {f'{count} TEMPLATES ARE THERE' if count else 'no template'}")
+    for table, counts in rows.items():
+        for word, count in counts.items():
+            click.echo(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")

@@ -13,10 +13,11 @@ import base64
 import binascii
 import enum
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import ReceiptInvalid
+from edge_gate.spec import registry
+from edge_gate.spec.model import Act, Fate, PersonalTable
 
 
 class Kind(enum.StrEnum):
@@ -32,16 +35,23 @@ class Kind(enum.StrEnum):
     FORGETTING = "EDGE-GATE RECEIPT OF A FORGETTING 1"
     WITHDRAWAL = "EDGE-GATE RECEIPT OF A WITHDRAWAL 1"
 
+    @property
+    def act(self) -> Act:
+        """What was done to the resident's rows."""
+        return Act[self.name]
+
 
 LONGEST_BYTES: Final = 65_536
+# A list of tables is broken at this width. A terminal and a slip printer show it.
+WIDTH: Final = 88
 _RESIDENT, _WHEN, _KEY, _SIGNATURE = "resident: ", "when: ", "public-key: ", "signature: "
 
 _WORDS: Final = {
     (Kind.FORGETTING, "en"): (
         "You have been forgotten at: {gate}",
         "First your data key was destroyed. Without it no copy of your template opens.",
-        "Then this was removed: your name, consents: {consents}, templates: {templates}.",
-        "You were taken out of {events} records of the past; those stay, without you.",
+        "Then this was removed: {deleted}.",
+        "You were taken out of {blanked}; those stay, without you.",
         "This receipt has your random number and not your name.",
         "It does not speak of copies. Who copied both the store and its keyring, or the",
         "whole memory card, before this moment still has your template. An older backup of",
@@ -50,8 +60,8 @@ _WORDS: Final = {
     (Kind.FORGETTING, "zh"): (
         "以下设备已经忘记您：{gate}",
         "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
-        "随后删除了：您的姓名，同意记录 {consents} 条，模板 {templates} 个。",
-        "过去的 {events} 条记录里不再有您；这些记录保留，但不再指向您。",
+        "随后删除了：{deleted}。",
+        "{blanked}里不再有您；这些记录保留，但不再指向您。",
         "这张凭证只写您的随机编号，不写姓名。",
         "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
         "那里仍有您的模板。更早的数据库备份里仍有您的姓名和同意记录：请要求销毁。",
@@ -59,10 +69,8 @@ _WORDS: Final = {
     (Kind.WITHDRAWAL, "en"): (
         "Your consent was withdrawn at: {gate}",
         "First your data key was destroyed. Without it no copy of your template opens.",
-        "Then this was removed: templates: {templates}. You are no longer recognised.",
-        "This remains: your name; the record of your consents, of which {consents} were marked as",
-        "withdrawn now; and the records of the past that have you. To be taken out of all of",
-        "these, ask to be forgotten (edge-gate forget).",
+        "Then this was removed: {deleted}. You are no longer recognised.",
+        "This remains: {left}. To be taken out of all of these, ask to be forgotten (edge-gate forget).",
         "This receipt has your random number and not your name.",
         "It does not speak of copies. Who copied both the store and its keyring, or the",
         "whole memory card, before this moment still has your template. An older backup of",
@@ -71,14 +79,16 @@ _WORDS: Final = {
     (Kind.WITHDRAWAL, "zh"): (
         "您的同意已在以下设备撤回：{gate}",
         "首先销毁了您的数据密钥。没有它，您的模板的任何副本都打不开。",
-        "随后删除了：模板 {templates} 个。您不再被识别。",
-        "仍然保留：您的姓名；您的同意记录，其中 {consents} 条现已注明撤回；过去与您有关的记录。",
+        "随后删除了：{deleted}。您不再被识别。",
+        "仍然保留：{left}。",
         "如果不想再留在这些记录里，请要求被遗忘（edge-gate forget）。",
         "这张凭证只写您的随机编号，不写姓名。",
         "它不涉及副本。在此之前如果有人同时复制了数据库和密钥环，或复制了整张存储卡，",
         "那里仍有您的模板。更早的数据库备份里，您的同意仍显示为有效，模板在那里但打不开。",
     ),
 }
+# Between the parts of a list, and before its last.
+_JOINED: Final = {"en": ("; ", "; and "), "zh": ("；", "；")}
 _LEFT: Final = {
     "en": "Old pages are still in the store's log; they go at the next start of the gate.",
     "zh": "旧的数据页还留在日志文件里，设备下次启动时清除。",
@@ -87,14 +97,15 @@ _LEFT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was removed of whom, when, and at which gate. ``traces_left``: see `Store.empty_log`."""
+    """What was removed of whom, when, and at which gate.
+
+    ``figures`` are how many rows went, by the figure that their table declares. ``traces_left``: see `Store.empty_log`.
+    """
 
     gate: str
     resident_id: str
     at: datetime
-    consents: int
-    templates: int
-    events: int
+    figures: Mapping[str, int]
     traces_left: bool
     kind: Kind = Kind.FORGETTING
 
@@ -109,10 +120,15 @@ class Checked:
     public_key: str
 
 
-def write(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
-    """Return the signed page in the site's language ("zh" or "en")."""
-    figures = {name: getattr(receipt, name) for name in ("consents", "templates", "events")}
-    prose = [line.format(gate=receipt.gate, **figures) for line in _WORDS[receipt.kind, language]]
+def write(
+    receipt: Receipt,
+    signer: Ed25519PrivateKey,
+    language: str,
+    tables: Collection[PersonalTable] = tuple(registry.TABLES.values()),
+) -> str:
+    """Return the signed page in the site's language ("zh" or "en"); its lists follow from the personal ``tables``."""
+    lists = _lists(receipt, language, tables)
+    prose = [line for template in _WORDS[receipt.kind, language] for line in _filled(template, receipt.gate, lists)]
     lines = [
         receipt.kind.value,
         *prose,
@@ -123,6 +139,36 @@ def write(receipt: Receipt, signer: Ed25519PrivateKey, language: str) -> str:
     ]
     signature = base64.b64encode(signer.sign(_signed(lines))).decode()
     return "\n".join([*lines, _SIGNATURE + signature, ""])
+
+
+def _filled(template: str, gate: str, lists: Mapping[str, str]) -> list[str]:
+    line = template.format(gate=gate, **lists)
+    # The gate's name stays as it was given; only what has a list can become too long.
+    return wrap(line, WIDTH) if any(f"{{{name}}}" in template for name in lists) else [line]
+
+
+def _lists(receipt: Receipt, language: str, tables: Collection[PersonalTable]) -> dict[str, str]:
+    """Return the words for the tables of each fate, in the order of their declaration."""
+    separator, last = _JOINED[language]
+    deleted = _phrases(receipt, language, tables, {Fate.DELETED})
+    blanked = _phrases(receipt, language, tables, {Fate.BLANKED})
+    left = _phrases(receipt, language, tables, {Fate.KEPT, Fate.MARKED})
+    return {
+        "deleted": ("，" if language == "zh" else ", ").join(deleted),
+        "blanked": separator.join(blanked),
+        "left": last.join([separator.join(left[:-1]), left[-1]]) if len(left) > 1 else separator.join(left),
+    }
+
+
+def _phrases(receipt: Receipt, language: str, tables: Iterable[PersonalTable], fates: Collection[Fate]) -> list[str]:
+    """Return the words for each table whose rows had one of these fates."""
+    found = []
+    for table in tables:
+        if (fate := table.fate(receipt.kind.act)) in fates:
+            phrase = table.removed if fate in (Fate.DELETED, Fate.BLANKED) else table.kept
+            if phrase:
+                found.append(phrase.fill(language, receipt.figures.get(table.figure, 0)))
+    return found
 
 
 def read(path: Path) -> Checked:

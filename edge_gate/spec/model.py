@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,8 +61,19 @@ class EventKind:
     formerly: str = ""
 
 
+class Act(enum.Enum):
+    """Why rows of a resident are removed."""
+
+    FORGETTING = "forgetting"
+    WITHDRAWAL = "withdrawal"
+
+
 class Fate(enum.Enum):
-    """What becomes of a resident's rows when their consent is withdrawn, or when they are forgotten."""
+    """What becomes of a resident's rows at an act.
+
+    MARKED: the act's moment is written into `PersonalTable.mark`, and all else stays. BLANKED: the row stays, without
+    the resident's identifier and with its `PersonalTable.cleared` columns empty.
+    """
 
     KEPT = "kept"
     MARKED = "marked"
@@ -69,17 +81,77 @@ class Fate(enum.Enum):
     BLANKED = "blanked"
 
 
+class Retention(enum.Enum):
+    """How long rows are kept. Nothing is purged by its age yet."""
+
+    UNTIL_FORGOTTEN = "kept until the resident is forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Some words of a receipt in each language of a site; ``{count}`` is how many rows they are about."""
+
+    en: str
+    zh: str
+
+    def fill(self, language: str, count: int) -> str:
+        """Return the words in this language ("zh" or "en")."""
+        return (self.zh if language == "zh" else self.en).format(count=count)
+
+
 @dataclass(frozen=True, slots=True)
 class PersonalTable:
-    """A table whose rows are about residents: forgetting, receipts and the search for traces follow from it.
+    """A table whose rows are about residents: forgetting, withdrawal, receipts and searches follow from it.
 
-    ``column`` holds the resident's identifier.
+    Tables are declared in the order in which they refer to each other: a table comes after those it refers to.
+
+    ``column`` holds the resident's identifier; None for a table about nobody, whose pages are personal all the same.
+    ``figure`` names the count of rows in answers and receipts; "" where none is told.
+    ``removed`` are a receipt's words for rows that were deleted or blanked, ``kept`` for those that a withdrawal left.
+    ``unmentioned`` is the reason why a receipt has no words for rows that go.
+    ``mark`` is the column that a MARKED row gets the moment in.
+    ``cleared`` are the columns of a BLANKED row that hold a JSON object, which may name somebody.
+    ``rebuilt``: whenever rows of a person go, all pages are written anew, so that no stale copy stays in their slack.
     """
 
     name: str
-    column: str = "resident_id"
+    column: str | None = "resident_id"
     forgetting: Fate = Fate.DELETED
     withdrawal: Fate = Fate.KEPT
+    figure: str = ""
+    removed: Phrase | None = None
+    kept: Phrase | None = None
+    unmentioned: str = ""
+    mark: str = ""
+    cleared: tuple[str, ...] = ()
+    rebuilt: bool = True
+    retention: Retention = Retention.UNTIL_FORGOTTEN
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a declaration that would leave something of a resident, or not say so."""
+        if reason := next(self._gaps(), ""):
+            raise ValueError(f"the table {self.name!r}: {reason}")
+
+    def _gaps(self) -> Iterator[str]:
+        fates = {self.forgetting, self.withdrawal}
+        if self.column is None:
+            if fates != {Fate.KEPT}:
+                yield "rows that name nobody cannot go with a resident"
+            return
+        if self.forgetting not in (Fate.DELETED, Fate.BLANKED):
+            yield "rows that name a resident are deleted or blanked when the resident is forgotten"
+        if fates & {Fate.DELETED, Fate.MARKED} and not self.rebuilt:
+            yield "rows that are deleted or grow leave stale copies, so its pages have to be rebuilt"
+        if Fate.MARKED in fates and not self.mark:
+            yield "no column is named for the mark"
+        if Fate.BLANKED in fates and self.rebuilt:
+            yield "blanked rows stay where they are, and are not rebuilt"
+        if not self.removed and not self.unmentioned:
+            yield "a receipt has neither words for its rows nor a reason to leave them out"
+
+    def fate(self, act: Act) -> Fate:
+        """Return what becomes of a resident's rows at this act."""
+        return self.forgetting if act is Act.FORGETTING else self.withdrawal
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,5 +17,10 @@ SPEC: Final = Capability(
         Verb("audit-checkpoint", roles(Role.AUDITOR), changes=True),
     ),
     agreements=(Agreement("policy", roles(Role.INSTALLER, Role.MAINTAINER)),),
-    tables=(PersonalTable("audit_subject"),),
+    tables=(
+        PersonalTable(
+            "audit_subject",
+            unmentioned="a row is one random number, and the audit log that it led into stays as it was",
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
+from edge_gate.core.errors import UnknownEventKind
 from edge_gate.spec import door, events, eye, keys, models, oversight, recognition, residents, status, store, templates
 from edge_gate.spec.model import Capability, EventKind, PersonalTable, Role, Verb
 
@@ -53,3 +54,15 @@ SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
 """Who may be the second person for what."""
 PEOPLE: Final[tuple[str, ...]] = tuple(verb.name for verb in VERBS.values() if verb.people)
 """What counts as an enrolment or a deletion, and changes the keyring."""
+
+
+def check_event_kind(kind: str) -> None:
+    """Raise UnknownEventKind for a kind that does not exist.
+
+    The error names those that exist and, for a former name, the new one.
+    """
+    if kind in EVENTS:
+        return
+    renamed = next((each.name for each in EVENTS.values() if each.formerly and each.formerly == kind), None)
+    now = f"; it is named {renamed!r} now" if renamed else ""
+    raise UnknownEventKind(kind, now, ", ".join(EVENTS))

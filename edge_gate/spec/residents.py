@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_gate.spec.model import Capability, EventKind, Fate, PersonalTable, Role, Verb, roles
+from edge_gate.spec.model import Capability, EventKind, Fate, PersonalTable, Phrase, Role, Verb, roles
 
 SPEC: Final = Capability(
     "residents",
@@ -22,8 +22,28 @@ SPEC: Final = Capability(
         EventKind("forgotten", "a person was erased; by which operator, not who it was"),
     ),
     tables=(
-        PersonalTable("consent", withdrawal=Fate.MARKED),
-        PersonalTable("template", withdrawal=Fate.DELETED),
-        PersonalTable("resident", column="id"),
+        PersonalTable(
+            "resident",
+            column="id",
+            removed=Phrase("your name", "您的姓名"),
+            kept=Phrase("your name", "您的姓名"),
+        ),
+        PersonalTable(
+            "consent",
+            withdrawal=Fate.MARKED,
+            mark="withdrawn_at",
+            figure="consents",
+            removed=Phrase("consents: {count}", "同意记录 {count} 条"),
+            kept=Phrase(
+                "the record of your consents, of which {count} were marked as withdrawn now",
+                "您的同意记录，其中 {count} 条现已注明撤回",
+            ),
+        ),
+        PersonalTable(
+            "template",
+            withdrawal=Fate.DELETED,
+            figure="templates",
+            removed=Phrase("templates: {count}", "模板 {count} 个"),
+        ),
     ),
 )

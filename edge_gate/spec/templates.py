@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_gate.spec.model import Capability, EventKind, Role, Verb, roles
+from edge_gate.spec.model import Capability, EventKind, Fate, PersonalTable, Role, Verb, roles
 
 SPEC: Final = Capability(
     "templates",
@@ -22,5 +22,10 @@ SPEC: Final = Capability(
             "templates renewed",
             "all templates were given new axes; by which operator, how many, and how often so far",
         ),
+    ),
+    tables=(
+        # It names no resident. But its old salt, with the keyring, leads from a copy of a code back to a direction, so
+        # no page with it may stay when a renewal has replaced it.
+        PersonalTable("template_key", column=None, forgetting=Fate.KEPT),
     ),
 )

@@ -21,13 +21,11 @@ from sqlite_utils import Database
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
-from edge_gate.store import schema
-from edge_gate.store.audit.log_end import sign_end
 from edge_gate.store.faults import faults, reading
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
-from edge_gate.store.keys.sealing import VECTOR, seal_row
+from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
@@ -36,17 +34,18 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "keyring", "path")
+    __slots__ = ("_connection", "_database", "clock", "keyring", "path", "schema")
 
-    def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring) -> None:
+    def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA) -> None:
         self.path = path
         self.clock = clock
         self.keyring = keyring
+        self.schema = schema
         self._connection = connection
         self._database = _database(connection)
 
     @classmethod
-    def create(cls, path: Path, key: bytes, clock: Clock) -> Self:
+    def create(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
         """Make an empty store and open it. A power cut leaves either nothing at ``path`` or a whole store.
 
         Raises AlreadyInitialised where there is a file or a write-ahead log of one: a log beside a database that it
@@ -58,26 +57,26 @@ class Store:
         fresh = not keyring_path(path).exists()
         keyring = Keyring.create(keyring_path(path), key)  # first: a store without its keyring does not open
         try:
-            cls._create(path, key, clock, keyring)
+            cls._create(path, key, clock, keyring, schema)
         except StoreError:
             if fresh:
                 keyring.path.unlink()
             raise
-        return cls.open(path, key, clock)
+        return cls.open(path, key, clock, schema)
 
     @classmethod
-    def _create(cls, path: Path, key: bytes, clock: Clock, keyring: Keyring) -> None:
+    def _create(cls, path: Path, key: bytes, clock: Clock, keyring: Keyring, schema: Schema) -> None:
         with (
             appearing(path) as draft,
             faults(path),
-            cls(path, clock, connections.connect(draft, key, "rw"), keyring) as store,
+            cls(path, clock, connections.connect(draft, key, "rw"), keyring, schema) as store,
         ):
             store._connection.execute("PRAGMA journal_mode = WAL")
             store._migrate()
             store.empty_log()  # closing would do it too, but not say where it failed
 
     @classmethod
-    def open(cls, path: Path, key: bytes, clock: Clock) -> Self:
+    def open(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
         """Open a store that exists, bringing its tables up to date.
 
         Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or KeyringDamaged, all
@@ -85,7 +84,7 @@ class Store:
         """
         key, ring_key = keys_in_use(path, key)
         with closing(connections.look(path, key)) as seen, reading(path):
-            applied = schema.applied_steps(_database(seen))
+            applied = applied_steps(_database(seen))
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
             strange = schema.strange_tables(_database(seen), applied)
         if not applied:
@@ -96,9 +95,9 @@ class Store:
             raise StoreCorrupt(path, f"{moving[0]!r} in it is a trigger, a view or a virtual table, and none of ours")
         if strange:
             raise StoreCorrupt(path, f"its table {strange[0]} is not as edge-gate makes it")
-        keyring = _keyring(keyring_path(path), ring_key, new=schema.SEALING_STEP not in applied)
+        keyring = _keyring(keyring_path(path), ring_key, new=SEALING_STEP not in applied)
         with faults(path):
-            store = cls(path, clock, connections.connect(path, key, "rw"), keyring)
+            store = cls(path, clock, connections.connect(path, key, "rw"), keyring, schema)
         try:
             store._prepare(migrating=len(applied) < len(schema.known_steps()))
         except BaseException:
@@ -116,27 +115,7 @@ class Store:
 
     def _migrate(self) -> None:
         with self.transaction():
-            before = schema.applied_steps(self._database)
-            schema.migrate(self._database)
-            if schema.END_STEP not in before:
-                self._sign_old_end()
-            if self._database.table("template_unsealed").exists():
-                self._seal_old_rows()
-
-    def _sign_old_end(self) -> None:
-        """Sign the end of an audit log that was written before each row was signed for."""
-        sign_end(self, self.keyring.signer())
-
-    def _seal_old_rows(self) -> None:
-        """Seal what was stored before there were data keys. The pages of the dropped table are zeroed whole."""
-        rows = self.rows("SELECT * FROM template_unsealed ORDER BY rowid")
-        self.keyring.ensure(row["resident_id"] for row in rows)
-        for row in rows:
-            resident_id, vector = row["resident_id"], row.pop("vector")
-            key = self.keyring.data_key(resident_id) or b""
-            sealed = seal_row(key, "template", resident_id, row["model_id"], vector, VECTOR)
-            self.insert("template", row | {"sealed": sealed})
-        self.run("DROP TABLE template_unsealed")
+            self.schema.migrate(self._database, self)
 
     def close(self) -> None:
         """Close the file; the last to close it also empties and removes the write-ahead log."""
@@ -199,8 +178,9 @@ class Store:
         Call it in the transaction that removed the rows (schema.py, "Forgetting").
         """
         with faults(self.path):
-            for table in schema.PERSONAL_TABLES:
-                self._database.table(table).transform()
+            for table in reversed(self.schema.personal):  # what refers to a table goes before it
+                if table.rebuilt:
+                    self._database.table(table.name).transform()
 
     def empty_log(self) -> bool:
         """Move the write-ahead log into the database and cut it to nothing; not inside a transaction.

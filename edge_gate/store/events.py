@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
+from edge_gate.spec.registry import EVENTS, check_event_kind
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 
@@ -59,8 +60,10 @@ def append(
     """Write an event down; it is on the disk when this returns. ``awaited``: `finish` will say how it ended.
 
     Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then there is no such event, and what it announces
-    must not be done.
+    must not be done. Raises ValueError for a kind that no capability declares: that is a fault of the program.
     """
+    if kind not in EVENTS:
+        raise ValueError(f"no capability declares a kind of event named {kind!r} (edge_gate/spec)")
     written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"))
     if len(written) > LONGEST_DETAIL_BYTES:
         raise StoreError(store.path, f"the detail of an event is longer than {LONGEST_DETAIL_BYTES} bytes")
@@ -95,7 +98,12 @@ def recent(
     resident_id: str | None = None,
     limit: int = 100,
 ) -> list[Event]:
-    """Return the newest events first, at most ``limit``, of those that pass every filter given."""
+    """Return the newest events first, at most ``limit``, of those that pass every filter given.
+
+    Raises UnknownEventKind.
+    """
+    if kind is not None:
+        check_event_kind(kind)
     filters = {
         "event.at >= ?": iso(since) if since else None,
         "kind = ?": kind,

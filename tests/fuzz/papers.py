@@ -26,7 +26,13 @@ def make_receipt(folder: Path) -> Target:
         assert str(uuid.UUID(found.resident_id)) == found.resident_id
         assert found.when.isprintable(), "it is shown in a terminal"
 
-    forgotten = receipt.Receipt("Gate 1", str(uuid.UUID(int=7)), datetime(2026, 3, 1, tzinfo=UTC), 1, 1, 2, False)
+    forgotten = receipt.Receipt(
+        "Gate 1",
+        str(uuid.UUID(int=7)),
+        datetime(2026, 3, 1, tzinfo=UTC),
+        {"consents": 1, "templates": 1, "events": 2},
+        False,
+    )
     return Target(one, tuple(receipt.write(forgotten, _KEY, each).encode() for each in ("en", "zh")), longest=2048)
 
 

@@ -54,13 +54,13 @@ def test_a_disk_that_fills_up_refuses_events_keeps_the_others_and_recovers_witho
     path = small_disk / "edge-gate.db"
     written: list[str] = []
     with Store.create(path, KEY, CLOCK) as store:
-        written.append(events.append(store, "start").id)
+        written.append(events.append(store, "started").id)
         with filled(small_disk):
             for _ in range(3):
                 with pytest.raises(StoreFull):
                     for _ in range(100):
-                        written.append(events.append(store, "open", detail={"why": "x" * 900}).id)
-        written.append(events.append(store, "open").id)
+                        written.append(events.append(store, "opened", detail={"why": "x" * 900}).id)
+        written.append(events.append(store, "opened").id)
         assert [event.id for event in reversed(events.recent(store, limit=1000))] == written
     with Store.open(path, KEY, CLOCK) as store:
         assert [event.id for event in reversed(events.recent(store, limit=1000))] == written
@@ -79,10 +79,10 @@ def test_no_store_and_no_key_is_half_made_on_a_full_disk(small_disk: Path) -> No
 def test_a_store_on_a_full_disk_opens_and_can_be_read_or_says_that_there_is_no_room(small_disk: Path) -> None:
     path = small_disk / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store:
-        event = events.append(store, "start")
+        event = events.append(store, "started")
     before = path.read_bytes()
     with filled(small_disk), pytest.raises(StoreFull), Store.open(path, KEY, CLOCK) as store:
-        events.append(store, "open")
+        events.append(store, "opened")
     assert path.read_bytes() == before
     with Store.open(path, KEY, CLOCK) as store:
         assert events.recent(store) == [event]
@@ -113,11 +113,11 @@ def test_a_card_that_turns_read_only_under_the_open_store_refuses_events_and_kee
         path = folder / "edge-gate.db"
         device = Path(sh("findmnt", "-n", "-o", "SOURCE", folder)).name
         with Store.create(path, KEY, CLOCK) as store:
-            kept = events.append(store, "start")
+            kept = events.append(store, "started")
             Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a worn-out cell")
             for _ in range(2):
                 with pytest.raises(StoreReadOnly, match="Read-only file system"):
-                    events.append(store, "open")
+                    events.append(store, "opened")
             assert events.recent(store) == [kept]
         sh("umount", folder)
         subprocess.run(["e2fsck", "-fy", image], check=False, capture_output=True)

@@ -88,7 +88,7 @@ def write_down(store, verb):
     log.append(verb, actor="uid 1", role="maintainer", detail=detail)
 
 def let_in(store, person):
-    event = events.append(store, "open", resident_id=person.id, score=0.7, detail={"track": 1}, awaited=True)
+    event = events.append(store, "opened", resident_id=person.id, score=0.7, detail={"track": 1}, awaited=True)
     acknowledge("event", event.id)
     events.finish(store, event.id, "opened")
     acknowledge("finished", event.id)

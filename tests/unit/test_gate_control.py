@@ -31,7 +31,7 @@ def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: Board
         enrol(settings, eye, "Ann", 1, track=1)
         ask(settings, "withdraw", name="Ann")
         eye.walk_up(1, track=2, views=12, pause_s=0.08)
-        until(lambda: events(settings, "refused"))
+        until(lambda: events(settings, "no match"))
         assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
     assert not any(change.on for change in board.history)
 

@@ -49,7 +49,7 @@ def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: 
 
         ask(settings, "forget", name="安 Ann")
         eye.walk_up(1, track=3, views=12, pause_s=0.08)
-        until(lambda: events(settings, "refused"))
+        until(lambda: events(settings, "no match"))
         assert ask(settings, "residents") == []
         assert events(settings, "opened")[0]["resident"] == "(forgotten)"
     assert sum(change.on for change in board.history) == 1
@@ -60,7 +60,7 @@ def test_a_stranger_is_refused_once_however_long_they_stand_there(tmp_path: Path
         eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
         enrol(settings, eye, "Ann", 1, track=1)
         eye.walk_up(9, track=2, views=30, pause_s=0.08)
-        assert len(events(settings, "refused")) == 1
+        assert len(events(settings, "no match")) == 1
     assert not any(change.on for change in board.history)
 
 
@@ -308,7 +308,7 @@ def test_somebody_seen_only_badly_leaves_a_line_that_says_why(tmp_path: Path, bo
         for refusal in (1, 4, 4):
             eye.see(refusal=refusal)
             time.sleep(0.05)
-        (event,) = until(lambda: events(settings, "unclear"))
+        (event,) = until(lambda: events(settings, "not acquired"))
         assert event["detail"] == {"accepted": 0, "reason": "too_dark"}
 
 

@@ -206,7 +206,9 @@ def test_a_file_that_is_no_receipt_is_refused_with_a_message(tmp_path: Path, con
 
 def test_a_receipt_that_somebody_signed_themselves_cannot_write_on_the_terminal() -> None:
     key = Ed25519PrivateKey.generate()
-    given_ = receipt.Receipt("Gate", WHO, datetime(2026, 3, 1, tzinfo=UTC), 1, 1, 1, False)
+    given_ = receipt.Receipt(
+        "Gate", WHO, datetime(2026, 3, 1, tzinfo=UTC), {"consents": 1, "templates": 1, "events": 1}, False
+    )
     lines = receipt.write(given_, key, "en").splitlines()[:-1]
     lines = [f"{line}\x1b[2J" if line.startswith("when: ") else line for line in lines]
     text = "".join(f"{line}\n" for line in lines)

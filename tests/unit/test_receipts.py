@@ -27,16 +27,19 @@ from edge_gate.store.people.traces import search, words_for
 from edge_gate.tools.trial import make_site
 from tests.unit.test_store_forgetting import enrol
 
+FIGURES = {"consents": 1, "templates": 2, "events": 31}
 RECEIPT = Receipt(
-    "北门 North", "6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa", datetime(2026, 3, 1, tzinfo=UTC), 1, 2, 31, False
+    "北门 North", "6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa", datetime(2026, 3, 1, tzinfo=UTC), FIGURES, False
 )
+# Written by the code of before the receipt's words stood at their tables.
+KEPT = Path(__file__).parent / "data" / "receipts"
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_receipt_says_what_was_removed_and_is_signed(language: str, kind: Kind) -> None:
-    page = write(replace(RECEIPT, kind=kind, consents=31), SIGNER, language)
+    page = write(replace(RECEIPT, kind=kind, figures=FIGURES | {"consents": 31}), SIGNER, language)
     said = check(page)
     assert said.kind is kind and page.startswith(f"{kind.value}\n")
     assert said.resident_id == RECEIPT.resident_id
@@ -44,6 +47,22 @@ def test_a_receipt_says_what_was_removed_and_is_signed(language: str, kind: Kind
     assert said.public_key == public_key_text(SIGNER.public_key())
     assert "北门 North" in page and "31" in page
     assert all(len(line) <= 99 for line in page.splitlines()), "too wide for a terminal or a printer"
+
+
+@pytest.mark.parametrize("name", sorted(each.stem for each in KEPT.glob("*.txt")))
+def test_a_receipt_reads_as_one_of_before_did_to_the_last_byte(name: str) -> None:
+    kind, figures, language = name.split("-")
+    many = {"consents": 1200, "templates": 340, "events": 5_678_901}
+    of_before = KEPT.joinpath(f"{name}.txt").read_bytes()
+    receipt = replace(RECEIPT, kind=Kind[kind.upper()])
+    if figures == "many":
+        receipt = replace(receipt, figures=many, traces_left=True)
+    assert write(receipt, SIGNER, language).encode() == of_before
+    assert check(of_before.decode()).kind is Kind[kind.upper()]
+
+
+def test_receipts_of_before_are_kept_in_each_kind_and_language() -> None:
+    assert len(list(KEPT.glob("*.txt"))) == 8
 
 
 def test_a_receipt_of_one_kind_is_not_taken_for_the_other() -> None:
@@ -105,7 +124,7 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
         assert there.returncode == 1
         assert "Ada-Lovelace: FOUND" in there.stdout and "A KEY IS THERE" in there.stdout
         removed = residents.forget(store, ada.id)
-        receipt = Receipt("gate", ada.id, store.now(), removed.consents, removed.templates, removed.events, False)
+        receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
         page = tmp_path / "receipt.txt"
         page.write_text(write(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
         gone = verify(site, "--verify", "Ada-Lovelace", "--verify", page)
@@ -157,8 +176,7 @@ def test_a_receipt_that_was_changed_is_refused_by_the_search(site: config.Config
 def withdrawal(store: Store, resident_id: str, page: Path) -> Path:
     """End a consent as the gate does, and write the receipt."""
     removed = consent.withdraw(store, resident_id)
-    figures = (removed.consents, removed.templates, 0, removed.traces_left)
-    receipt = Receipt("gate", resident_id, store.now(), *figures, Kind.WITHDRAWAL)
+    receipt = Receipt("gate", resident_id, store.now(), removed.figures, removed.traces_left, Kind.WITHDRAWAL)
     page.write_text(write(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
     return page
 

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,10 +32,12 @@ from edge_gate.core.errors import (
     StoreTooNew,
     WrongKey,
 )
-from edge_gate.store import events, schema
+from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.people import consent, residents
+from edge_gate.store.schema import SCHEMA
+from edge_gate.store.steps.step import Step
 from edge_gate.store.templates import templates
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -66,7 +69,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
         for number in range(20):
             person = enrol(store, f"Resident {number}")
             for _ in range(5):
-                events.append(store, "open", resident_id=person.id, detail={"track": number})
+                events.append(store, "opened", resident_id=person.id, detail={"track": number})
     return path.read_bytes(), keyring_path(path).read_bytes()
 
 
@@ -116,7 +119,7 @@ def test_a_new_store_is_sound_empty_private_and_alone_with_its_keyring(tmp_path:
     with Store.create(path, KEY, CLOCK) as store:
         assert store.check() == []
         assert residents.everyone(store, MODEL, CLOCK.now()) == []
-        events.append(store, "start")
+        events.append(store, "started")
         assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
     assert {each.name for each in tmp_path.iterdir()} == {"edge-gate.db", "edge-gate.db.keyring"}
 
@@ -201,7 +204,7 @@ def test_a_wrong_key_leaves_the_log_of_a_crash_to_the_right_one(path: Path, tmp_
     crashed = tmp_path / "crashed"
     crashed.mkdir()
     with Store.open(path, KEY, CLOCK) as store:
-        event = events.append(store, "open")
+        event = events.append(store, "opened")
         for each in tmp_path.glob("edge-gate.db*"):
             shutil.copy(each, crashed)
     copy = crashed / "edge-gate.db"
@@ -241,7 +244,7 @@ def test_a_page_that_does_not_decrypt_is_damage_also_for_the_writes_after_it(pat
         with pytest.raises(StoreCorrupt):
             templates.gallery(store, MODEL, CLOCK.now())
         with pytest.raises(StoreCorrupt):
-            events.append(store, "open")
+            events.append(store, "opened")
 
 
 def test_an_empty_file_is_not_filled(path: Path) -> None:
@@ -303,28 +306,26 @@ def test_a_store_of_a_newer_program_is_refused(path: Path) -> None:
     assert "0099_from_the_future" in str(error)
 
 
-def test_opening_applies_the_steps_that_the_file_has_not_had(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_applies_the_steps_that_the_file_has_not_had(path: Path) -> None:
     def add_a_column(database: Database) -> None:
         database.execute("ALTER TABLE resident ADD COLUMN card TEXT")
 
-    monkeypatch.setattr(schema, "_STEPS", (*schema._STEPS, ("0099_cards", add_a_column)))
+    newer = replace(SCHEMA, steps=(*SCHEMA.steps, Step("0099_cards", add_a_column)))
     for _ in range(2):
-        with Store.open(path, KEY, CLOCK) as store:
+        with Store.open(path, KEY, CLOCK, newer) as store:
             assert len(store.rows("SELECT card FROM resident")) == 20
             assert store.check() == []
-    monkeypatch.undo()
     assert isinstance(refused(path), StoreTooNew)
 
 
-def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
     def fail_half_way(database: Database) -> None:
         database.execute("ALTER TABLE resident ADD COLUMN card TEXT")
         database.execute("ALTER TABLE nowhere ADD COLUMN card TEXT")
 
-    with monkeypatch.context() as newer:
-        newer.setattr(schema, "_STEPS", (*schema._STEPS, ("0099_cards", fail_half_way)))
-        with pytest.raises(StoreError, match="nowhere"):
-            Store.open(path, KEY, CLOCK)
+    newer = replace(SCHEMA, steps=(*SCHEMA.steps, Step("0099_cards", fail_half_way)))
+    with pytest.raises(StoreError, match="nowhere"):
+        Store.open(path, KEY, CLOCK, newer)
     with Store.open(path, KEY, CLOCK) as store:
         assert "card" not in store.rows("SELECT * FROM resident")[0]
         assert store.check() == []
@@ -341,11 +342,11 @@ def test_a_full_disk_refuses_the_event_keeps_the_others_and_goes_on_when_there_i
         written: list[str] = []
         with pytest.raises(StoreFull):
             for _ in range(1000):
-                written.append(events.append(store, "open", detail={"why": "x" * 500}).id)
+                written.append(events.append(store, "opened", detail={"why": "x" * 500}).id)
         assert written
         assert len(events.recent(store, limit=10_000)) == before + len(written)
         store.rows("PRAGMA max_page_count = 100000")
-        written.append(events.append(store, "open").id)
+        written.append(events.append(store, "opened").id)
     with Store.open(path, KEY, CLOCK) as store:
         assert {each.id for each in events.recent(store, limit=len(written))} == set(written)
         assert store.check() == []
@@ -415,7 +416,7 @@ def test_a_closed_store_says_so(path: Path) -> None:
     store = Store.open(path, KEY, CLOCK)
     store.close()
     with pytest.raises(StoreError, match="closed"):
-        events.append(store, "open")
+        events.append(store, "opened")
 
 
 def test_the_settings_that_durability_and_deletion_rest_on_are_in_force(path: Path) -> None:
@@ -455,7 +456,7 @@ def test_neither_names_nor_templates_nor_words_of_the_schema_can_be_read_in_any_
     path = tmp_path / "edge-gate.db"
     with Store.create(path, KEY, CLOCK) as store:
         person = enrol(store, "Wilhelmina Featherstonehaugh")
-        events.append(store, "open", resident_id=person.id, detail={"reason": "recognised-at-the-gate"})
+        events.append(store, "opened", resident_id=person.id, detail={"reason": "recognised-at-the-gate"})
         code = templates.gallery(store, MODEL, CLOCK.now())[0].code
         secrets = [
             b"SQLite format 3",

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edge_gate.core.clock import SystemClock
-from edge_gate.core.errors import StoreError
+from edge_gate.core.errors import StoreError, UnknownEventKind
+from edge_gate.spec.registry import EVENTS
 from edge_gate.store import events
 from edge_gate.store.database import Store
 
@@ -50,16 +51,16 @@ def store(tmp_path: Path, clock: HeldClock) -> Iterator[Store]:
 
 
 def test_an_event_is_read_back_as_it_was_returned(store: Store) -> None:
-    written = events.append(store, "open", resident_id=ADA, score=0.75, detail={"track": 3, "说明": [None, 1.5]})
-    plain = events.append(store, "start")
+    written = events.append(store, "opened", resident_id=ADA, score=0.75, detail={"track": 3, "说明": [None, 1.5]})
+    plain = events.append(store, "started")
     assert events.recent(store) == [plain, written]
     assert written.at == datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
     assert (plain.resident_id, plain.score, plain.detail, plain.outcome) == (None, None, {}, None)
 
 
 def test_an_awaited_event_is_unfinished_until_its_outcome_is_written(store: Store, clock: HeldClock) -> None:
-    first, second = (events.append(store, "open", resident_id=ADA, awaited=True) for _ in range(2))
-    events.append(store, "refused")
+    first, second = (events.append(store, "opened", resident_id=ADA, awaited=True) for _ in range(2))
+    events.append(store, "no match")
     assert events.unfinished(store) == [first, second]
     clock.moment += timedelta(seconds=1)
     events.finish(store, first.id, "opened")
@@ -68,7 +69,7 @@ def test_an_awaited_event_is_unfinished_until_its_outcome_is_written(store: Stor
 
 
 def test_an_outcome_is_written_once_and_only_where_one_is_awaited(store: Store) -> None:
-    awaited, plain = events.append(store, "open", awaited=True), events.append(store, "refused")
+    awaited, plain = events.append(store, "opened", awaited=True), events.append(store, "no match")
     events.finish(store, awaited.id, "opened")
     for event_id in (awaited.id, plain.id, "nothing"):
         with pytest.raises(StoreError, match="no outcome is awaited"):
@@ -78,7 +79,7 @@ def test_an_outcome_is_written_once_and_only_where_one_is_awaited(store: Store) 
 
 def test_filters_may_be_combined_and_the_newest_come_first(store: Store, clock: HeldClock) -> None:
     for minute in range(6):
-        kind, resident_id = ("open", ADA) if minute % 2 else ("refused", None)
+        kind, resident_id = ("opened", ADA) if minute % 2 else ("no match", None)
         events.append(store, kind, resident_id=resident_id, detail={"minute": minute})
         clock.moment += timedelta(minutes=1)
     begin = clock.moment - timedelta(minutes=4)
@@ -88,38 +89,56 @@ def test_filters_may_be_combined_and_the_newest_come_first(store: Store, clock: 
 
     assert minutes() == [5, 4, 3, 2, 1, 0]
     assert minutes(limit=2) == [5, 4]
-    assert minutes(kind="open") == [5, 3, 1]
+    assert minutes(kind="opened") == [5, 3, 1]
     assert minutes(resident_id=ADA, limit=1) == [5]
     assert minutes(resident_id=BOB) == []
     assert minutes(since=begin) == [5, 4, 3, 2]
-    assert minutes(since=begin, kind="refused") == [4, 2]
+    assert minutes(since=begin, kind="no match") == [4, 2]
 
 
 def test_order_survives_a_clock_that_jumps_back(store: Store, clock: HeldClock) -> None:
-    before = events.append(store, "start")
+    before = events.append(store, "started")
     clock.moment -= timedelta(days=20_000)
-    after = events.append(store, "start")
+    after = events.append(store, "started")
     assert after.at < before.at
     assert events.recent(store) == [after, before]
     assert after.seq > before.seq
 
 
 def test_a_score_that_is_no_number_is_kept_as_none(store: Store) -> None:
-    assert events.append(store, "refused", score=math.nan) == events.recent(store)[0]
+    assert events.append(store, "no match", score=math.nan) == events.recent(store)[0]
     assert events.recent(store)[0].score is None
 
 
 def test_a_detail_that_is_too_long_leaves_no_event(store: Store) -> None:
     with pytest.raises(StoreError, match="longer than"):
-        events.append(store, "open", detail={"why": "x" * events.LONGEST_DETAIL_BYTES})
+        events.append(store, "opened", detail={"why": "x" * events.LONGEST_DETAIL_BYTES})
     assert events.recent(store) == []
+
+
+@given(st.text(max_size=20).filter(lambda kind: kind not in EVENTS))
+@example("refused")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_kind_that_no_capability_declares_is_never_written(store: Store, kind: str) -> None:
+    with pytest.raises(ValueError, match="no capability declares"):
+        events.append(store, kind)
+    assert events.recent(store) == []
+
+
+def test_a_search_for_an_unknown_kind_names_those_that_exist_and_a_renamed_ones_name(store: Store) -> None:
+    for former, now in (("refused", "no match"), ("unclear", "not acquired")):
+        with pytest.raises(UnknownEventKind, match=f"'{former}'; it is named '{now}' now"):
+            events.recent(store, kind=former)
+    with pytest.raises(UnknownEventKind) as unknown:
+        events.recent(store, kind="")
+    assert "now" not in str(unknown.value) and all(kind in str(unknown.value) for kind in EVENTS)
 
 
 texts = st.text(max_size=20)
 
 
 @given(
-    kind=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    kind=st.sampled_from(sorted(EVENTS)),
     score=st.none() | st.floats(allow_nan=False),
     detail=st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**60), 2**60) | texts, max_size=4),
 )
@@ -145,7 +164,7 @@ from edge_gate.store import events
 with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) as store:
     print("ready", flush=True)
     for _ in range(int(sys.argv[2])):
-        event = events.append(store, "open", resident_id="a" * 36, detail={{"why": "x" * 300}}, awaited=True)
+        event = events.append(store, "opened", resident_id="a" * 36, detail={{"why": "x" * 300}}, awaited=True)
         print(event.id, flush=True)
         events.finish(store, event.id, "opened")
         print("finished", event.id, flush=True)

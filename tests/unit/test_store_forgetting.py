@@ -82,15 +82,15 @@ def test_nothing_of_a_forgotten_person_is_left_in_any_page_of_any_file(store: St
     ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
     _, of_bob = enrol(store, "Bob-Noyce-1927", 2)
     for _ in range(30):
-        events.append(store, "open", resident_id=ada.id, score=0.8, detail={"by": ada.id})
-    events.append(store, "refused-duplicate", detail={"like": ada.name})
+        events.append(store, "opened", resident_id=ada.id, score=0.8, detail={"by": ada.id})
+    events.append(store, "enrolment failed", detail={"like": ada.name})
     before = in_the_clear(store.path)
     assert all(secret in before for secret in (*of_ada, *of_bob)), "the search cannot find what is there"
     forgotten = residents.forget(store, ada.name)
     after = in_the_clear(store.path)
     assert [secret for secret in of_ada if secret in after] == []
     assert all(secret in after for secret in of_bob)
-    assert (forgotten.consents, forgotten.templates, forgotten.events) == (1, 1, 31)
+    assert forgotten.figures == {"consents": 1, "templates": 1, "events": 31}
     assert not forgotten.traces_left
     assert store.path.with_name("edge-gate.db-wal").stat().st_size == 0
     assert store.check() == []
@@ -99,10 +99,10 @@ def test_nothing_of_a_forgotten_person_is_left_in_any_page_of_any_file(store: St
 def test_the_events_of_a_forgotten_person_stay_without_them(store: Store) -> None:
     ada, _ = enrol(store, "Ada", 1)
     bob, _ = enrol(store, "Bob", 2)
-    hers = events.append(store, "open", resident_id=ada.id, score=0.8, detail={"track": 7}, awaited=True)
+    hers = events.append(store, "opened", resident_id=ada.id, score=0.8, detail={"track": 7}, awaited=True)
     events.finish(store, hers.id, "opened")
-    his = events.append(store, "open", resident_id=bob.id, score=0.7, detail={"track": 8})
-    naming = events.append(store, "refused", detail={"like": "Ada", "track": 9})
+    his = events.append(store, "opened", resident_id=bob.id, score=0.7, detail={"track": 8})
+    naming = events.append(store, "no match", detail={"like": "Ada", "track": 9})
     residents.forget(store, "Ada")
     named, kept, left = events.recent(store)
     assert kept == his
@@ -172,7 +172,7 @@ def test_no_trace_is_left_after_a_long_life_of_coming_going_and_passing(
         with store.transaction():
             for resident, _ in chance.sample(living, min(4, len(living))):
                 detail = {"why": "x" * chance.randint(0, 200)}
-                awaited.append(events.append(store, "open", resident_id=resident.id, detail=detail, awaited=True).id)
+                awaited.append(events.append(store, "opened", resident_id=resident.id, detail=detail, awaited=True).id)
             while len(awaited) > 6:
                 events.finish(store, awaited.pop(chance.randrange(len(awaited))), "opened" * chance.randint(1, 9))
     clear = in_the_clear(store.path)

@@ -182,11 +182,11 @@ def test_a_withdrawn_consent_ends_at_once_and_takes_the_template_with_it(store: 
         agree(store, each)
         templates.put(store, template(each))
     withdrawn = consent.withdraw(store, ada.id)
-    assert (withdrawn.consents, withdrawn.templates, withdrawn.traces_left) == (1, 1, False)
+    assert (withdrawn.figures, withdrawn.traces_left) == ({"consents": 1, "templates": 1}, False)
     assert consent.valid(store, ada.id, clock.now()) is None
     assert [each.resident_id for each in templates.gallery(store, MODEL, clock.now())] == [bob.id]
     assert residents.find(store, "Ada") == ada
-    assert consent.withdraw(store, ada.id).consents == 0
+    assert consent.withdraw(store, ada.id).figures["consents"] == 0
 
 
 def test_a_consent_for_nobody_or_for_the_past_is_not_recorded(store: Store, clock: HeldClock) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
@@ -15,6 +14,7 @@ from edge_gate.gate.services import Authorisation, Journal, Recognition
 from edge_gate.settings.config import SiteSettings
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
+from edge_gate.store.people.removal import Removed
 
 # However long their names are, so many fit into what may wait to be sent (control/caller.py).
 PAGE_RESIDENTS: Final = 200
@@ -64,7 +64,8 @@ class ResidentVerbs:
         finally:
             self._recognition.reload()
         self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
-        self._answer(request, resident, removed)
+        told = {"name": resident.name, **removed.figures, "traces_left": removed.traces_left}
+        request.answer(told | {"receipt": self._receipt(removed)})
 
     def _forget(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
@@ -76,21 +77,13 @@ class ResidentVerbs:
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             self._recognition.reload()
         self._journal.record("forgotten", detail={"operator": request.operator})
-        self._answer(request, resident, removed)
+        told = {"name": resident.name, "resident_id": resident.id, **removed.figures}
+        request.answer(told | {"traces_left": removed.traces_left, "receipt": self._receipt(removed)})
 
-    def _answer(
-        self, request: Request, resident: residents.Resident, removed: residents.Forgotten | consent.Withdrawn
-    ) -> None:
-        page = self._receipt(resident.id, removed)
-        request.answer({"name": resident.name, **asdict(removed), "receipt": page})
-
-    def _receipt(self, resident_id: str, removed: residents.Forgotten | consent.Withdrawn) -> str:
+    def _receipt(self, removed: Removed) -> str:
         """Return the signed page for the resident."""
-        kind, events = Kind.WITHDRAWAL, 0
-        if isinstance(removed, residents.Forgotten):
-            kind, events = Kind.FORGETTING, removed.events
-        figures = (removed.consents, removed.templates, events, removed.traces_left)
-        page = Receipt(self._site.name, resident_id, self._store.clock.now(), *figures, kind)
+        at, kind = self._store.clock.now(), Kind[removed.act.name]
+        page = Receipt(self._site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind)
         return receipt.write(page, self._store.keyring.signer(), self._site.language)
 
 

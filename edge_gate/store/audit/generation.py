@@ -16,13 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from edge_gate.spec import registry
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import ANNOUNCING
 from edge_gate.store.database import Store
 
 # The field of an audit row's detail, and the verbs of the rows that have it besides those that announce a key.
 FIELD: Final = "keyring"
-CHANGING: Final = ("enrol", "withdraw", "forget")
+CHANGING: Final = registry.PEOPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -12,12 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from edge_gate.core.clock import iso
 from edge_gate.store.audit.chain import Checkpoint, End
 from edge_gate.store.faults import reading
-
-if TYPE_CHECKING:
-    from edge_gate.store.database import Store
+from edge_gate.store.rows import Rows
 
 
-def sign_end(store: Store, key: Ed25519PrivateKey) -> None:
+def sign_end(store: Rows, key: Ed25519PrivateKey) -> None:
     """Sign the last row as the log's end, in the transaction that is open; nothing where there is no row."""
     store.run("DELETE FROM audit_end")
     if last := last_row(store):
@@ -26,14 +24,14 @@ def sign_end(store: Store, key: Ed25519PrivateKey) -> None:
         store.insert("audit_end", {name: getattr(signed, name) for name in Checkpoint.__slots__})
 
 
-def end(store: Store) -> End | None:
+def end(store: Rows) -> End | None:
     """Return the signed end of the log."""
     with reading(store.path):
         found = store.rows("SELECT * FROM audit_end ORDER BY seq DESC LIMIT 1")
         return End(**found[0]) if found else None
 
 
-def last_row(store: Store) -> dict[str, Any] | None:
+def last_row(store: Rows) -> dict[str, Any] | None:
     """Return number and hash of the last row, or None where there is none."""
     found = store.rows("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
     return found[0] if found else None

@@ -15,8 +15,11 @@ from typing import Any
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
+from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
+from edge_gate.store.people import removal
+from edge_gate.store.people.removal import Removed
 
 
 class State(enum.StrEnum):
@@ -48,15 +51,6 @@ class Consent:
         return State.VALID if at < self.until else State.EXPIRED
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """What a withdrawal ended and removed. ``traces_left``: see `Store.empty_log`."""
-
-    consents: int
-    templates: int
-    traces_left: bool
-
-
 def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until: datetime, operator: str) -> Consent:
     """Write down a consent given now. It replaces none: a resident may have several, and one valid is enough.
 
@@ -85,22 +79,14 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
         return _consent(rows[0]) if rows else None
 
 
-def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Withdrawn:
-    """End the resident's consents and remove their templates, of which no trace stays. The resident stays known.
+def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
+    """End the resident's consents and remove what goes with them, such as templates. The resident stays known.
 
     Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
     the transaction that follows. Not inside another transaction.
     """
     store.keyring.destroy(resident_id, forgotten=False)
-    with store.transaction():
-        record()
-        consents = store.run(
-            "UPDATE consent SET withdrawn_at = ? WHERE resident_id = ? AND withdrawn_at IS NULL",
-            (iso(store.now()), resident_id),
-        )
-        templates = store.run("DELETE FROM template WHERE resident_id = ?", (resident_id,))
-        store.rebuild_personal_tables()
-    return Withdrawn(consents, templates, traces_left=not store.empty_log())
+    return removal.remove(store, Act.WITHDRAWAL, resident_id, record=record)
 
 
 def everyones(store: Store) -> dict[str, list[Consent]]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 import uuid
 from collections.abc import Callable
@@ -13,10 +12,11 @@ from typing import Any, Final
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import EnrolmentFailed, NameTaken, ResidentUnknown
+from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
-from edge_gate.store.people import consent
-from edge_gate.store.schema import FORGOTTEN
+from edge_gate.store.people import consent, removal
+from edge_gate.store.people.removal import Removed
 
 LONGEST_NAME: Final = 100
 
@@ -43,20 +43,6 @@ class ResidentStatus:
     consent: consent.State
     until: datetime | None
     has_template: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was removed, and how many events no longer say whom they were about.
-
-    ``traces_left``: see `Store.empty_log`.
-    """
-
-    resident_id: str
-    consents: int
-    templates: int
-    events: int
-    traces_left: bool
 
 
 def add(store: Store, name: str) -> Resident:
@@ -97,20 +83,20 @@ def everyone(store: Store, model_id: bytes, at: datetime) -> list[ResidentStatus
         return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
 
 
-def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Forgotten:
-    """Destroy a resident's data key, then remove their name, consents and templates, and take them out of every event,
-    without a trace.
+def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
+    """Destroy a resident's data key, then remove what each personal table has of them, without a trace.
 
-    The key and the tombstone are one durable step, after which nothing brings the template back: a power cut behind
-    it leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN
-    for the resident and an empty detail; so do those of others whose detail names them. ``record()`` writes down who
-    asked for it, in the transaction that removes the rows. The audit log keeps its rows, and loses what leads from
-    them to the resident (audit.py). Raises ResidentUnknown, or StoreError where the key is gone but the rows could not
-    be removed yet. Not inside another transaction.
+    The key and the tombstone are one durable step, after which nothing brings the template back. A power cut behind it
+    leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN for
+    the resident and an empty detail. So do those of others whose detail names them. The audit log keeps its rows, and
+    loses what leads from them to the resident (audit/log.py).
+
+    ``record()`` writes down who asked for it, in the transaction that removes the rows. Raises ResidentUnknown, or
+    StoreError where the key is gone but the rows could not be removed yet. Not inside another transaction.
     """
     resident = find(store, name_or_id)
     store.keyring.destroy(resident.id, forgotten=True)
-    return remove_rows(store, resident, record)
+    return removal.remove(store, Act.FORGETTING, resident.id, (resident.name,), record)
 
 
 def everyone_known(store: Store) -> list[Resident]:
@@ -122,29 +108,6 @@ def everyone_known(store: Store) -> list[Resident]:
 def names(store: Store) -> dict[str, str]:
     """Return the name of each resident by identifier."""
     return {each.id: each.name for each in everyone_known(store)}
-
-
-def remove_rows(store: Store, resident: Resident, record: Callable[[], object] = lambda: None) -> Forgotten:
-    """Remove what the database holds of somebody whose data key is destroyed already."""
-    with store.transaction():
-        record()
-        events = _leave_events(store, resident)
-        consents = store.run("DELETE FROM consent WHERE resident_id = ?", (resident.id,))
-        templates = store.run("DELETE FROM template WHERE resident_id = ?", (resident.id,))
-        store.run("DELETE FROM audit_subject WHERE resident_id = ?", (resident.id,))
-        store.run("DELETE FROM resident WHERE id = ?", (resident.id,))
-        store.rebuild_personal_tables()
-    return Forgotten(resident.id, consents, templates, events, traces_left=not store.empty_log())
-
-
-def _leave_events(store: Store, resident: Resident) -> int:
-    named = [json.dumps(text) for text in (resident.name, resident.id)]
-    return store.run(
-        "UPDATE event SET resident_id = iif(resident_id = ?, ?, resident_id),"
-        " detail = '{}'"
-        " WHERE resident_id = ? OR instr(detail, ?) OR instr(detail, ?)",
-        (resident.id, FORGOTTEN, resident.id, *named),
-    )
 
 
 def _shown(name: str) -> str:

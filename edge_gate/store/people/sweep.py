@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
-from edge_gate.store.people import residents
+from edge_gate.store.faults import reading
+from edge_gate.store.people import removal, residents
 from edge_gate.store.templates import templates
 
 
@@ -31,9 +33,11 @@ def sweep(store: Store) -> Swept:
     """Remove what must not be there. Nobody else may be writing: a key that another process has just made would be
     taken for a missing one. Not inside a transaction."""
     store.keyring.reload()
-    back = [each for each in residents.everyone_known(store) if store.keyring.buried(each.id)]
-    for each in back:
-        residents.remove_rows(store, each)
+    with reading(store.path):
+        back = {each for each in removal.residents_in(store) if store.keyring.buried(each)}
+    names = {each.id: each.name for each in residents.everyone_known(store)} if back else {}
+    for each in sorted(back):
+        removal.remove(store, Act.FORGETTING, each, [names[each]] if each in names else [])
     closed = [] if store.keyring.suspect else templates.unreadable(store)
     if closed:
         with store.transaction():

@@ -18,8 +18,8 @@ import hmac
 import json
 import unicodedata
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,10 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from edge_gate.core.errors import StoreCorrupt, StoreMissing, WrongKey
+from edge_gate.spec import registry
+from edge_gate.spec.model import Act, Fate, PersonalTable
+from edge_gate.store.connection import look
+from edge_gate.store.faults import faults
 from edge_gate.store.files import explain
 
 PAGE_BYTES: Final = 4096
@@ -71,6 +75,26 @@ def search(path: Path, key: bytes, words: Words) -> Found:
         found = _searched(path, key, words)
         if not found.unread or not patience:
             return found
+    return found
+
+
+def rows_left(
+    path: Path,
+    key: bytes,
+    act: Act,
+    resident_ids: Collection[str],
+    tables: Iterable[PersonalTable] = tuple(registry.TABLES.values()),
+) -> dict[str, dict[str, int]]:
+    """Return how many rows each resident still has in each table from which the act deletes them, by table.
+
+    Raises what `connection.look` raises. A withdrawal leaves name and identifier, so a search of pages cannot tell.
+    """
+    found: dict[str, dict[str, int]] = {}
+    with closing(look(path, key)) as database, faults(path):
+        for table in tables:
+            if table.fate(act) is Fate.DELETED:
+                counted = f"SELECT count(*) FROM {table.name} WHERE {table.column} = ?"  # noqa: S608 - declared
+                found[table.name] = {each: database.execute(counted, (each,)).fetchone()[0] for each in resident_ids}
     return found
 
 
