@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 COVERED := --cov=edge_gate.gate --cov=edge_gate.rules --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
 	--cov-report=
 
-.PHONY: demo test check docs picture system-test fuzz canary claims clean
+.PHONY: demo test check docs system-test fuzz canary claims clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edge-gate demo
@@ -34,6 +34,7 @@ docs: $(VENV)/.test
 	$(BIN)/python docs/generate.py
 
 # The README's picture: a run of the demo that passed, or the old one stays.
+.PHONY: picture
 picture: $(VENV)/.demo
 	$(BIN)/edge-gate demo --svg $(VENV)/demo.svg
 	mv $(VENV)/demo.svg docs/demo.svg
