@@ -144,7 +144,7 @@ def write(
 def _filled(template: str, gate: str, lists: Mapping[str, str]) -> list[str]:
     line = template.format(gate=gate, **lists)
     # The gate's name stays as it was given; only what has a list can become too long.
-    return wrap(line, WIDTH) if any(f"{{{name}}}" in template for name in lists) else [line]
+    return wrap(line, WIDTH, break_on_hyphens=False) if any(f"{{{name}}}" in template for name in lists) else [line]
 
 
 def _lists(receipt: Receipt, language: str, tables: Collection[PersonalTable]) -> dict[str, str]:

@@ -217,7 +217,7 @@ def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: Bo
                     gate.store.insert("event", {"id": str(number), "at": "x", "kind": "x" * 900, "detail": "{}"})
             with suppress(StoreFull):
                 for _ in range(200):
-                    append(gate.store, "x", awaited=True)
+                    append(gate.store, "opened", awaited=True)
             filled.set()
 
         gate.call(fill)
