@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, astuple
 from typing import Any, Final
@@ -88,7 +89,8 @@ class Gate:
         self.control = ControlServer(sockets.control, self.oversight.judge, self._selector, self.desk.handle, clock)
         set_access_list(sockets.control, groups(config))
         self._selector.register(self.link.server, selectors.EVENT_READ, self._accept_eye)
-        # A pair of sockets through which a signal handler wakes the loop.
+        self._calls = deque[Callable[[], object]]()
+        # A pair of sockets through which a signal handler or another thread wakes the loop.
         self._waker, self._wake = socket.socketpair()
         self._selector.register(self._waker, selectors.EVENT_READ, lambda: self._waker.recv(64))
 
@@ -129,6 +131,8 @@ class Gate:
                 self.turn()
             except StoreError as error:  # nothing was opened without its event; the next turn tries again
                 self._note_store_fault(error)
+            while self._calls:
+                self._calls.popleft()()
             alive()
 
     def turn(self) -> None:
@@ -148,6 +152,11 @@ class Gate:
         self.control.tend()
         if now - self._gallery_read_ns > GALLERY_REFRESH_NS:
             self.reload_gallery()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function in the loop's own thread, after its next turn. Any thread may ask; nothing is returned."""
+        self._calls.append(function)
+        self._wake.send(b"x")
 
     def stop(self) -> None:
         """End the loop soon; may be called from a signal handler."""

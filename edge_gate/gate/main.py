@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from edge_gate.core.clock import SystemClock
+from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.door.door import Door
@@ -30,14 +30,17 @@ Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
 @contextmanager
-def open_gate(config: Config, written_by: int = 0, load: Loader = load_key) -> Iterator[Gate]:
+def open_gate(
+    config: Config, written_by: int = 0, load: Loader = load_key, clock: Clock | None = None
+) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
+    Without a ``clock`` the machine's own is used.
 
     The relay comes first: its pulse guard has to be started while this process is small and holds no key.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     with ExitStack() as stack:
         door = Door(open_board(config.door, clock), config.door, clock)
         stack.callback(door.close)
