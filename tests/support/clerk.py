@@ -44,7 +44,7 @@ class Clerk:
             except EdgeGateError as error:
                 self._caller.answer(failure(error))
 
-        self._gate.errand(hand_over)  # type: ignore[attr-defined]
+        self._gate.call(hand_over)
 
     def answer(self) -> dict[str, Any]:
         """Return the next line that is no progress."""
