@@ -75,7 +75,7 @@ def site() -> Iterator[tuple[Any, config.Config]]:
         Path(folder).chmod(0o711)
         (Path(folder) / "site").chmod(0o711)
         settings.sockets.control.parent.chmod(0o750)
-        gate.__dict__["errand"](lambda: [residents.add(gate.store, name) for name in ("A", "B", "C")])
+        gate.call(lambda: [residents.add(gate.store, name) for name in ("A", "B", "C")])
         until(lambda: len(called(settings, 0, "", {"verb": "residents"})[0]["ok"]) == 3)
         yield gate, settings
 
@@ -135,7 +135,7 @@ from pathlib import Path
 from edge_gate.cli.audit import read
 from edge_gate.gate.authorisation import membership
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import running_gate
+from tests.support.peers import running_gate
 
 membership.LOOK_NS = 10**8
 folder, groups = Path(sys.argv[1]), Path("/etc/group")

@@ -141,6 +141,6 @@ def test_where_the_model_has_no_point_at_the_old_rate_nothing_is_opened(tmp_path
 
     with BoardSimulator("lcus1") as board:
         with running_gate(tmp_path, board.path) as (gate, _):
-            gate.__dict__["errand"](lambda: agree_to_a_lower_rate(gate))
+            gate.call(lambda: agree_to_a_lower_rate(gate))
         with running_gate(tmp_path, board.path) as (gate, _):
             assert gate.oversight.looser == ["fmr"] and "fmr" in gate.oversight.held

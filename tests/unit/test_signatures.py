@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -229,12 +228,6 @@ def test_an_exception_waives_neither_hash_nor_completeness_nor_a_signature_that_
     (site.folder / f"{NAME}.tflite").write_bytes(b"another network")
     refused(excepted, ModelAltered)
     assert cards.unsigned_cards(excepted) == []
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def unsigned_site(folder: Path, board: BoardSimulator, **models: object) -> Path:

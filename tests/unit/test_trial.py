@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     writer.release()
     return path
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 40.0) -> Any:
