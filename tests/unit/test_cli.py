@@ -71,6 +71,7 @@ def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], co
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
     """Enrol, list, look at events, try the relay, pause, forget: the transcript of a first day."""
     with running_gate(tmp_path, board.path) as (gate, settings):

@@ -43,6 +43,7 @@ def loaded(pid: int | None) -> str:
     return Path(f"/proc/{pid}/maps").read_text()
 
 
+@pytest.mark.processes
 def test_an_enrolled_person_gets_in_a_stranger_does_not_and_no_picture_is_written(
     street_and_site: tuple[Street, DemoSite],
 ) -> None:
@@ -62,6 +63,7 @@ def test_an_enrolled_person_gets_in_a_stranger_does_not_and_no_picture_is_writte
     assert "sqlcipher" in gate and "litert" not in gate and "cv2" not in gate
 
 
+@pytest.mark.processes
 def test_killing_both_processes_in_the_middle_of_approaches_changes_no_decision(
     street_and_site: tuple[Street, DemoSite],
 ) -> None:
@@ -114,6 +116,7 @@ def test_the_look_alike_is_reported_apart_and_does_not_fail_the_demo() -> None:
     assert told["latency_ms"] == {"p50": 20.0, "p95": 29.0}
 
 
+@pytest.mark.processes
 def test_a_picture_in_the_sites_folder_is_found_by_the_audit(street_and_site: tuple[Street, DemoSite]) -> None:
     """The control: an audit that cannot find a picture proves nothing."""
     _, site = street_and_site
@@ -122,6 +125,7 @@ def test_a_picture_in_the_sites_folder_is_found_by_the_audit(street_and_site: tu
     assert site.audit().pictures == 1
 
 
+@pytest.mark.processes
 def test_no_eye_runs_while_the_audit_reads(
     street_and_site: tuple[Street, DemoSite], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ def gate_process(file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(file)])
 
 
+@pytest.mark.processes
 def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board: BoardSimulator) -> None:
     """SIGKILL at any moment of an opening: the relay ends off, and the log has every pulse that was begun."""
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -273,6 +274,7 @@ def test_a_second_gate_does_not_start_beside_a_running_one(tmp_path: Path, board
     assert not any(change.on for change in board.history)
 
 
+@pytest.mark.processes
 def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (_, settings):
         pass

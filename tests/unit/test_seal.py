@@ -259,6 +259,7 @@ class Running:
         return child
 
 
+@pytest.mark.processes
 def test_a_sealed_gate_opens_the_door_and_finds_an_unplugged_board_again(tmp_path: Path) -> None:
     with BoardSimulator("lcus1") as board:
         gate = Running(tmp_path, board)
@@ -282,6 +283,7 @@ def test_a_sealed_gate_opens_the_door_and_finds_an_unplugged_board_again(tmp_pat
             gate.process.communicate()
 
 
+@pytest.mark.processes
 def test_a_sealed_gate_whose_guard_has_died_ends_so_that_both_begin_afresh(tmp_path: Path) -> None:
     with BoardSimulator("lcus1") as board:
         gate = Running(tmp_path, board)

@@ -289,6 +289,7 @@ def test_a_signed_model_is_no_event_and_no_line_in_the_status(tmp_path: Path, bo
 @pytest.mark.parametrize(
     "name", [ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids]
 )
+@pytest.mark.processes
 def test_the_eye_starts_with_no_unsigned_model_and_with_an_excepted_one_says_so(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -156,6 +156,7 @@ def writer(path: Path, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", WRITER, path, str(count)], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.processes
 def test_kill_9_at_any_moment_loses_no_acknowledged_event_and_no_outcome(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     Store.create(path, KEY, SystemClock()).close()
@@ -182,6 +183,7 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_event_and_no_outcome(tmp_pat
     assert len(cut_off) <= 8
 
 
+@pytest.mark.processes
 def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     with Store.create(path, KEY, SystemClock()) as store:

@@ -321,6 +321,7 @@ with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) 
 
 
 @pytest.mark.parametrize("patience_s", [0.02, 0.2, 0.5])
+@pytest.mark.processes
 def test_a_gate_that_is_killed_while_it_forgets_forgets_wholly(path: Path, patience_s: float) -> None:
     with Store.create(path, KEY, CLOCK) as store:
         ids = [enrol(store, f"Guest {number}", number)[0].id for number in range(40)]

@@ -84,6 +84,7 @@ def test_a_site_is_made_run_and_used_with_nothing_but_the_command_line(
     assert not board.is_on(1)
 
 
+@pytest.mark.processes
 def test_the_live_demo_asks_first_and_then_knows_whoever_agreed(film: Path) -> None:
     command = [*EDGE_GATE, "demo", "--camera", f"loop:{film}"]
     refused = subprocess.run(command, input="n\n", capture_output=True, text=True, timeout=60, check=False)
