@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tests put their files: in memory where there is room, since power cuts are tried by tests/system alone."""
+"""Where tests put their files, and what a test that was skipped means in CI.
+
+Files lie in memory where there is room: what becomes of a disk is tried by the power cuts of tests/system.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -27,3 +32,23 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.option.basetemp = folder / "t"
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a failure in CI of what is skipped elsewhere because a tool or a right is missing."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Do the same where a whole file would be skipped."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is a failure in CI: {report.longrepr}"
+    return report

@@ -12,6 +12,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, astuple
 from typing import Any, Final
 
@@ -156,12 +157,16 @@ class Gate:
     def call(self, function: Callable[[], object]) -> None:
         """Call a function in the loop's own thread, after its next turn. Any thread may ask; nothing is returned."""
         self._calls.append(function)
-        self._wake.send(b"x")
+        self._rouse()
 
     def stop(self) -> None:
         """End the loop soon; may be called from a signal handler."""
         self._stopping = True
-        self._wake.send(b"x")
+        self._rouse()
+
+    def _rouse(self) -> None:
+        with suppress(OSError):  # the loop may have ended meanwhile, where another thread asks
+            self._wake.send(b"x")
 
     def close(self) -> None:
         """Hang up on everybody. Store and door belong to whoever opened them (edge_gate.gate.main)."""

@@ -143,6 +143,11 @@ def attempt(site: Path, who: str, how: str, between: Callable[[Path], None] = la
 
 
 @pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    return disk_path
+
+
+@pytest.fixture
 def site(tmp_path: Path) -> Path:
     outside = tmp_path / "outside"
     outside.mkdir()
