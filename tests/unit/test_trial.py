@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,20 @@ EDGE_GATE = [sys.executable, "-m", "edge_gate.cli"]
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Somebody stands at the gate, leaves, and walks up again behind a mask."""
+def film() -> Iterator[Path]:
+    """Somebody stands at the gate, leaves, and walks up again behind a mask. Below /dev it would pass for a device."""
     scenes = standard_schedule().scenes
     enrols = scenes[0]
     comes = next(each for each in scenes if each.who == enrols.who and each.kind is SceneKind.APPROACH)
     day = Schedule.of((enrols, comes))
+    with tempfile.TemporaryDirectory(prefix="eg-") as folder:
+        path = Path(folder) / "film.avi"
+        record(day, path)
+        yield path
+
+
+def record(day: Schedule, path: Path) -> None:
     stage = Stage(day.scenes)
-    path = tmp_path_factory.mktemp("film") / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (640, 480))
     for number in range(int(day.duration_s * FPS)):
         now = day.at(number / FPS)
@@ -42,7 +49,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stage.compose(scene, now.t_s) if scene else stage.between(now.before, now.after, now.part, now.t_s)
         )
     writer.release()
-    return path
 
 
 @pytest.fixture
