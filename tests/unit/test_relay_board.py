@@ -3,8 +3,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,22 +18,7 @@ from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
-
-
-@dataclass
-class HeldClock:
-    """A clock that stands still until a test moves it."""
-
-    at_ns: int = 5_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.at_ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-    def pass_ms(self, ms: int) -> None:
-        self.at_ns += ms * 1_000_000
+from tests.support.clocks import HeldClock
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,27 +20,15 @@ from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import StoreError
 from edge_gate.store import events
 from edge_gate.store.database import Store
+from tests.support.clocks import HeldClock
 
 KEY = bytes(range(32))
 ADA, BOB = "a" * 36, "b" * 36
 
 
-@dataclass(slots=True)
-class HeldClock:
-    """A clock that stands until a test moves it."""
-
-    moment: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC))
-
-    def monotonic_ns(self) -> int:
-        return 0
-
-    def now(self) -> datetime:
-        return self.moment
-
-
 @pytest.fixture
 def clock() -> HeldClock:
-    return HeldClock()
+    return HeldClock(moment=datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC))
 
 
 @pytest.fixture
