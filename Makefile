@@ -11,18 +11,30 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # What decides, stores and moves the door has to be tried, branch by branch.
-COVERED := --cov=edge_gate.gate --cov=edge_gate.rules --cov=edge_gate.store --cov=edge_gate.relays --cov-branch --cov-fail-under=94 \
+COVERED := --cov=edge_gate.gate --cov=edge_gate.rules --cov=edge_gate.store --cov=edge_gate.relays --cov-branch \
 	--cov-report=
 
-.PHONY: demo test check docs system-test fuzz canary claims clean
+# A file's tests stay together, in one of as many processes as there are processors, and no more than four.
+TOGETHER := -n auto --maxprocesses=4 --dist loadfile
+
+.PHONY: demo test processes coverage check docs system-test fuzz canary claims clean
 
 demo: $(VENV)/.demo
 	$(BIN)/edge-gate demo
 
 test: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit -m 'not processes' $(TOGETHER)
+
+# Whole gates, eyes, demos and benchmarks, in real time and therefore one after another.
+processes: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit -m processes
+
+# Both groups, and how much of what decides, stores and moves the door they try.
+coverage: $(VENV)/.test
 	@$(BIN)/python -VV
 	@$(BIN)/python -m pip --disable-pip-version-check list --format=freeze
-	$(BIN)/python -m pytest tests/unit $(COVERED)
+	$(BIN)/python -m pytest tests/unit -m 'not processes' $(TOGETHER) $(COVERED)
+	$(BIN)/python -m pytest tests/unit -m processes $(COVERED) --cov-append --cov-fail-under=94
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from edge_gate.core.errors import StoreError
@@ -26,7 +27,7 @@ class Loop:
         self._waker, self._wake = socket.socketpair()
         self._waker.setblocking(False)
         self._wake.setblocking(False)
-        selector.register(self._waker, selectors.EVENT_READ, self._woken)
+        selector.register(self._waker, selectors.EVENT_READ, lambda: self._waker.recv(4096))
 
     def run(
         self,
@@ -46,6 +47,8 @@ class Loop:
                 for key, _ in self.selector.select(min(IDLE_S, wait_s)):
                     key.data()
                 turn()
+                while self._calls:
+                    self._calls.popleft()()
             except StoreError as error:
                 on_fault(error)
             alive()
@@ -56,24 +59,17 @@ class Loop:
         self.wake()
 
     def call(self, function: Callable[[], object]) -> None:
-        """Have the loop's own thread call this soon. Any thread may ask."""
+        """Have the loop's own thread call this after its next turn. Any thread may ask."""
         self._calls.append(function)
         self.wake()
 
     def wake(self) -> None:
         """Let the loop turn now."""
-        try:
+        with suppress(OSError):  # it is awake already, or has ended meanwhile
             self._wake.send(b"x")
-        except BlockingIOError:  # it has not come to read the earlier ones: it is awake
-            return
 
     def close(self) -> None:
         """Let go of selector and sockets."""
         self.selector.close()
         self._waker.close()
         self._wake.close()
-
-    def _woken(self) -> None:
-        self._waker.recv(4096)
-        while self._calls:
-            self._calls.popleft()()

@@ -144,6 +144,7 @@ def open_gate(
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
+    Without a ``clock`` the machine's own is used.
 
     The relay comes first: its pulse guard has to be started while this process is small and holds no key.
     """

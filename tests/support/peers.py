@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.gate import main as gate_main
 from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
@@ -24,10 +27,13 @@ from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
 from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
+from tests.support.clocks import WindableClock
 from tests.support.signing import own_key, sign
 
 DIMENSIONS = 128
 THRESHOLD = 0.5
+# Longer than a busy machine keeps a thread waiting: tests wind the gate's clock on and wait for none of it.
+WINDOW_S, GAP_S = 2.0, 1.5
 CARD = """
 name = "test-eyes"
 file = "test-eyes.tflite"
@@ -93,6 +99,8 @@ class RawEye:
     model_id: bytes
     eye: int = 7
     sequence: int = 0
+    clock: Clock = field(default_factory=SystemClock)
+    wait: Callable[[float], None] = time.sleep
     connection: socket.socket = field(init=False)
 
     LAYOUT = struct.Struct("<2sBBB 3x 3QI 4H 8f B 8s xH 256s")
@@ -106,7 +114,7 @@ class RawEye:
         """Send one sighting: of this view, or refused."""
         self.sequence += 1
         fields = {"magic": b"EG", "link": 1, "version": 3, "kind": 1, "eye": self.eye, "sequence": self.sequence}
-        fields |= {"captured_ns": time.clock_gettime_ns(time.CLOCK_MONOTONIC), "track": track, "x": x, "y": 200}
+        fields |= {"captured_ns": self.clock.monotonic_ns(), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
         figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
         tail = {"refusal": refusal, "model_id": self.model_id, "dimensions": len(view), "embedding": view}
@@ -116,7 +124,7 @@ class RawEye:
     def health(self, camera: int = 1) -> None:
         """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage."""
         self.sequence += 1
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
         head = (b"EG", 1, 3, 2, self.eye, self.sequence, now, 99)
         self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 6x", *head, *figures, camera, 0))
@@ -125,7 +133,11 @@ class RawEye:
         """Show somebody several times, as an approach does."""
         for number in range(views):
             self.see(embedding(person, seed=100 * track + number), track=track)
-            time.sleep(pause_s)
+            self.wait(pause_s)
+
+    def step_away(self) -> None:
+        """Show nobody for so long that the approach is over."""
+        self.wait(GAP_S + 0.1)
 
     def __del__(self) -> None:
         self.connection.close()
@@ -138,7 +150,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
     settings: dict[str, dict[str, Any]] = {
         "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
         "door": {"relay": "lcus1", "port": port, "pulse_ms": 150},
-        "decision": {"window_s": 0.6, "gap_s": 0.3, "hold_off_s": 0.0, "attempts": 2},
+        "decision": {"window_s": WINDOW_S, "gap_s": GAP_S, "hold_off_s": 0.0, "attempts": 2},
     }
     for section, values in overrides.items():
         settings[section] = {**settings.get(section, {}), **values}
@@ -148,7 +160,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
     def body() -> None:
         try:
-            with gate_main.open_gate(loaded) as gate:
+            with gate_main.open_gate(loaded, clock=WindableClock()) as gate:
                 box.append(gate)
                 started.set()
                 gate.run()
@@ -200,18 +212,17 @@ def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
 
 def enrol(settings: config.Config, eye: RawEye, name: str, person: int, *, track: int) -> Any:
     """Ask for an enrolment and stand in front of the camera until it is over."""
-    done = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: list(converse(settings, "enrol", name=name, consent=CONSENT)))
+        until(lambda: asked.done() or ask(settings, "status")["enrolling"])
+        stand(eye, person, track=track, until_done=asked.done)
+        return asked.result()
 
-    def stand() -> None:
-        number = 0
-        while not done.wait(0.2):
-            number += 1
-            eye.see(embedding(person, seed=1000 * track + number), track=track)
 
-    thread = threading.Thread(target=stand)
-    thread.start()
-    try:
-        return list(converse(settings, "enrol", name=name, consent=CONSENT))
-    finally:
-        done.set()
-        thread.join()
+def stand(eye: RawEye, person: int, *, track: int, until_done: Callable[[], bool]) -> None:
+    """Show somebody again and again until something is done."""
+    for number in itertools.count(1):
+        if until_done():
+            return
+        eye.see(embedding(person, seed=1000 * track + number), track=track)
+        eye.wait(0.2)

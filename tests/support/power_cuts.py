@@ -4,8 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
+
+from edge_gate.store import files
+from edge_gate.store.database import Store
+
+# All by which forgetting and enrolling change the disk: the keyring's file and the database.
+STORE_STEPS = (
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (Path, "write_bytes")),
+    *((Path, "rename"), (Store, "run"), (Store, "empty_log")),
+)
 
 
 class PowerCut(BaseException):

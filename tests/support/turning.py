@@ -6,8 +6,6 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import RelayError
@@ -16,25 +14,10 @@ from edge_gate.relays.framing import Exchange
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.machine import Machine
+from tests.support.clocks import HeldClock
 
 PATIENCE_S = 60.0
 LONGEST_WAIT_S = 0.05
-
-
-@dataclass
-class HeldClock:
-    """A clock that stands still until a test moves it, or for as long as `turn` has to wait for a descriptor."""
-
-    at_ns: int = 5_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.at_ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-    def pass_ms(self, ms: int) -> None:
-        self.at_ns += ms * 1_000_000
 
 
 def turn(machine: Machine, clock: Clock, until: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from edge_gate.core.errors import RelayMissing
 from edge_gate.relays.machine import Machine
 from edge_gate.relays.simulated_boards import LcusBoard, Relays, WaveshareBoard
-from tests.support.turning import HeldClock
+from tests.support.clocks import HeldClock
 
 MOST_TURNS = 20_000
 

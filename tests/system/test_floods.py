@@ -202,6 +202,10 @@ class Watch(threading.Thread):
         self.join()
 
 
+# A resident who comes again is judged anew soon, while the flood lasts.
+SOON = {"window_s": 0.6, "gap_s": 0.3}
+
+
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """A store with a resident who is enrolled, many who are not, and a past: so that questions cost something."""
@@ -212,7 +216,7 @@ def site() -> Iterator[Site]:
         board = stack.enter_context(BoardSimulator("lcus1"))
         notified = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         notified.bind(str(folder / "notify.sock"))
-        with running_gate(folder, board.path, roles=ROLES, door={"pulse_ms": 100}) as (gate, settings):
+        with running_gate(folder, board.path, roles=ROLES, door={"pulse_ms": 100}, decision=SOON) as (gate, settings):
             model_id = gate.recognition.card.model_id
             enrol(settings, RawEye(settings.sockets.eye, model_id), "Ann", 1, track=1)
             filled: list[bool] = []

@@ -135,7 +135,7 @@ from pathlib import Path
 from edge_gate.cli.audit import read
 from edge_gate.gate.authorisation import membership
 from edge_gate.relays.simulator import BoardSimulator
-from tests.unit.peers import running_gate
+from tests.support.peers import running_gate
 
 membership.LOOK_NS = 10**8
 folder, groups = Path(sys.argv[1]), Path("/etc/group")

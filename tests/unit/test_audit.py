@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadCheckpoint, StoreError
 from edge_gate.documents import receipt as receipts
 from edge_gate.documents.receipt import check
@@ -28,19 +27,7 @@ from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.keys.rotation import rotate
 from edge_gate.store.people import consent, residents
-from tests.unit.test_receipts import RECEIPT
-from tests.unit.test_store_forgetting import in_the_clear
-
-KEY = bytes(range(32))
-CLOCK = SystemClock()
-# A real gate of the version that derived the log's key from the store's wrote it: two runs, 80 rows, Ada enrolled, Bob
-# enrolled and forgotten; and the checkpoint that was taken away from it at row 78.
-BEFORE = Path(__file__).parent / "stores" / "steps_0004.db"
-KEPT_BEFORE = (
-    "edge-gate-checkpoint-1,78,2026-11-25T01:38:03.971Z,8840778abae45fe3e1b37ff1f8a3b5443f71d780c10a56bab688a24d4d8096e1,"
-    "9d5997982de56554762ad70d5a9addf56241e756c831f90896101d44d71deaab,"
-    "c72c844dbc412b95f72b7da9be100c5840158f7db2c5ecde79fbd1bcba36d17f956fc02f405a87688288e97fac34b0938f5608792043d39e754ffe7a7d3ad907"
-)
+from tests.support.stores import BEFORE, CLOCK, KEPT_BEFORE, KEY, RECEIPT, in_the_clear
 
 
 @pytest.fixture(scope="module")

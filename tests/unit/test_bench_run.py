@@ -48,6 +48,7 @@ def leaves(value: Any) -> list[Any]:
     return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
 
 
+@pytest.mark.processes
 def test_every_figure_is_a_finite_number(measured: Bench) -> None:
     answer = json.loads(json.dumps(measured.as_dict(), allow_nan=False))
     for each in leaves(answer):
@@ -59,6 +60,7 @@ def test_every_figure_is_a_finite_number(measured: Bench) -> None:
     assert all(each["wall_p50_ms"] <= each["wall_p95_ms"] for each in timings)
 
 
+@pytest.mark.processes
 def test_both_real_processes_became_ready_and_their_memory_was_read(measured: Bench) -> None:
     for process in (measured.processes.gate, measured.processes.eye):
         assert process.ready_s > 0
@@ -67,6 +69,7 @@ def test_both_real_processes_became_ready_and_their_memory_was_read(measured: Be
     assert measured.processes.eye_fps > 0
 
 
+@pytest.mark.processes
 def test_the_peer_is_measured_exactly_where_it_is_installed(measured: Bench) -> None:
     answer = measured.as_dict()
     if find_spec("dlib") and find_spec("face_recognition_models"):
@@ -82,6 +85,7 @@ def shown(measured: Bench) -> list[str]:
     return text.getvalue().splitlines()
 
 
+@pytest.mark.processes
 def test_the_model_alone_is_shown_beside_its_float_form_and_sface(measured: Bench) -> None:
     alone, lines = measured.alone, [line.strip() for line in shown(measured)]
     rows = {"eye model alone, int8  ": alone.model, "its fp32 form": alone.float_form, "SFace fp32": alone.sface}
@@ -94,6 +98,7 @@ def test_the_model_alone_is_shown_beside_its_float_form_and_sface(measured: Benc
     assert any(line.startswith("faster than its fp32 form") and f"{own:.2f} x" in line for line in lines)
 
 
+@pytest.mark.processes
 def test_what_sface_takes_without_the_extra_is_said_not_to_be_measured(measured: Bench) -> None:
     without = replace(measured, alone=replace(measured.alone, sface=None))
     (line,) = [line for line in shown(without) if "SFace" in line]
@@ -102,6 +107,7 @@ def test_what_sface_takes_without_the_extra_is_said_not_to_be_measured(measured:
     assert not any("SFace" in goal.name for goal in without.goals())
 
 
+@pytest.mark.processes
 def test_each_goal_is_shown_with_its_figure_and_verdict(measured: Bench) -> None:
     lines = shown(measured)
     for goal in measured.goals():
@@ -125,6 +131,7 @@ def test_what_is_not_installed_is_named_by_its_extra(monkeypatch: pytest.MonkeyP
         frames.walk_up(1)
 
 
+@pytest.mark.processes
 def test_a_process_that_does_not_start_is_quoted() -> None:
     def broken_site(folder: Path, overrides: dict[str, dict[str, Any]]) -> Path:
         site = make_site(folder, overrides)
@@ -135,6 +142,7 @@ def test_a_process_that_does_not_start_is_quoted() -> None:
         measure_processes(broken_site, status, 0.1, pictures=1)
 
 
+@pytest.mark.processes
 def test_the_command_prints_json_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "QUICK", TINY)
     result = CliRunner().invoke(command, ["--quick", "--no-peer", "--json"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -19,17 +18,10 @@ from edge_gate.core.errors import CameraError, CameraMissing, ExtraMissing
 from edge_gate.eye.cameras import live
 from edge_gate.eye.cameras.pi import PiCamera
 from edge_gate.settings import config
+from tests.support.clocks import HeldClock
 
 PATIENCE_S = 20.0
 STRIDE_PADDING = 64
-
-
-class HeldClock:
-    def monotonic_ns(self) -> int:
-        return 7_000_000_000
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class CompletedRequest:
@@ -131,7 +123,7 @@ def no_camera_is_left_over(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pi_camera(**settings: Any) -> PiCamera:
     chosen = config.CameraSettings(driver="picamera2", **{"source": "0"} | settings)
-    return PiCamera(chosen, HeldClock(), lambda: SimpleNamespace(Picamera2=Picamera2))
+    return PiCamera(chosen, HeldClock(7_000_000_000), lambda: SimpleNamespace(Picamera2=Picamera2))
 
 
 def expose(camera: PiCamera) -> Picamera2:
@@ -211,7 +203,7 @@ def test_a_device_path_is_no_name_for_a_camera_on_the_ribbon_cable() -> None:
 def test_without_picamera2_the_reader_learns_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(ExtraMissing, match=r"edge-gate\[pi\]"):
-        PiCamera(config.CameraSettings(source="0"), HeldClock())
+        PiCamera(config.CameraSettings(source="0"), HeldClock(7_000_000_000))
 
 
 def test_without_the_systems_libcamera_the_reader_learns_where_it_comes_from(
@@ -221,4 +213,4 @@ def test_without_the_systems_libcamera_the_reader_learns_where_it_comes_from(
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with pytest.raises(CameraError, match=r"libcamera_is_not_here.*apt install python3-picamera2"):
-        PiCamera(config.CameraSettings(source="0"), HeldClock())
+        PiCamera(config.CameraSettings(source="0"), HeldClock(7_000_000_000))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -14,26 +13,11 @@ from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame
 from edge_gate.eye.cameras.replay import ReplayCamera
 from edge_gate.settings import config
+from tests.support.clocks import HeldClock
 
 FPS = 20
 PERIOD_S = 1 / FPS
 COUNT = 12
-
-
-class HeldClock:
-    """Time that passes only when the test, or a sleep, says so."""
-
-    def __init__(self) -> None:
-        self.ns = 1_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-    def sleep(self, seconds: float) -> None:
-        self.ns += round(seconds * 1e9)
 
 
 def picture(number: int) -> np.ndarray:
@@ -75,8 +59,8 @@ def recording(request: pytest.FixtureRequest) -> Path:
 
 
 def replay(source: str, clock: HeldClock | None = None) -> ReplayCamera:
-    held = clock or HeldClock()
-    return ReplayCamera(config.CameraSettings(driver="replay", source=source, fps=FPS), held, held.sleep)
+    held = clock or HeldClock(1_000_000_000)
+    return ReplayCamera(config.CameraSettings(driver="replay", source=source, fps=FPS), held, held.pass_s)
 
 
 def test_as_fast_as_possible_every_picture_comes_exactly_once_in_order(recording: Path) -> None:
@@ -94,43 +78,43 @@ def test_a_folder_is_shown_bit_by_bit_as_it_was_stored(folder: Path) -> None:
 
 
 def test_in_real_time_each_picture_comes_at_its_moment_and_not_before(recording: Path) -> None:
-    clock = HeldClock()
+    clock = HeldClock(1_000_000_000)
     camera = replay(str(recording), clock)
     assert number_of(camera.read(0.0)) == 0
     for number in range(1, COUNT):
-        clock.sleep(PERIOD_S * 0.9)
+        clock.pass_s(PERIOD_S * 0.9)
         assert camera.read(0.0) is None
-        clock.sleep(PERIOD_S * 0.1)
+        clock.pass_s(PERIOD_S * 0.1)
         assert number_of(camera.read(0.0)) == number
-    clock.sleep(PERIOD_S)
+    clock.pass_s(PERIOD_S)
     assert camera.read(0.0) is None
     assert camera.ended
 
 
 def test_in_real_time_a_slow_reader_loses_what_is_late(recording: Path) -> None:
-    clock = HeldClock()
+    clock = HeldClock(1_000_000_000)
     camera = replay(str(recording), clock)
-    start_ns = clock.ns
+    start_ns = clock.at_ns
     assert number_of(camera.read(0.0)) == 0
-    clock.sleep(PERIOD_S * 5.5)
+    clock.pass_s(PERIOD_S * 5.5)
     frame = camera.read(0.0)
     assert number_of(frame) == 5
     assert frame is not None and frame.captured_ns == start_ns + 5 * 50_000_000
     assert camera.read(0.0) is None
-    clock.sleep(PERIOD_S * 100)
+    clock.pass_s(PERIOD_S * 100)
     assert camera.read(0.0) is None
     assert camera.ended
 
 
 def test_a_read_waits_for_the_next_picture_but_no_longer_than_it_was_told(folder: Path) -> None:
-    clock = HeldClock()
+    clock = HeldClock(1_000_000_000)
     camera = replay(str(folder), clock)
     camera.read(0.0)
-    before_ns = clock.ns
+    before_ns = clock.at_ns
     assert camera.read(0.01) is None
-    assert clock.ns - before_ns == 10_000_000
+    assert clock.at_ns - before_ns == 10_000_000
     assert number_of(camera.read(1.0)) == 1
-    assert clock.ns - before_ns == 50_000_000
+    assert clock.at_ns - before_ns == 50_000_000
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
@@ -138,16 +122,16 @@ def test_a_read_waits_for_the_next_picture_but_no_longer_than_it_was_told(folder
 def test_in_real_time_the_picture_is_always_the_one_due_and_never_comes_twice(
     folder: Path, pauses_ms: list[int], timeout_ms: int
 ) -> None:
-    clock = HeldClock()
+    clock = HeldClock(1_000_000_000)
     camera = replay(str(folder), clock)
-    start_ns = clock.ns
+    start_ns = clock.at_ns
     seen: list[int] = []
     for pause_ms in pauses_ms:
         frame = camera.read(timeout_ms / 1000)
         if frame is not None:
             seen.append(number_of(frame))
-            assert seen[-1] == (clock.ns - start_ns) // 50_000_000
-        clock.sleep(pause_ms / 1000)
+            assert seen[-1] == (clock.at_ns - start_ns) // 50_000_000
+        clock.pass_s(pause_ms / 1000)
     assert seen == sorted(set(seen))
 
 
@@ -159,10 +143,10 @@ def test_a_loop_begins_again_and_has_no_end(recording: Path, prefix: str) -> Non
 
 
 def test_a_loop_in_real_time_goes_on_past_the_end(folder: Path) -> None:
-    clock = HeldClock()
+    clock = HeldClock(1_000_000_000)
     camera = replay(f"loop:{folder}", clock)
     assert number_of(camera.read(0.0)) == 0
-    clock.sleep(PERIOD_S * (COUNT + 3))
+    clock.pass_s(PERIOD_S * (COUNT + 3))
     assert number_of(camera.read(0.0)) == 3
 
 

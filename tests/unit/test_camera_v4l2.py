@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,11 @@ from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame, live
 from edge_gate.eye.cameras.v4l2 import UNREADABLE_IN_A_ROW, V4L2Camera, device_node
 from edge_gate.settings import config
+from tests.support.clocks import HeldClock
 
 UNPLUGGED = "unplugged"
 UNREADABLE = "unreadable"
 PATIENCE_S = 20.0
-
-
-class HeldClock:
-    def __init__(self) -> None:
-        self.ns = 5_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-    def advance(self, seconds: float) -> None:
-        self.ns += int(seconds * 1e9)
 
 
 class Sensor:
@@ -158,16 +144,16 @@ def test_a_picture_that_waited_too_long_is_dropped_rather_than_handed_on(bench: 
     bench.read()
     bench.sensor.show(2)
     bench.sensor.wait_until_the_reader_waits()
-    bench.clock.advance(2.1)
+    bench.clock.pass_s(2.1)
     assert bench.camera.read(0.0) is None
     bench.sensor.show(3)
     assert bench.read().bgr[0, 0, 0] == 3
 
 
 def test_the_drivers_time_stamp_is_the_time_of_capture(bench: Bench) -> None:
-    bench.sensor.stamp_ms = bench.clock.ns / 1e6 - 40
+    bench.sensor.stamp_ms = bench.clock.at_ns / 1e6 - 40
     bench.sensor.show(1)
-    assert bench.read().captured_ns == bench.clock.ns - 40_000_000
+    assert bench.read().captured_ns == bench.clock.at_ns - 40_000_000
 
 
 def test_unplugging_is_reported_once_and_the_camera_reads_again_when_it_is_back(bench: Bench) -> None:
@@ -180,14 +166,14 @@ def test_unplugging_is_reported_once_and_the_camera_reads_again_when_it_is_back(
     assert gone.released.is_set()
     assert bench.camera.read(0.0) is None
 
-    bench.clock.advance(live.FIRST_PAUSE_S)
+    bench.clock.pass_s(live.FIRST_PAUSE_S)
     with pytest.raises(CameraMissing, match="is not there"):
         bench.camera.read(PATIENCE_S)
 
     bench.plug_in()
     bench.sensor.show(2)
     assert bench.camera.read(0.0) is None, "the pause has not passed"
-    bench.clock.advance(2 * live.FIRST_PAUSE_S)
+    bench.clock.pass_s(2 * live.FIRST_PAUSE_S)
     assert bench.read().bgr[0, 0, 0] == 2
     assert bench.openings == 2
 
@@ -197,9 +183,9 @@ def test_a_device_that_stays_away_is_tried_ever_more_seldom_but_never_given_up(b
     for pause_s in (0.5, 1.0, 2.0, 4.0, 4.0, 4.0):
         with pytest.raises(CameraMissing):
             bench.camera.read(PATIENCE_S)
-        bench.clock.advance(pause_s - 0.01)
+        bench.clock.pass_s(pause_s - 0.01)
         assert bench.camera.read(0.05) is None, "tried again too early"
-        bench.clock.advance(0.01)
+        bench.clock.pass_s(0.01)
 
 
 def test_after_a_good_picture_the_first_pause_is_short_again(bench: Bench) -> None:
@@ -210,7 +196,7 @@ def test_after_a_good_picture_the_first_pause_is_short_again(bench: Bench) -> No
         with pytest.raises(CameraMissing):
             bench.camera.read(PATIENCE_S)
         bench.plug_in()
-        bench.clock.advance(live.FIRST_PAUSE_S)
+        bench.clock.pass_s(live.FIRST_PAUSE_S)
     assert bench.openings == 3
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,40 +12,30 @@ from hypothesis.extra import numpy as arrays
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, CameraWatch, Frame
 from edge_gate.wire.eye import CameraState
+from tests.support.clocks import HeldClock
 
 STALL_S = 2.0
 SHAPE = (96, 128, 3)
 FRAME_S = 1 / 15
 
 
-class HeldClock:
-    def __init__(self) -> None:
-        self.ns = 10**9
-
-    def monotonic_ns(self) -> int:
-        return self.ns
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, tzinfo=UTC)
-
-
 class Stand:
     """A watch, its clock, and pictures made on the spot."""
 
     def __init__(self, live: bool = True) -> None:
-        self.clock = HeldClock()
+        self.clock = HeldClock(10**9)
         self.watch = CameraWatch(STALL_S, self.clock, live)
         self.random = np.random.default_rng(3)
         self.log: list[str] = []
 
     def wait(self, seconds: float) -> None:
-        self.clock.ns += round(seconds * 1e9)
+        self.clock.at_ns += round(seconds * 1e9)
 
     def noise(self, mean: float, sigma: float) -> np.ndarray:
         return np.clip(self.random.normal(mean, sigma, SHAPE), 0, 255).astype(np.uint8)
 
     def see(self, bgr: Any) -> CameraState:
-        self._note(self.watch.frame(Frame(bgr, self.clock.ns)))
+        self._note(self.watch.frame(Frame(bgr, self.clock.at_ns)))
         return self.watch.state
 
     def see_for(self, seconds: float, make: Any) -> CameraState:

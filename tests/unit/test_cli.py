@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,14 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import parse
 from edge_gate.store.people import residents
 from edge_gate.wire.client import ask
-from tests.support.peers import RawEye, embedding, running_gate, write_model
+from tests.support.gates import eye_at, within
+from tests.support.peers import running_gate, stand, until, write_model
 from tests.support.signing import own_key
 
 
 def edge_gate(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge_gate.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def test_every_command_is_found_and_has_help_that_says_something() -> None:
@@ -78,6 +73,7 @@ def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], co
     assert says in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.processes
 def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
     """Enrol, list, look at events, try the relay, pause, forget: the transcript of a first day."""
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -90,19 +86,12 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         absent = run("enrol", "Ann", "--consent", "Ann")
         assert absent.returncode == 74 and "edge-gate eye" in absent.stderr
 
-        eye, done = RawEye(settings.sockets.eye, gate.recognition.card.model_id), threading.Event()
-
-        def stand() -> None:
-            number = 0
-            while not done.wait(0.1):
-                number += 1
-                eye.see(embedding(1, seed=number))
-
-        thread = threading.Thread(target=stand)
-        thread.start()
-        enrolled = run("enrol", "Ann", "--consent", "Ann", "--until", "2099-12-31")
-        done.set()
-        thread.join()
+        eye = eye_at(gate)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(run, "enrol", "Ann", "--consent", "Ann", "--until", "2099-12-31")
+            until(lambda: asked.done() or ask(settings, "status")["enrolling"])
+            stand(eye, 1, track=1, until_done=asked.done)
+        enrolled = asked.result()
         assert enrolled.returncode == 0 and "No picture was stored" in enrolled.stdout
 
         assert "Ann" in run("residents").stdout
@@ -162,16 +151,13 @@ def test_a_large_site_lists_everybody(tmp_path: Path, board: BoardSimulator) -> 
     names = [f"{number:04d}" + "\N{GRINNING FACE}" * (residents.LONGEST_NAME - 4) for number in range(1_000)]
 
     with running_gate(tmp_path, board.path) as (gate, _):
-        done = threading.Event()
 
         def fill() -> None:
             with gate.store.transaction():
                 for name in names:
                     residents.add(gate.store, name)
-            done.set()
 
-        gate.call(fill)
-        assert done.wait(20)
+        within(gate, fill)
         listed = edge_gate("residents", "--json", "--config", str(tmp_path / "site" / "edge-gate.toml"))
         assert [row["name"] for row in json.loads(listed.stdout)] == names
 

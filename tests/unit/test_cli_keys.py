@@ -21,8 +21,7 @@ from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 from edge_gate.tools.trial import make_site
-from tests.unit.test_store_forgetting import enrol
-from tests.unit.test_store_keyring import names_in_the_gallery
+from tests.support.stores import enrol, names_in_the_gallery
 
 
 @pytest.fixture

@@ -29,9 +29,8 @@ from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 from edge_gate.tools.trial import make_site
 from tests.support.power_cuts import PowerCut, cut_before
+from tests.support.stores import enrol, names_in_the_gallery
 from tests.support.terminal import at_a_terminal
-from tests.unit.test_store_forgetting import enrol
-from tests.unit.test_store_keyring import names_in_the_gallery
 
 PASSPHRASE = "a gate, a lamp and seven geese"
 ANOTHER = "seven lamps and one grey goose"

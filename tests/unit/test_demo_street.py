@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from edge_gate.tools.demo.scene import Scene, SceneKind, Stage
 from edge_gate.tools.demo.schedule import GAP_S, Schedule
 from edge_gate.tools.demo.street import HEADER, MAGIC, StreetCamera
 from edge_gate.tools.demo.street_server import Street
+from tests.support.clocks import HeldClock
 
 ONE = Scene("one", None, SceneKind.EMPTY, 5.0, light=DAY, seed=1)
 TWO = Scene("two", None, SceneKind.EMPTY, 5.0, light=DUSK, seed=2)
@@ -30,25 +30,9 @@ THREE = Scene("three", None, SceneKind.EMPTY, 5.0, light=BACKLIT, seed=3)
 STEP_S = 5.0 + GAP_S
 
 
-class HeldClock:
-    """Time stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now_ns = 1_000_000_000
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.now_ns / 1e9, UTC)
-
-    def pass_s(self, seconds: float) -> None:
-        self.now_ns += round(seconds * 1e9)
-
-
 @pytest.fixture
 def clock() -> HeldClock:
-    return HeldClock()
+    return HeldClock(1_000_000_000)
 
 
 @pytest.fixture(scope="module")

@@ -151,6 +151,7 @@ class Silent:
         assert state
 
 
+@pytest.mark.processes
 def test_the_process_says_what_it_sees_outlives_the_gate_and_ends_when_told(tmp_path: Path, film: Path) -> None:
     path = site(tmp_path, f"loop:{film}")
     gate = Gate(tmp_path / "eye.sock")
@@ -323,6 +324,7 @@ def test_the_pace_is_that_of_the_last_seconds() -> None:
     assert pace.figures(60_000_000_000) == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.processes
 def test_what_cannot_start_says_why_and_ends_with_its_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--config", str(tmp_path / "none.toml")]) == 11
     assert "No configuration at" in capsys.readouterr().err

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,48 +24,36 @@ from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.settings.config import Config
+from tests.support.clocks import HeldClock
 from tests.support.peers import running_gate
 
 HOUR_NS = 3600 * 10**9
 
 
-@dataclass
-class SetClock:
-    """A clock that stands where it is put."""
-
-    now_ns: int = 0
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.now_ns / 1e9, UTC)
-
-
 def test_a_request_is_good_until_its_time_is_over_and_not_a_moment_longer() -> None:
-    clock = SetClock()
+    clock = HeldClock(0)
     approvals = Approvals(clock)
     request, new = approvals.ask("forget", "id", "forgetting A", 1, 60)
     assert new and approvals.left_s(request) == 60
-    clock.now_ns = 60 * 10**9 - 1
+    clock.at_ns = 60 * 10**9 - 1
     assert approvals.find(request.id) == request and approvals.expired() == []
-    clock.now_ns += 1
+    clock.at_ns += 1
     with pytest.raises(ApprovalUnknown):
         approvals.find(request.id)
     assert approvals.expired() == [request] and approvals.waiting() == []
 
 
 def test_an_approval_that_is_not_used_runs_out_too() -> None:
-    clock = SetClock()
+    clock = HeldClock(0)
     approvals = Approvals(clock)
     request, _ = approvals.ask("forget", "id", "forgetting A", 1, 60)
     approvals.approve(request, 2)
-    clock.now_ns = 60 * 10**9
+    clock.at_ns = 60 * 10**9
     assert approvals.use("forget", "id", 1) is None
 
 
 def test_an_approval_is_for_one_user_one_verb_one_person_and_once() -> None:
-    approvals = Approvals(SetClock())
+    approvals = Approvals(HeldClock(0))
     request, _ = approvals.ask("forget", "id", "forgetting A", 1, 60)
     assert approvals.use("forget", "id", 1) is None, "nobody has agreed"
     approvals.approve(request, 2)
@@ -78,7 +65,7 @@ def test_an_approval_is_for_one_user_one_verb_one_person_and_once() -> None:
 
 
 def test_only_so_many_requests_wait() -> None:
-    approvals = Approvals(SetClock())
+    approvals = Approvals(HeldClock(0))
     for number in range(MOST_WAITING):
         approvals.ask("forget", str(number), "x", 1, 60)
     assert not approvals.ask("forget", "0", "x", 1, 60)[1]

@@ -6,32 +6,27 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_gate.gate.control.server import MOST_OF_ONE_USER
+from edge_gate.gate.control.server import IDLE_NS, MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.wire.client import GateRefused, ask, converse
-from tests.support.peers import CONSENT, RawEye, embedding, enrol, events, running_gate, until
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
+from tests.support.gates import eye_at, pass_time
+from tests.support.peers import CONSENT, embedding, enrol, events, running_gate, until
 
 
 def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         ask(settings, "withdraw", name="Ann")
         eye.walk_up(1, track=2, views=12, pause_s=0.08)
-        until(lambda: events(settings, "no match"))
+        eye.step_away()
+        assert events(settings, "no match")
         assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
     assert not any(change.on for change in board.history)
 
@@ -39,7 +34,7 @@ def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: Board
 @pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])
 def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: BoardSimulator, consent: Any) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye_at(gate)
         with pytest.raises(GateRefused) as refusal:
             ask(settings, "enrol", name="Ann", consent=consent)
         assert refusal.value.exit_code in (60, 70)
@@ -48,7 +43,7 @@ def test_nobody_is_enrolled_without_a_valid_consent(tmp_path: Path, board: Board
 
 def test_the_same_person_is_not_enrolled_under_two_names(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         with pytest.raises(GateRefused, match="too like Ann"):
             enrol(settings, eye, "Not Ann", 1, track=2)
@@ -95,7 +90,7 @@ def test_a_consent_until_a_date_that_utc_does_not_know_is_refused_before_the_cam
 ) -> None:
     """Else the gate would end when it wrote the consent down, at the end of the enrolment."""
     with running_gate(tmp_path, board.path) as (gate, settings):
-        RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye_at(gate)
         with pytest.raises(GateRefused, match="not a date"):
             ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": until})
         assert not ask(settings, "status")["enrolling"]
@@ -116,10 +111,17 @@ def test_half_a_character_pair_in_a_request_comes_back_as_it_was_spelt(tmp_path:
 
 def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         lines = converse(settings, "enrol", name="Ann", consent=CONSENT)
-        threading.Timer(0.5, eye.see, [embedding(1)]).start()
+
+        def come() -> None:
+            until(lambda: ask(settings, "status")["enrolling"])
+            eye.see(embedding(1))
+
+        person = threading.Thread(target=come)
+        person.start()
         assert next(lines)["taken"] == 1
+        person.join()
         with pytest.raises(GateRefused, match="under way"):
             ask(settings, "enrol", name="Bo", consent=CONSENT)
         with pytest.raises(GateRefused, match="under way"):
@@ -130,11 +132,15 @@ def test_an_enrolment_ends_when_its_operator_leaves(tmp_path: Path, board: Board
 
 
 def test_a_caller_who_never_reads_is_cut_off_and_the_rest_is_served(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (_, settings), socket.socket(socket.AF_UNIX) as deaf:
+    with running_gate(tmp_path, board.path) as (gate, settings), socket.socket(socket.AF_UNIX) as deaf:
         deaf.connect(str(settings.sockets.control))
-        with suppress(ConnectionError):
+        deaf.settimeout(0.1)
+        with pytest.raises(ConnectionError):
             for _ in range(3000):
-                deaf.sendall(b'{"verb": "status"}\n' * 20)
+                with suppress(TimeoutError):
+                    deaf.sendall(b'{"verb": "status"}\n' * 20)
+                    continue
+                pass_time(gate, IDLE_NS / 1e9 + 1)
         assert ask(settings, "status")["door"]["state"] == "secure"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,8 @@ from edge_gate.settings import config
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.source import load_key
 from edge_gate.wire.client import GateRefused, ask
-from tests.support.peers import RawEye, enrol, events, pulsed, running_gate
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
+from tests.support.gates import eye_at
+from tests.support.peers import enrol, events, pulsed, running_gate
 
 
 @pytest.fixture
@@ -37,12 +32,12 @@ def old(tmp_path: Path, board: BoardSimulator) -> Callable[[str], None]:
     kept = tmp_path / "kept"
     kept.mkdir()
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
     for name in ("edge-gate.db", "edge-gate.db.keyring"):
         shutil.copy(tmp_path / "site" / name, kept)
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Bo", 2, track=2)
 
     def put_back(name: str) -> None:
@@ -81,7 +76,7 @@ def test_with_an_older_keyring_the_gate_goes_on_for_those_whose_keys_are_there_a
         with pytest.raises(GateRefused) as refused:
             ask(settings, "templates-renew")
         assert refused.value.exit_code == 95
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=8)
+        eye = eye_at(gate, eye=8)
         eye.walk_up(1, track=3)
         assert pulsed(board)
     shutil.copy(tmp_path / "new-edge-gate.db.keyring", tmp_path / "site" / "edge-gate.db.keyring")
@@ -103,7 +98,7 @@ def test_without_a_newer_keyring_whoever_is_lost_can_be_forgotten_and_enrolled_a
     old("edge-gate.db.keyring")
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "forget", name="Bo")["templates"] == 1
-        enrol(settings, RawEye(settings.sockets.eye, gate.recognition.card.model_id), "Bo", 2, track=2)
+        enrol(settings, eye_at(gate), "Bo", 2, track=2)
         assert recognised(settings) == ["Ann", "Bo"]
     with running_gate(tmp_path, board.path) as (_, settings):
         assert recognised(settings) == ["Ann", "Bo"]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from tests.support.peers import RawEye, running_gate, until, write_model
 from tests.support.signing import sign
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def details(settings: config.Config, verb: str) -> list[dict[str, Any]]:

@@ -7,10 +7,8 @@ import base64
 import json
 import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -18,56 +16,23 @@ from click.testing import CliRunner, Result
 from edge_gate import cli
 from edge_gate.cli.audit import read
 from edge_gate.core.errors import BadCheckpoint
-from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.spec.model import Role
 from edge_gate.spec.registry import SECOND, VERBS
 from edge_gate.store.audit.chain import Row
 from edge_gate.store.keys.keyring import keyring_path
-from edge_gate.store.people import residents
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import ANNE, BERT, CARL, ROLES, Clerk
-from tests.support.peers import CONSENT, RawEye, embedding, enrol, pulsed, running_gate, until, write_model
+from tests.support.gates import change, eye_at, settle, within
+from tests.support.peers import CONSENT, enrol, pulsed, running_gate, stand, until, write_model
 from tests.support.signing import own_key
-from tests.unit.test_audit import BEFORE, KEPT_BEFORE
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
-
-
-def within(gate: Gate, what: Callable[[], Any]) -> Any:
-    """Do something in the gate's own thread and return its result."""
-    done, box = threading.Event(), []
-
-    def errand() -> None:
-        try:
-            box.append(what())
-        finally:
-            done.set()
-
-    gate.call(errand)
-    assert done.wait(20) and box
-    return box[0]
+from tests.support.stores import BEFORE, KEPT_BEFORE
 
 
 def log(settings: config.Config, *verbs: str) -> list[Row]:
     return [row for row in read(settings)[0] if not verbs or row.verb in verbs]
-
-
-def settle(gate: Gate, *names: str) -> None:
-    within(gate, lambda: [residents.add(gate.store, name) for name in names])
-
-
-def change(settings: config.Config, old: str, new: str) -> None:
-    file = settings.store.path.parent / "edge-gate.toml"
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
 
 
 def test_the_table_of_rights_has_the_verbs_that_exist_and_no_other(tmp_path: Path, board: BoardSimulator) -> None:
@@ -101,19 +66,18 @@ def test_who_left_a_group_has_lost_the_role_though_still_connected(tmp_path: Pat
 
 def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         anne, bert, carl = (
             Clerk(gate, ANNE, "maintainer"),
             Clerk(gate, BERT, "maintainer"),
             Clerk(gate, CARL, "auditor"),
         )
         anne.start("enrol", name="Ann-Enrolled-Here", consent=CONSENT)
-        stop = threading.Event()
-        thread = threading.Thread(target=stand, args=(eye, 1, stop))
-        thread.start()
-        enrolled = anne.answer()
-        stop.set()
-        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(anne.answer)
+            until(lambda: ask(settings, "status")["enrolling"])
+            stand(eye, 1, track=50, until_done=answer.done)
+        enrolled = answer.result()
         assert enrolled["ok"]["views"] == 16
         for verb in ("withdraw", "forget"):
             request = waiting(anne, bert, verb)
@@ -139,13 +103,6 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
     with running_gate(tmp_path, board.path) as (_, settings):
         verbs = [row.verb for row in log(settings)]
         assert verbs[:4] == ["started", "policy", "roles changed", "enrol"] and verbs[-2:] == ["stopped", "started"]
-
-
-def stand(eye: RawEye, person: int, stop: threading.Event) -> None:
-    number = 0
-    while not stop.wait(0.1):
-        number += 1
-        eye.see(embedding(person, seed=number), track=50)
 
 
 def waiting(asker: Clerk, other: Clerk, verb: str, name: str = "Ann-Enrolled-Here") -> str:
@@ -181,7 +138,7 @@ def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
 
 def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles={"people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         with pytest.raises(GateRefused, match="second person") as refusal:
             enrol(settings, eye, "Bo", 2, track=2)
@@ -266,11 +223,11 @@ def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, boar
 
 def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, models={"allow_unsigned": ()}, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
     change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=8)
+        eye = eye_at(gate, eye=8)
         assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
         with pytest.raises(GateRefused) as refusal:
             enrol(settings, eye, "Bo", 2, track=1)
@@ -310,7 +267,7 @@ def test_root_is_not_locked_out_and_is_in_the_log_as_root(tmp_path: Path, board:
 
 def test_a_resident_sees_their_own_rows_and_nobody_elses_name(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         enrol(settings, eye, "Bo", 2, track=2)
         ask(settings, "withdraw", name="Ann")
@@ -371,7 +328,7 @@ def test_a_gate_goes_on_with_a_store_and_a_log_of_the_version_before(tmp_path: P
         assert [row["name"] for row in ask(settings, "residents") if row["recognised"]] == ["Ada"]
         (request,) = ask(settings, "approvals")  # these tests' own key signs the model, and is another in each run
         assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         eye.walk_up(1, track=1)
         assert pulsed(board)
         assert [row.seq for row in log(settings, "device key changed")] == [82]

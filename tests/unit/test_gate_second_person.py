@@ -9,27 +9,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edge_gate.cli.audit import read
-from edge_gate.core.clock import Clock
 from edge_gate.core.errors import ApprovalNeeded
 from edge_gate.gate.authorisation.authorisation import POLICY_WAITS_S
-from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.spec.registry import SECOND
 from edge_gate.store.templates import renewal
 from edge_gate.wire.client import ask
 from tests.support.clerk import ANNE, BERT, ROLES, Clerk
-from tests.support.peers import CONSENT, RawEye, pulsed, running_gate, until
-from tests.unit.test_gate_oversight import change, settle, within
+from tests.support.gates import change, eye_at, pass_time, settle, within
+from tests.support.peers import CONSENT, pulsed, running_gate, until
 
 # Each verb that may have to wait, with what it is asked.
 WAITS: dict[str, dict[str, Any]] = {
@@ -39,36 +32,6 @@ WAITS: dict[str, dict[str, Any]] = {
     "templates-renew": {},
 }
 MINUTES = 15
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
-
-
-@dataclass(frozen=True)
-class Later:
-    """A clock that is so much later than another."""
-
-    clock: Clock
-    by_s: float
-
-    def monotonic_ns(self) -> int:
-        return self.clock.monotonic_ns() + round(self.by_s * 1e9)
-
-    def now(self) -> datetime:
-        return self.clock.now()
-
-
-def pass_time(gate: Gate, seconds: float) -> None:
-    """Let so much time pass for what waits."""
-    approvals = gate.authorisation.approvals
-
-    def wind() -> None:
-        approvals._clock = Later(approvals._clock, seconds)
-
-    within(gate, wind)
 
 
 def expired(settings: config.Config) -> list[str]:
@@ -83,7 +46,7 @@ def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_e
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         settle(gate, "A", "B")
         until(lambda: ask(settings, "status")["eye"]["connected"])
         anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import pytest
 
 from edge_gate.cli.status import find_faults
 from edge_gate.core.errors import EdgeGateError, StoreFull
-from edge_gate.core.token_bucket import TokenBucket
+from edge_gate.gate.door.door import RETRY_NS
+from edge_gate.gate.journal import MOST_SEEN, SEEN_PER_S
 from edge_gate.gate.peers.eye import LIMITS
 from edge_gate.gate.peers.peer_link import MOST_JOINS
 from edge_gate.relays.simulator import BoardSimulator, Fault
@@ -26,18 +26,13 @@ from edge_gate.store.events import append
 from edge_gate.wire import client
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import BERT, ROLES, Clerk
+from tests.support.gates import eye_at, let_turn, pass_time, within
 from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         lines = enrol(settings, eye, "安 Ann", 1, track=1)
         assert lines[-1]["views"] == 16 and lines[0]["wanted"] == 16
         assert [row["recognised"] for row in ask(settings, "residents")] == [True]
@@ -49,7 +44,8 @@ def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: 
 
         ask(settings, "forget", name="安 Ann")
         eye.walk_up(1, track=3, views=12, pause_s=0.08)
-        until(lambda: events(settings, "no match"))
+        eye.step_away()
+        assert events(settings, "no match")
         assert ask(settings, "residents") == []
         assert events(settings, "opened")[0]["resident"] == "(forgotten)"
     assert sum(change.on for change in board.history) == 1
@@ -57,9 +53,9 @@ def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: 
 
 def test_a_stranger_is_refused_once_however_long_they_stand_there(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
-        eye.walk_up(9, track=2, views=30, pause_s=0.08)
+        eye.walk_up(9, track=2, views=60, pause_s=0.08)  # two windows and more
         assert len(events(settings, "no match")) == 1
     assert not any(change.on for change in board.history)
 
@@ -77,13 +73,14 @@ def test_the_relay_is_switched_off_before_anything_else(tmp_path: Path) -> None:
 
 def test_a_missing_relay_is_reported_and_found_when_it_comes(tmp_path: Path, board: BoardSimulator) -> None:
     link = tmp_path / "relay"
-    with running_gate(tmp_path, str(link)) as (_, settings):
+    with running_gate(tmp_path, str(link)) as (gate, settings):
         assert "not there" in ask(settings, "status")["door"]["fault"]
         with pytest.raises(GateRefused) as refusal:
             ask(settings, "relay-test")
         assert refusal.value.exit_code == 51
         assert events(settings, "relay test")[0]["outcome"].startswith("failed")
         link.symlink_to(board.path)
+        pass_time(gate, RETRY_NS / 1e9)
         until(lambda: ask(settings, "status")["door"]["state"] == "secure")
         assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
         assert pulsed(board)
@@ -94,7 +91,7 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         BoardSimulator("modbus-waveshare", channels=1) as board,
         running_gate(tmp_path, board.path, door={"relay": "modbus-waveshare"}) as (gate, settings),
     ):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         board.fail(Fault.SILENT)
         eye.walk_up(1, track=2)
@@ -123,13 +120,13 @@ def test_an_eye_that_talks_rubbish_is_disconnected(
     tmp_path: Path, board: BoardSimulator, change: dict[str, Any]
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         eye.see(embedding(1))
         eye.see(embedding(1), **change)
         assert eye.connection.recv(64)[3:4]  # the greeting
         assert eye.connection.recv(64) == b""
         assert ask(settings, "status")["eye"] | {"connected": False} == ask(settings, "status")["eye"]
-        another = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=8)
+        another = eye_at(gate, eye=8)
         another.see(embedding(1))
         until(lambda: ask(settings, "status")["eye"]["connected"])
 
@@ -137,9 +134,9 @@ def test_an_eye_that_talks_rubbish_is_disconnected(
 @pytest.mark.parametrize("age_s", [-1, 5], ids=["from the future", "stale"])
 def test_sightings_of_another_time_are_not_used(tmp_path: Path, board: BoardSimulator, age_s: float) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        now = gate.clock.monotonic_ns()
         for number in range(10):
             eye.see(embedding(1, seed=number), track=2, captured_ns=now - round(age_s * 1e9) + number)
         until(lambda: ask(settings, "status")["eye"]["messages_refused"] == 10)
@@ -150,7 +147,7 @@ def test_too_many_sightings_are_cut_to_the_rate_and_the_door_still_answers(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         for number in range(LIMITS.most_refused):
             eye.see(embedding(1, seed=number))
         assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
@@ -161,13 +158,13 @@ def test_an_eye_that_floods_is_dropped_and_one_that_comes_again_and_again_is_tur
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         with pytest.raises(ConnectionError):
             for number in range(10 * LIMITS.most_refused):
                 eye.see(embedding(1, seed=number % 9))
         assert "flood" in events(settings, "eye lost")[0]["detail"]["reason"]
         for number in range(2 * MOST_JOINS):
-            another = RawEye(settings.sockets.eye, gate.recognition.card.model_id, eye=100 + number)
+            another = eye_at(gate, eye=100 + number)
             with suppress(ConnectionError):
                 another.see(embedding(1), version=9)
                 while another.connection.recv(64):
@@ -181,23 +178,29 @@ def test_what_an_eye_alone_causes_is_counted_when_it_is_too_much_to_be_written_d
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
-        gate.journal.seen_bucket = TokenBucket(4, 2.0, gate.clock.monotonic_ns())  # as after ten minutes of a flood
-        for number in range(20):
+        eye = eye_at(gate)
+        told = MOST_SEEN + 100
+        for number in range(told):
             eye.health(camera=2 + number % 2)
-        until(lambda: ask(settings, "status")["eye"]["camera"] == "stalled")
-        time.sleep(0.6)
+            if number % LIMITS.messages_per_s == 0:
+                eye.wait(1.1)
+        let_turn(gate)
+        assert ask(settings, "status")["eye"]["camera"] == "stalled"
+        eye.wait(2 / SEEN_PER_S)
         eye.health(camera=1)
-        until(lambda: events(settings, "camera")[0]["detail"]["state"] == "working")
-        newest, *before = events(settings, "camera")
-        assert newest["detail"]["not_written_down"] + len(before) == 20
+        let_turn(gate)
+        rows = within(gate, lambda: gate.store.rows("SELECT detail FROM event WHERE kind = 'camera' ORDER BY at, id"))
+        written = [json.loads(row["detail"]) for row in rows]
+        assert events(settings, "camera")[0]["detail"]["state"] == "working"
+        assert len(written) < MOST_SEEN + 50, "the control: it was too much"
+        assert sum(each.get("not_written_down", 0) for each in written) + len(written) == told + 1
 
 
 def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        first = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        first = eye_at(gate)
         assert first.connection.recv(64)
-        second = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        second = eye_at(gate)
         assert second.connection.recv(64) == b""
         first.see(embedding(1))
         assert ask(settings, "status")["eye"]["connected"]
@@ -205,9 +208,8 @@ def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> N
 
 def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
-        filled = threading.Event()
 
         def fill() -> None:
             pages = gate.store.rows("PRAGMA page_count")[0]["page_count"]
@@ -218,15 +220,13 @@ def test_a_full_store_keeps_the_door_shut_and_recovers(tmp_path: Path, board: Bo
             with suppress(StoreFull):
                 for _ in range(200):
                     append(gate.store, "opened", awaited=True)
-            filled.set()
 
-        gate.call(fill)
-        assert filled.wait(10)
+        within(gate, fill)
         eye.walk_up(1, track=2)
         until(lambda: ask(settings, "status")["store"]["fault"])
         assert not any(change.on for change in board.history)
-        gate.call(lambda: gate.store.rows("PRAGMA max_page_count = 1000000"))
-        time.sleep(0.5)
+        within(gate, lambda: gate.store.rows("PRAGMA max_page_count = 1000000"))
+        eye.step_away()
         eye.walk_up(1, track=3)
         assert pulsed(board)
 
@@ -235,6 +235,7 @@ def gate_process(file: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(file)])
 
 
+@pytest.mark.processes
 def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board: BoardSimulator) -> None:
     """SIGKILL at any moment of an opening: the relay ends off, and the log has every pulse that was begun."""
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -277,6 +278,7 @@ def test_a_second_gate_does_not_start_beside_a_running_one(tmp_path: Path, board
     assert not any(change.on for change in board.history)
 
 
+@pytest.mark.processes
 def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (_, settings):
         pass
@@ -294,7 +296,7 @@ def test_the_gate_process_loads_no_image_library_and_no_network_runtime(tmp_path
 
 def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         eye.walk_up(1, track=1, views=10)
         assert not any(change.on for change in board.history)
@@ -304,11 +306,12 @@ def test_who_was_just_enrolled_is_let_in_only_after_stepping_away(tmp_path: Path
 
 def test_somebody_seen_only_badly_leaves_a_line_that_says_why(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         for refusal in (1, 4, 4):
             eye.see(refusal=refusal)
-            time.sleep(0.05)
-        (event,) = until(lambda: events(settings, "not acquired"))
+            eye.wait(0.05)
+        eye.step_away()
+        (event,) = events(settings, "not acquired")
         assert event["detail"] == {"accepted": 0, "reason": "too_dark"}
 
 
@@ -316,7 +319,7 @@ def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         for camera in (1, 4, 4, 4, 1):
             eye.health(camera)
         until(lambda: len(events(settings, "camera")) == 2)
@@ -328,7 +331,7 @@ def test_a_camera_fault_is_in_the_status_and_once_in_the_log_and_so_is_its_end(
 
 def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         until(lambda: events(settings, "eye joined"))
         eye.connection.close()
         until(lambda: events(settings, "eye lost"))
@@ -337,7 +340,7 @@ def test_an_eye_that_goes_is_an_event_and_a_fault(tmp_path: Path, board: BoardSi
 
 def test_templates_are_renewed_while_the_gate_runs_and_open_as_before(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         before, old = ask(settings, "templates-status"), gate.recognition.transform
         assert (before["templates"], before["renewals"]) == (1, 0)
@@ -353,7 +356,7 @@ def test_templates_are_renewed_while_the_gate_runs_and_open_as_before(tmp_path: 
         assert pulsed(board)
         assert [event["detail"]["templates"] for event in events(settings, "templates renewed")] == [1]
     with running_gate(tmp_path, board.path) as (gate, settings):  # the new axes are those of the next start too
-        eye, so_far = RawEye(settings.sockets.eye, gate.recognition.card.model_id), len(events(settings, "opened"))
+        eye, so_far = eye_at(gate), len(events(settings, "opened"))
         eye.walk_up(1, track=4)
         until(lambda: len(events(settings, "opened")) > so_far)
         assert events(settings, "templates protected") == []

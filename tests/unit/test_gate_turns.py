@@ -10,8 +10,6 @@ import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,29 +27,17 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.spec.registry import VERBS
 from edge_gate.wire.client import ask
+from tests.support.clocks import HeldClock
 from tests.support.peers import CONSENT, running_gate
 
 SECOND = 10**9
-
-
-@dataclass
-class SetClock:
-    """A clock that stands where it is put; each request of `Server` takes a tenth of a second of it."""
-
-    now_ns: int = 100 * SECOND
-
-    def monotonic_ns(self) -> int:
-        return self.now_ns
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.now_ns / 1e9, UTC)
 
 
 class Server:
     """The gate's control socket, alone, turned by hand."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = SetClock()
+        self.clock = HeldClock(100 * SECOND)
         self.served: list[tuple[int, str]] = []
         self.path = folder / "control.sock"
         self.selector = selectors.DefaultSelector()
@@ -63,7 +49,7 @@ class Server:
 
     def _handle(self, request: Request) -> None:
         self.served.append((request.caller.uid, request.verb))
-        self.clock.now_ns += SECOND // 10
+        self.clock.at_ns += SECOND // 10
         if request.verb != "wait":
             request.answer(request.verb)
 
@@ -74,7 +60,7 @@ class Server:
         return connection
 
     def turn(self, seconds: float = 0.0) -> None:
-        self.clock.now_ns += round(seconds * SECOND)
+        self.clock.at_ns += round(seconds * SECOND)
         for key, _ in self.selector.select(0):
             key.data()
         self.control.tend()

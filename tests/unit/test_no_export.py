@@ -21,7 +21,8 @@ from edge_gate.rules.protection import SiteTransform
 from edge_gate.spec.registry import VERBS
 from edge_gate.store.templates import templates
 from edge_gate.wire.client import GateRefused, converse
-from tests.support.peers import RawEye, enrol, running_gate
+from tests.support.gates import eye_at
+from tests.support.peers import enrol, running_gate
 
 # Arguments with which each verb answers as fully as it can. What erases the person comes last.
 ASKED: dict[str, dict[str, Any]] = {
@@ -181,7 +182,7 @@ def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monke
     assert set(CALLED) | NOT_CALLED == set(leaves(cli.group))
     said: dict[str, bytes] = {}
     with BoardSimulator("lcus1") as board, running_gate(tmp_path, board.path) as (gate, settings):
-        eye = RawEye(settings.sockets.eye, gate.recognition.card.model_id)
+        eye = eye_at(gate)
         said["enrolling"] = json.dumps(
             [enrol(settings, eye, "Ann", 1, track=1), enrol(settings, eye, "Bo", 2, track=2)]
         ).encode()

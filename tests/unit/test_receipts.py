@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,8 @@ from edge_gate.store.keys.source import load_key
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.traces import search, words_for
 from edge_gate.tools.trial import make_site
-from tests.unit.test_store_forgetting import enrol
+from tests.support.stores import FIGURES, RECEIPT, enrol
 
-FIGURES = {"consents": 1, "templates": 2, "events": 31}
-RECEIPT = Receipt(
-    "北门 North", "6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa", datetime(2026, 3, 1, tzinfo=UTC), FIGURES, False
-)
 # Written by the code of before the receipt's words stood at their tables.
 KEPT = Path(__file__).parent / "data" / "receipts"
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

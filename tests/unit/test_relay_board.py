@@ -18,7 +18,8 @@ from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
-from tests.support.turning import HeldClock, TurnedBoard
+from tests.support.clocks import HeldClock
+from tests.support.turning import TurnedBoard
 
 
 @pytest.fixture

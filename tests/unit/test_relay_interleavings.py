@@ -21,7 +21,7 @@ from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.settings.config import DoorSettings
-from tests.support.turning import HeldClock
+from tests.support.clocks import HeldClock
 from tests.support.virtual_wire import Trouble, VirtualWire, pass_time
 
 CHANNELS = 3

@@ -143,6 +143,11 @@ def attempt(site: Path, who: str, how: str, between: Callable[[Path], None] = la
 
 
 @pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    return disk_path
+
+
+@pytest.fixture
 def site(tmp_path: Path) -> Path:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -259,6 +264,7 @@ class Running:
         return child
 
 
+@pytest.mark.processes
 def test_a_sealed_gate_opens_the_door_and_finds_an_unplugged_board_again(tmp_path: Path) -> None:
     with BoardSimulator("lcus1") as board:
         gate = Running(tmp_path, board)
@@ -282,6 +288,7 @@ def test_a_sealed_gate_opens_the_door_and_finds_an_unplugged_board_again(tmp_pat
             gate.process.communicate()
 
 
+@pytest.mark.processes
 def test_a_sealed_gate_whose_guard_has_died_ends_so_that_both_begin_afresh(tmp_path: Path) -> None:
     with BoardSimulator("lcus1") as board:
         gate = Running(tmp_path, board)

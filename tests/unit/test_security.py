@@ -8,11 +8,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.seal import kernel_view
@@ -31,12 +28,6 @@ if sys.argv[1] == "sealed":
 print("ready", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
 
 
 def observed(how: str, file: Path, may_write: tuple[Path, ...] = ()) -> dict[str, kernel_view.Observed]:

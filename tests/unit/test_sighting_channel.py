@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from edge_gate.gate.peers.eye import LIMITS, EyeLink
 from edge_gate.gate.peers.peer_link import BATCH
 from edge_gate.wire.eye import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
+from tests.support.clocks import HeldClock
 from tests.support.peers import RawEye, embedding
 
 MODEL = b"12345678"
@@ -25,29 +25,16 @@ STRIP_BYTES = 160 * 72 * 3
 FACE_BYTES = 112 * 112 * 3
 
 
-class Held:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.ns = 10**12
-
-    def monotonic_ns(self) -> int:
-        return self.ns
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 def accepted_bytes(folder: Path, seconds: int, tries_a_second: int) -> tuple[int, int]:
     """Flood the gate's socket; return how many bytes it accepted, and how many were sent."""
-    clock = Held()
+    clock = HeldClock(10**12)
     link = EyeLink(folder / "eye.sock", "", MODEL, 0, clock, lambda _: None)
     eye = RawEye(folder / "eye.sock", MODEL)
     assert link.accept()
     accepted = sent = 0
     for tick in range(seconds * tries_a_second):
-        clock.ns = 10**12 + tick * 10**9 // tries_a_second
-        eye.see(embedding(tick % 7), captured_ns=clock.ns)
+        clock.at_ns = 10**12 + tick * 10**9 // tries_a_second
+        eye.see(embedding(tick % 7), captured_ns=clock.at_ns)
         sent += SIGHTING_BYTES
         accepted += SIGHTING_BYTES * len(link.receive())
     link.close()
@@ -69,7 +56,7 @@ def test_an_honest_eye_stays_far_below_the_bound(tmp_path: Path) -> None:
 
 
 def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: Path) -> None:
-    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, Held(), lambda _: None)
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, HeldClock(10**12), lambda _: None)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
         eye.connect(str(tmp_path / "eye.sock"))
         assert link.accept()

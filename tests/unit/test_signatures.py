@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -231,12 +230,6 @@ def test_an_exception_waives_neither_hash_nor_completeness_nor_a_signature_that_
     assert cards.unsigned_cards(excepted) == []
 
 
-@pytest.fixture
-def board() -> Iterator[BoardSimulator]:
-    with BoardSimulator("lcus1") as simulator:
-        yield simulator
-
-
 def unsigned_site(folder: Path, board: BoardSimulator, **models: object) -> Path:
     write_model(folder / "models")
     (folder / "models" / f"{NAME}.toml.minisig").unlink()
@@ -296,6 +289,7 @@ def test_a_signed_model_is_no_event_and_no_line_in_the_status(tmp_path: Path, bo
 @pytest.mark.parametrize(
     "name", [ModelSettings().eyes, ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids]
 )
+@pytest.mark.processes
 def test_the_eye_starts_with_no_unsigned_model_and_with_an_excepted_one_says_so(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,7 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,27 +21,15 @@ from edge_gate.core.errors import StoreError, UnknownEventKind
 from edge_gate.spec.registry import EVENTS
 from edge_gate.store import events
 from edge_gate.store.database import Store
+from tests.support.clocks import HeldClock
 
 KEY = bytes(range(32))
 ADA, BOB = "a" * 36, "b" * 36
 
 
-@dataclass(slots=True)
-class HeldClock:
-    """A clock that stands until a test moves it."""
-
-    moment: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC))
-
-    def monotonic_ns(self) -> int:
-        return 0
-
-    def now(self) -> datetime:
-        return self.moment
-
-
 @pytest.fixture
 def clock() -> HeldClock:
-    return HeldClock()
+    return HeldClock(moment=datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -175,6 +163,7 @@ def writer(path: Path, count: int) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", WRITER, path, str(count)], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.processes
 def test_kill_9_at_any_moment_loses_no_acknowledged_event_and_no_outcome(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     Store.create(path, KEY, SystemClock()).close()
@@ -201,6 +190,7 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_event_and_no_outcome(tmp_pat
     assert len(cut_off) <= 8
 
 
+@pytest.mark.processes
 def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "edge-gate.db"
     with Store.create(path, KEY, SystemClock()) as store:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.core.clock import SystemClock
 from edge_gate.store.audit import generation, log_end
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import KEY_CHANGED, NEW_KEYRING, STARTED, Checkpoint, examine
@@ -20,13 +19,8 @@ from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import Swept, sweep
-from tests.support.power_cuts import PowerCut, cut_before
-from tests.unit.test_audit import BEFORE
-from tests.unit.test_store_forgetting import enrol
-from tests.unit.test_store_keyring import CHANGES, names_in_the_gallery
-
-KEY = bytes(range(32))
-CLOCK = SystemClock()
+from tests.support.power_cuts import STORE_STEPS, PowerCut, cut_before
+from tests.support.stores import BEFORE, CLOCK, KEY, enrol, names_in_the_gallery
 
 
 @pytest.fixture
@@ -191,7 +185,7 @@ def test_no_power_cut_makes_a_keyring_look_older_than_it_is(
         for each, content in whole.items():
             (tmp_path / each).write_bytes(content)
         with pytest.MonkeyPatch.context() as patch, Store.open(path, KEY, CLOCK) as store:
-            begun = cut_before(patch, number, CHANGES)
+            begun = cut_before(patch, number, STORE_STEPS)
             with suppress(PowerCut):
                 change(store, name)
             finished = begun() <= number

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
 from edge_gate.store import events, files
 from edge_gate.store.database import Store
@@ -28,12 +27,10 @@ from edge_gate.store.keys.sealing import CODE, VECTOR, DoesNotOpen, open_row, se
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import Swept, sweep
 from edge_gate.store.templates import renewal, templates
-from tests.support.power_cuts import PowerCut, cut_before, stop
-from tests.unit.test_store_forgetting import enrol, in_the_clear
+from tests.support.power_cuts import STORE_STEPS, PowerCut, cut_before, stop
+from tests.support.stores import CLOCK, KEY, MODEL, enrol, in_the_clear, names_in_the_gallery
 
-KEY, OTHER_KEY = bytes(range(32)), bytes(32)
-CLOCK = SystemClock()
-MODEL = b"model-01"
+OTHER_KEY = bytes(32)
 OLD_STORE = Path(__file__).parent / "data" / "store-0001-plain-templates.db"  # made by the code that had step 0001 only
 
 
@@ -46,10 +43,6 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[Store]:
     with Store.create(path, KEY, CLOCK) as opened:
         yield opened
-
-
-def names_in_the_gallery(store: Store) -> set[str]:
-    return {residents.find(store, each.resident_id).name for each in templates.gallery(store, MODEL, CLOCK.now())}
 
 
 def backup_of(store: Store) -> bytes:
@@ -284,12 +277,6 @@ def test_a_sealing_that_was_interrupted_is_done_again(path: Path, monkeypatch: p
 # --- interruptions -----------------------------------------------------------------------------------------------
 
 
-CHANGES = (
-    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (Path, "write_bytes")),
-    *((Path, "rename"), (Store, "run"), (Store, "empty_log")),
-)
-
-
 def test_a_forgetting_cut_off_at_any_step_is_either_not_begun_or_finished_at_the_next_start(
     path: Path, tmp_path: Path
 ) -> None:
@@ -302,7 +289,7 @@ def test_a_forgetting_cut_off_at_any_step_is_either_not_begun_or_finished_at_the
         for name, content in whole.items():
             (tmp_path / name).write_bytes(content)
         with pytest.MonkeyPatch.context() as patch, Store.open(path, KEY, CLOCK) as store:
-            begun = cut_before(patch, number, CHANGES)
+            begun = cut_before(patch, number, STORE_STEPS)
             with suppress(PowerCut):
                 residents.forget(store, "Ada")
             finished = begun() <= number
@@ -334,6 +321,7 @@ with Store.open(Path(sys.argv[1]), bytes.fromhex({KEY.hex()!r}), SystemClock()) 
 
 
 @pytest.mark.parametrize("patience_s", [0.02, 0.2, 0.5])
+@pytest.mark.processes
 def test_a_gate_that_is_killed_while_it_forgets_forgets_wholly(path: Path, patience_s: float) -> None:
     with Store.create(path, KEY, CLOCK) as store:
         ids = [enrol(store, f"Guest {number}", number)[0].id for number in range(40)]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_gate.core.errors import AlreadyInitialised, KeyMalformed, KeyMissing, KeyUnsafe, StoreError
+from edge_gate.core.errors import AlreadyInitialised, KeyLocked, KeyMalformed, KeyMissing, KeyUnsafe, StoreError
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.source import create_key_file, load_key
 
@@ -54,13 +54,14 @@ def test_a_file_that_is_not_64_hex_digits_is_malformed(tmp_path: Path, text: str
 
 @given(st.binary(max_size=200))
 @example(KEY.hex().encode() + b"\0")
+@example(b"EGLOCK1\0")
 def test_no_bytes_in_the_key_file_do_worse_than_be_malformed(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("key") / "k"
     path.write_bytes(content)
     path.chmod(0o600)
-    with pytest.raises(KeyMalformed):
+    with pytest.raises((KeyMalformed, KeyLocked)):
         load_key(StoreSettings(key_file=path), {})
 
 

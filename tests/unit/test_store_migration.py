@@ -30,7 +30,7 @@ from edge_gate.store.schema import SCHEMA
 from edge_gate.store.steps import event_names
 from edge_gate.store.steps.step import Migrating, Step
 from edge_gate.store.templates import renewal, templates
-from tests.unit.test_store_forgetting import in_the_clear
+from tests.support.stores import in_the_clear
 
 KEY = bytes(range(32))
 OLD = Path(__file__).parent / "data" / "store-0001.db"

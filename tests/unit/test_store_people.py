@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -21,24 +21,12 @@ from edge_gate.store.people.consent import State
 from edge_gate.store.people.residents import Resident
 from edge_gate.store.templates import templates
 from edge_gate.store.templates.templates import Template
+from tests.support.clocks import HeldClock
 
 KEY = bytes(range(32))
 MODEL, NEW_MODEL = b"model-01", b"model-02"
 YEAR = timedelta(days=365)
 MILLISECOND = timedelta(milliseconds=1)
-
-
-@dataclass(slots=True)
-class HeldClock:
-    """A clock that stands until a test moves it."""
-
-    moment: datetime = field(default_factory=lambda: datetime(2026, 3, 1, 12, tzinfo=UTC))
-
-    def monotonic_ns(self) -> int:
-        return 0
-
-    def now(self) -> datetime:
-        return self.moment
 
 
 @pytest.fixture

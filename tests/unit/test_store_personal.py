@@ -33,8 +33,8 @@ from edge_gate.wire.client import ask
 from tests.support import peers
 from tests.support.clerk import BERT, ROLES, Clerk
 from tests.support.peers import RawEye, enrol, pulsed, running_gate, until
-from tests.unit.test_store_forgetting import enrol as enrol_in
-from tests.unit.test_store_forgetting import in_the_clear
+from tests.support.stores import enrol as enrol_in
+from tests.support.stores import in_the_clear
 
 KEY = bytes(range(32))
 CLOCK = SystemClock()

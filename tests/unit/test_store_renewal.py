@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import StoreError
 from edge_gate.rules.protection import SiteTransform, site_key
 from edge_gate.store.database import Store
@@ -20,11 +19,8 @@ from edge_gate.store.keys.sealing import CODE
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import sweep
 from edge_gate.store.templates import renewal, templates
-from tests.unit.test_store_forgetting import in_the_clear
+from tests.support.stores import CLOCK, KEY, MODEL, in_the_clear
 
-KEY = bytes(range(32))  # test_store_forgetting reads pages with the same one
-MODEL = b"model-01"
-CLOCK = SystemClock()
 # Written by the version before templates were protected: Ada, Bob and Eve, vectors from the seeds 0, 1 and 2.
 OLD_STORE = Path(__file__).parent / "stores" / "steps_0001.db"
 # The same people and seeds, written by the version that sealed vectors under the residents' data keys.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import AlreadyRunning, KeyringDamaged, RotationFailed, WrongKey
 from edge_gate.rules.comparison import Candidate, Gallery
 from edge_gate.store import events, files
@@ -21,12 +20,7 @@ from edge_gate.store.people import residents
 from edge_gate.store.templates import renewal, templates
 from tests.support.peers import direction
 from tests.support.power_cuts import PowerCut, cut_before
-from tests.unit.test_store_forgetting import enrol
-from tests.unit.test_store_keyring import names_in_the_gallery
-
-KEY = bytes(range(32))
-CLOCK = SystemClock()
-MODEL = b"model-01"
+from tests.support.stores import CLOCK, KEY, MODEL, enrol, names_in_the_gallery
 
 
 class Place:

@@ -118,13 +118,15 @@ class DemoSite:
         return self._log_path.read_text(errors="replace")
 
     def audit(self) -> DiskAudit:
-        """Look for pictures in every file of the site, and at what the kernel says all lives of the eye have written:
-        this one is ended for it."""
+        """Look for pictures in every file of the site, and at what the kernel says all lives of the eye have written.
+
+        The eye is ended for it, and is started again only when all was read.
+        """
         with self._hands:
             self.eye.stop()
-        files = [each for each in self.folder.rglob("*") if each.is_file()]
-        found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
-        return DiskAudit(self.eye.written_bytes, found, len(files))
+            files = [each for each in self.folder.rglob("*") if each.is_file()]
+            found = sum(any(mark in each.read_bytes() for mark in PICTURE_MARKS) for each in files)
+            return DiskAudit(self.eye.written_bytes, found, len(files))
 
     def _keep(self) -> None:
         self.gate.tend()

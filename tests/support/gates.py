@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests do with a gate that `running_gate` runs: act in its thread, wind its clock, let an eye join it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from edge_gate.gate.gate import Gate
+from edge_gate.settings import config
+from edge_gate.store.people import residents
+from tests.support.clocks import WindableClock
+from tests.support.peers import RawEye
+
+PATIENCE_S = 20.0
+# A new eye is accepted in one turn and heard in the next; a turn that was under way counts for nothing.
+TURNS = 3
+Result = TypeVar("Result")
+
+
+def within(gate: Gate, what: Callable[[], Result]) -> Result:
+    """Do something in the gate's own thread and return its result."""
+    done = Future[Result]()
+
+    def act() -> None:
+        try:
+            done.set_result(what())
+        except BaseException as error:
+            done.set_exception(error)
+
+    gate.call(act)
+    return done.result(PATIENCE_S)
+
+
+def let_turn(gate: Gate) -> None:
+    """Return when the gate has dealt with all that was sent to it before."""
+    for _ in range(TURNS):
+        within(gate, lambda: None)
+
+
+def pass_time(gate: Gate, seconds: float) -> None:
+    """Let so much of the gate's time pass, after all that was sent to it before; return when it has noticed."""
+    assert isinstance(gate.clock, WindableClock)
+    let_turn(gate)
+    gate.clock.wind(seconds)
+    let_turn(gate)
+
+
+def eye_at(gate: Gate, *, eye: int = 7) -> RawEye:
+    """Return an eye that the gate has taken in, and whose pauses take no time."""
+    joined = RawEye(
+        Path(gate.eye.link.server.getsockname()),
+        gate.recognition.card.model_id,
+        eye,
+        clock=gate.clock,
+        wait=lambda pause_s: pass_time(gate, pause_s),
+    )
+    let_turn(gate)
+    return joined
+
+
+def settle(gate: Gate, *names: str) -> None:
+    """Add residents, as an enrolment does, but without templates."""
+    within(gate, lambda: [residents.add(gate.store, name) for name in names])
+
+
+def change(settings: config.Config, old: str, new: str) -> None:
+    """Change a line of the site's configuration."""
+    file = settings.store.path.parent / "edge-gate.toml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
