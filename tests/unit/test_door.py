@@ -126,7 +126,7 @@ def test_what_is_known_at_once_is_raised_at_once_and_has_no_outcome(
         door.release(PULSE_MS, told.append)
     turn(door, clock, lambda: not door.busy)
     assert told == [Confirmation.CONFIRMED] * MOST_WAITING
-    door.close()
+    secure(door, clock)
 
 
 def test_an_outcome_that_cannot_be_recorded_leaves_the_door_and_the_other_outcomes_unharmed(

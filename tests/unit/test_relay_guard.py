@@ -263,6 +263,7 @@ def test_a_relay_that_stays_on_when_another_has_ended_is_watched_until_its_own_t
     simulator, board = two
     board.pulse(2, LONG_MS)
     board.pulse(1, 100)
+    assert simulator.wait_for(1, True)
     turn(board.board, SystemClock(), lambda: not simulator.is_on(1) and not board.board.busy)
     time.sleep(0.6)  # more than the first deadline and the guard's margin
     assert simulator.is_on(2)

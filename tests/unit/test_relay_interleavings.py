@@ -251,3 +251,18 @@ def test_a_line_that_waits_for_too_much_takes_no_more_pulses() -> None:
     assert len(world.wishes) == 8
     world.settle()
     assert all(len(each) == 1 for each in world.outcomes)
+
+
+def test_the_end_of_one_pulse_does_not_cut_short_the_next_that_is_being_sent() -> None:
+    world = World("modbus-waveshare")
+    world.wire.answers_after_ms = 100
+    world.do(Pulse(1, 5))
+    world.do(Pass(450))
+    assert world.board.off_due_ns is not None
+    until_due_ms = (world.board.off_due_ns - world.clock.at_ns) // 1_000_000
+    world.do(Pass(until_due_ms - 50))
+    world.do(Pulse(1, 5))  # its answer comes after the first pulse is due to be switched off
+    world.settle()
+    *_, (on_ns, _, on), (off_ns, _, off) = world.wire.moves
+    assert (on, off) == (True, False)
+    assert off_ns - on_ns == 500_000_000
