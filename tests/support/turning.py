@@ -25,16 +25,22 @@ def turn(machine: Machine, clock: Clock, until: Callable[[], bool]) -> None:
     give_up = time.monotonic() + PATIENCE_S
     with selectors.DefaultSelector() as selector:
         machine.attach(selector, lambda: None)
-        while not until():
-            assert time.monotonic() < give_up, "the machine does not come to its end"
-            due_ns = machine.due_ns
-            left_s = LONGEST_WAIT_S if due_ns is None else max(0.0, (due_ns - clock.monotonic_ns()) / 1e9)
-            began_ns = time.monotonic_ns()
-            selector.select(min(LONGEST_WAIT_S, left_s))
-            if isinstance(clock, HeldClock):
-                clock.at_ns += time.monotonic_ns() - began_ns
-            machine.tick()
-        machine.detach()
+        try:
+            while not until():
+                assert time.monotonic() < give_up, "the machine does not come to its end"
+                _turn_once(machine, clock, selector)
+        finally:
+            machine.detach()
+
+
+def _turn_once(machine: Machine, clock: Clock, selector: selectors.BaseSelector) -> None:
+    due_ns = machine.due_ns
+    left_s = LONGEST_WAIT_S if due_ns is None else max(0.0, (due_ns - clock.monotonic_ns()) / 1e9)
+    began_ns = time.monotonic_ns()
+    selector.select(min(LONGEST_WAIT_S, left_s))
+    if isinstance(clock, HeldClock):
+        clock.at_ns += time.monotonic_ns() - began_ns
+    machine.tick()
 
 
 class TurnedLine:

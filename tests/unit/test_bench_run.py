@@ -69,6 +69,16 @@ def test_both_real_processes_became_ready_and_their_memory_was_read(measured: Be
     assert measured.processes.eye_fps > 0
 
 
+def test_the_doors_turns_are_measured_beside_every_kind_of_board_and_each_release_had_its_outcome(
+    measured: Bench,
+) -> None:
+    assert set(measured.turns) == {"answers", "silent", "gone"}
+    for turns in measured.turns.values():
+        assert turns.turns > 1 and turns.longest_ms > 0
+        assert turns.outcomes > 0
+    assert measured.as_dict()["door_turns"]["silent"]["longest_ms"] == measured.turns["silent"].longest_ms
+
+
 @pytest.mark.processes
 def test_the_peer_is_measured_exactly_where_it_is_installed(measured: Bench) -> None:
     answer = measured.as_dict()

@@ -239,6 +239,50 @@ def test_closing_with_the_line_held_leaves_the_guard_trying(simulator: BoardSimu
     board.board.close()  # once more, so that the child is reaped
 
 
+@pytest.fixture
+def two() -> Iterator[tuple[BoardSimulator, TurnedBoard]]:
+    with BoardSimulator("lcus1", channels=2) as simulator:
+        settings = DoorSettings(port=simulator.path, baud=115200, channels=2)
+        board = TurnedBoard(open_board(settings, SystemClock()), SystemClock())
+        yield simulator, board
+        board.close()
+
+
+def test_of_two_relays_the_guard_ends_each_by_the_earliest_time(two: tuple[BoardSimulator, TurnedBoard]) -> None:
+    simulator, board = two
+    board.pulse(2, LONG_MS)
+    board.pulse(1, 300)
+    assert simulator.wait_for(1, True)
+    # Nobody turns the board: the gate hangs.
+    assert simulator.wait_until(lambda: simulator.relays == (False, False), 3)
+
+
+def test_a_relay_that_stays_on_when_another_has_ended_is_watched_until_its_own_time(
+    two: tuple[BoardSimulator, TurnedBoard],
+) -> None:
+    simulator, board = two
+    board.pulse(2, LONG_MS)
+    board.pulse(1, 100)
+    assert simulator.wait_for(1, True)
+    turn(board.board, SystemClock(), lambda: not simulator.is_on(1) and not board.board.busy)
+    time.sleep(0.6)  # more than the first deadline and the guard's margin
+    assert simulator.is_on(2)
+    os.kill(guard_of(board), 0)
+
+
+def test_arming_a_stuck_guard_holds_nobody_up(simulator: BoardSimulator) -> None:
+    guard, told = PulseGuard(simulator.path, 115200, [OFF], SystemClock()), list[RelayError | None]()
+    os.kill(guard.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    guard.arm(NEVER_NS, told.append)
+    guard.tick()
+    assert time.monotonic() - began < 0.2, "the answer is awaited for 250 ms, but not here"
+    turn(guard, SystemClock(), lambda: bool(told))
+    assert told == [None]
+    guard.disarm()
+    guard.close()
+
+
 @given(st.binary(max_size=64))
 def test_nothing_but_a_whole_message_arms_the_guard(message: bytes) -> None:
     guard = Guard("/nowhere", 9600, 0, [OFF])

@@ -2,6 +2,7 @@
 """The serial line on real pseudo-terminals: what goes wrong on it, and what the gate is told."""
 
 import os
+import selectors
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
-from tests.support.turning import TurnedLine
+from tests.support.turning import TurnedLine, turn
 
 BOARD = WaveshareModbus(DoorSettings(channels=8))
 ALL_OFF, LOOK = (each.request for each in BOARD.all_off())
@@ -221,3 +222,59 @@ def test_what_a_held_line_did_not_take_never_arrives_later() -> None:
         assert simulator.heard == [board.off(1).request]
         assert simulator.history == ()
         port.close()
+
+
+def test_a_line_that_is_held_for_a_moment_gets_its_bytes_when_it_takes_them() -> None:
+    board, told = Lcus1(DoorSettings()), list[bytes | RelayError | None]()
+    with BoardSimulator("lcus1") as simulator:
+        port = line(simulator, patience_ms=20_000)
+        port.open()
+        simulator.fail(Fault.HELD)
+        port.line.submit((board.on(1),), told.append)
+        port.line.tick()
+        release = threading.Timer(0.2, simulator.fail, (Fault.NONE,))
+        release.start()
+        turn(port.line, SystemClock(), lambda: bool(told))
+        release.join()
+        assert told == [None]
+        assert simulator.wait_for(1, True)
+        port.close()
+        assert simulator.heard == [board.on(1).request]
+
+
+def test_a_plug_pulled_while_nothing_is_said_does_not_keep_the_loop_awake(simulator: BoardSimulator) -> None:
+    port = line(simulator)
+    port.open()
+    with selectors.DefaultSelector() as selector:
+        port.line.attach(selector, lambda: None)
+        simulator.unplug()
+        assert selector.select(5), "the line hangs up"
+        port.line.tick()
+        assert selector.get_map() == {}
+        assert port.line.due_ns is None
+        port.line.detach()
+
+
+def test_what_nobody_asked_for_is_thrown_away_and_does_not_keep_the_loop_awake(simulator: BoardSimulator) -> None:
+    port = line(simulator)
+    port.open()
+    with open(os.open(simulator.path, os.O_RDWR | os.O_NOCTTY), "wb", buffering=0) as other_end:  # noqa: PTH123
+        other_end.write(BOARD.on(5).request)
+        assert simulator.wait_for(5, True)
+    with selectors.DefaultSelector() as selector:
+        port.line.attach(selector, lambda: None)
+        assert selector.select(5)
+        port.line.tick()
+        assert selector.select(0.05) == []
+        port.line.detach()
+    port.close()
+
+
+def test_a_closed_line_tells_every_job_that_it_ended(simulator: BoardSimulator) -> None:
+    port, told = line(simulator), list[bytes | RelayError | None]()
+    simulator.fail(Fault.SILENT)
+    for _ in range(3):
+        port.line.submit((BOARD.off(1),), told.append)
+    port.line.tick()
+    port.close()
+    assert [str(each) for each in told] == [f"The relay on {simulator.path} failed: the port was closed"] * 3

@@ -91,7 +91,7 @@ class Door:
         times = [self._board.due_ns]
         if self._outcomes:
             times.append(self._clock.monotonic_ns())
-        if self._state is DoorState.FAULT and not self._securing:
+        if self._must_retry:
             times.append(self._retry_at_ns)
         if self._state is DoorState.RELEASED:
             times.append(self._released_until_ns)
@@ -126,7 +126,7 @@ class Door:
         now = self._clock.monotonic_ns()
         if self._state is DoorState.RELEASED and now >= self._released_until_ns:
             self._state = DoorState.SECURE
-        elif self._state is DoorState.FAULT and now >= self._retry_at_ns and not self._securing:
+        elif self._must_retry and now >= self._retry_at_ns:
             self.secure()
         self._tell()
 
@@ -153,6 +153,11 @@ class Door:
         finally:
             self._board.close()
             self._tell()
+
+    @property
+    def _must_retry(self) -> bool:
+        """A release that is under way says itself whether the relay is back, and must not be switched off."""
+        return self._state is DoorState.FAULT and not self._securing and not self.releasing
 
     def _note_secured(self, error: RelayError | None) -> None:
         self._securing = False

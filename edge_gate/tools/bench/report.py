@@ -20,6 +20,7 @@ from edge_gate.tools.bench.peer import PeerTimes
 from edge_gate.tools.bench.processes import Processes
 from edge_gate.tools.bench.stages import EyeTimes
 from edge_gate.tools.bench.timing import Timing
+from edge_gate.tools.bench.turns import Turns
 
 EYE_LOOP_P95_MS: Final = 15.0
 READY_S: Final = 1.5
@@ -30,6 +31,7 @@ SEARCH_P95_MS: Final = 5.0
 PEER_RATIO: Final = 10.0
 MODEL_P50_MS: Final = 4.0
 SFACE_RATIO: Final = 10.0
+TURN_MS: Final = 20.0
 # Escaped: a table would take the brackets for markup and leave the extra's name out.
 NOT_MEASURED: Final = escape("not measured: pip install 'edge-gate[bench]'")
 
@@ -67,6 +69,7 @@ class Bench:
     alone: AloneTimes
     search: dict[int, Timing]
     processes: Processes
+    turns: dict[str, Turns]
     peer: PeerTimes | None
 
     def ratio(self, loop: Timing) -> float:
@@ -87,6 +90,8 @@ class Bench:
         yield Goal("gate ready after", self.processes.gate.ready_s, READY_S, "s")
         yield Goal("eye, peak memory", self.processes.eye.peak_mb, EYE_PEAK_MB, "MB")
         yield Goal("gate, peak memory", self.processes.gate.peak_mb, GATE_PEAK_MB, "MB")
+        for board, turns in self.turns.items():
+            yield Goal(f"longest turn, board {board}", turns.longest_ms, TURN_MS, "ms")
         if SEARCHED in self.search:
             most = self.search[SEARCHED]
             label = f"search in {SEARCHED:,}, p95 wall"
@@ -104,6 +109,7 @@ class Bench:
             "model_alone": self.alone.as_dict(),
             "search": {str(count): asdict(timing) for count, timing in self.search.items()},
             "processes": asdict(self.processes),
+            "door_turns": {board: asdict(turns) for board, turns in self.turns.items()},
             "peer": {**asdict(self.peer), "ratio": ratios} if self.peer else None,
             "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals()],
         }

@@ -15,6 +15,7 @@ from edge_gate.tools.bench.processes import AskStatus, MakeSite, measure_process
 from edge_gate.tools.bench.report import SEARCHED, Bench
 from edge_gate.tools.bench.search import search_alone
 from edge_gate.tools.bench.stages import measure_eye
+from edge_gate.tools.bench.turns import measure_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,15 @@ def bench(
     alone = measure_alone(models, frames, effort.alone, peer)
     say("both processes, from start to ready, and their memory")
     processes = measure_processes(make_site, ask_status, effort.watch_s)
+    say("the door's turns, while its board answers, is silent, and is gone")
+    turns = measure_turns(effort.watch_s)
     search = {}
     for count in effort.galleries:
         say(f"a search in {count:,} templates")
         search[count] = search_alone(count, eye.dimensions, effort.probes)
     say("dlib, the pipeline of face_recognition and howdy")
     step = max(1, len(frames) // effort.peer_frames)
-    return Bench(eye, alone, search, processes, _peer_times(frames[::step], peer))
+    return Bench(eye, alone, search, processes, turns, _peer_times(frames[::step], peer))
 
 
 def _peer_times(frames: list[Picture], wanted: bool) -> PeerTimes | None:

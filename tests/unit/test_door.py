@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door: when it is secure, released or at fault, and that each release has exactly one outcome."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayMissing, RelaySilent, StoreFull
+from edge_gate.gate.door.door import Door, DoorState, Outcome
+from edge_gate.relays.board import Confirmation, RelayBoard, open_board
+from edge_gate.relays.line import MOST_WAITING, SerialLine
+from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.simulator import BoardSimulator, Fault
+from edge_gate.settings.config import DoorSettings
+from tests.support.turning import HeldClock, turn
+
+PULSE_MS = 700
+
+
+@pytest.fixture
+def simulator() -> Iterator[BoardSimulator]:
+    with BoardSimulator("modbus-waveshare") as board:
+        yield board
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+def make_door(port: str, clock: HeldClock, patience_ms: int = 2000, channel: int = 1) -> Door:
+    settings = DoorSettings(relay="modbus-waveshare", port=port, channel=channel)
+    framing = WaveshareModbus(settings)
+    line = SerialLine(port, 115_200, clock, framing.all_off(), patience_ms)
+    return Door(RelayBoard(framing, line, clock), settings, clock)
+
+
+def make_live_door(simulator: BoardSimulator) -> Door:
+    settings = DoorSettings(relay="modbus-waveshare", port=simulator.path, baud=115_200)
+    door = Door(open_board(settings, SystemClock()), settings, SystemClock())
+    door.secure()
+    assert door.settle()
+    return door
+
+
+def secure(door: Door, clock: HeldClock) -> None:
+    door.secure()
+    turn(door, clock, lambda: not door.busy)
+    assert door.state is DoorState.SECURE
+
+
+def test_the_door_is_at_fault_until_every_relay_was_switched_off(simulator: BoardSimulator, clock: HeldClock) -> None:
+    door = make_door(simulator.path, clock)
+    assert (door.state, door.fault) == (DoorState.FAULT, "not yet reached")
+    secure(door, clock)
+    assert door.fault is None
+
+
+def test_a_release_returns_before_anything_is_sent_and_its_outcome_comes_once(
+    simulator: BoardSimulator, clock: HeldClock
+) -> None:
+    door, told = make_door(simulator.path, clock), list[Outcome]()
+    secure(door, clock)
+    heard = len(simulator.heard)
+    door.release(PULSE_MS, told.append)
+    assert (told, door.releasing, door.state) == ([], True, DoorState.SECURE)
+    assert len(simulator.heard) == heard
+    turn(door, clock, lambda: not door.busy)
+    assert (told, door.releasing, door.state) == ([Confirmation.CONFIRMED], False, DoorState.RELEASED)
+    assert simulator.is_on(1)
+    clock.pass_ms(PULSE_MS - 50)
+    door.tick()
+    assert door.state is DoorState.RELEASED
+    clock.pass_ms(50)
+    door.tick()
+    assert door.state.value == "secure"
+    assert told == [Confirmation.CONFIRMED]
+    turn(door, clock, lambda: not door.busy)
+
+
+def test_a_board_that_is_silent_is_a_fault_and_is_tried_until_it_answers(
+    simulator: BoardSimulator, clock: HeldClock
+) -> None:
+    door, told = make_door(simulator.path, clock, patience_ms=40), list[Outcome]()
+    secure(door, clock)
+    simulator.fail(Fault.SILENT)
+    door.release(PULSE_MS, told.append)
+    turn(door, clock, lambda: not door.busy)
+    assert [type(each) for each in told] == [RelaySilent]
+    assert door.state is DoorState.FAULT and "did not answer" in str(door.fault)
+    simulator.fail(Fault.NONE)
+    clock.pass_ms(2500)
+    turn(door, clock, lambda: door.state.value == "secure" and not door.busy)
+    assert not simulator.is_on(1)
+    assert len(told) == 1
+
+
+def test_a_port_that_is_gone_is_told_by_the_next_tick_and_not_by_the_release(
+    simulator: BoardSimulator, clock: HeldClock
+) -> None:
+    door, told = make_door(simulator.path, clock), list[Outcome]()
+    secure(door, clock)
+    simulator.unplug()
+    door.release(PULSE_MS, told.append)
+    assert told == []
+    turn(door, clock, lambda: not door.busy)
+    assert [type(each) for each in told] == [RelayMissing]
+    assert door.state is DoorState.FAULT
+
+
+def test_what_is_known_at_once_is_raised_at_once_and_has_no_outcome(
+    simulator: BoardSimulator, clock: HeldClock
+) -> None:
+    told = list[Outcome]()
+    with pytest.raises(BadPulse):
+        make_door(simulator.path, clock, channel=2).release(PULSE_MS, told.append)
+    door = make_door(simulator.path, clock)
+    for _ in range(MOST_WAITING):
+        door.release(PULSE_MS, told.append)
+    with pytest.raises(Busy):
+        door.release(PULSE_MS, told.append)
+    turn(door, clock, lambda: not door.busy)
+    assert told == [Confirmation.CONFIRMED] * MOST_WAITING
+    secure(door, clock)
+
+
+def test_an_outcome_that_cannot_be_recorded_leaves_the_door_and_the_other_outcomes_unharmed(
+    simulator: BoardSimulator, clock: HeldClock
+) -> None:
+    door, told = make_door(simulator.path, clock), list[Outcome]()
+
+    def fail(outcome: Outcome) -> None:
+        told.append(outcome)
+        raise StoreFull("the store")
+
+    secure(door, clock)
+    door.release(PULSE_MS, fail)
+    door.release(PULSE_MS, told.append)
+    with pytest.raises(StoreFull):
+        turn(door, clock, lambda: not door.busy)
+    turn(door, clock, lambda: not door.busy)
+    assert told == [Confirmation.CONFIRMED] * 2
+    assert door.state is DoorState.RELEASED
+    assert not door.releasing
+
+
+def test_closing_tells_the_outcomes_that_are_awaited_and_leaves_the_relay_off(simulator: BoardSimulator) -> None:
+    door, told = make_live_door(simulator), list[Outcome]()
+    door.release(25_000, told.append)
+    door.tick()  # the pulse is under way: the port is open
+    door.close()
+    assert len(told) == 1
+    assert not simulator.is_on(1)
+    assert not door.releasing
+
+
+def test_closing_ends_a_pulse_that_lasts(simulator: BoardSimulator) -> None:
+    door, told = make_live_door(simulator), list[Outcome]()
+    door.release(25_000, told.append)
+    assert door.settle()
+    assert told == [Confirmation.CONFIRMED] and simulator.is_on(1)
+    door.close()
+    assert not simulator.is_on(1)
+
+
+def test_closing_a_door_whose_line_is_stuck_ends_in_time(simulator: BoardSimulator) -> None:
+    door, told = make_live_door(simulator), list[Outcome]()
+    assert door.settle()
+    simulator.fail(Fault.HELD)
+    door.release(PULSE_MS, told.append)
+    began = time.monotonic()
+    door.close()
+    assert time.monotonic() - began < 6.0
+    assert [isinstance(each, RelayError) for each in told] == [True]
+    simulator.fail(Fault.NONE)
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.SILENT, Fault.HELD, Fault.GARBLED])
+def test_no_call_on_the_door_waits_whatever_the_board_does(simulator: BoardSimulator, fault: Fault) -> None:
+    """The wait is the selector's alone: the door's own calls are far below the 250 ms that one answer may take."""
+    door, told = make_live_door(simulator), list[Outcome]()
+    simulator.fail(fault)
+    longest_s, end = 0.0, time.monotonic() + 1.5
+    with selectors.DefaultSelector() as selector:
+        door.attach(selector, lambda: None)
+        door.release(100, told.append)
+        while time.monotonic() < end:
+            selector.select(0.01)
+            began = time.monotonic()
+            door.tick()
+            longest_s = max(longest_s, time.monotonic() - began)
+        door.detach()
+    assert longest_s < 0.2
+    assert len(told) == 1
+    simulator.fail(Fault.NONE)
+    door.close()
