@@ -69,6 +69,7 @@ def test_both_real_processes_became_ready_and_their_memory_was_read(measured: Be
     assert measured.processes.eye_fps > 0
 
 
+@pytest.mark.processes
 def test_the_doors_turns_are_measured_beside_every_kind_of_board_and_each_release_had_its_outcome(
     measured: Bench,
 ) -> None:

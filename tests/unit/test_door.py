@@ -17,7 +17,8 @@ from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
-from tests.support.turning import HeldClock, turn
+from tests.support.clocks import HeldClock
+from tests.support.turning import turn
 
 PULSE_MS = 700
 
