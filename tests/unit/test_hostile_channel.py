@@ -21,11 +21,12 @@ from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
 from edge_gate.gate.peers.eye import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
 from edge_gate.relays.board import Confirmation, RelayBoard
+from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
-from edge_gate.relays.port import SerialPort
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.eye import SIGHTING_BYTES, Sighting
 from tests.support.peers import embedding, sighting
+from tests.support.turning import TurnedBoard
 
 MODEL = b"12345678"
 NOW = 10**12
@@ -187,8 +188,8 @@ def test_whatever_a_board_answers_a_pulse_is_confirmed_by_the_right_answer_alone
     line.heard.clear()
     line.answers[:] = answers
     clock = SystemClock()
-    port = SerialPort(line.path, 115_200, clock, on_open=REST, reply_timeout_ms=10)
-    board = RelayBoard(FRAMING, port, clock)
+    serial_line = SerialLine(line.path, 115_200, clock, on_open=REST, reply_timeout_ms=10)
+    board = TurnedBoard(RelayBoard(FRAMING, serial_line, clock), clock)
     try:
         outcome = board.pulse(1, 500)
     except RelayError:

@@ -48,7 +48,7 @@ class Pass:
 
 PULSES = st.builds(Pulse, st.integers(1, CHANNELS), st.integers(1, 12))
 TIMES = st.builds(Pass, st.sampled_from([0, 1, 4, 9, 30, 90, 260, 450, 1100]))
-TROUBLES = {
+TROUBLES: dict[str, list[Trouble]] = {
     # Of a board without answers nobody can know that it heard nothing; what it is told twice may both be lost.
     "lcus1": [each for each in Trouble if each is not Trouble.DEAF],
     "modbus-waveshare": list(Trouble),
