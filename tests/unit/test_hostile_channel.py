@@ -176,8 +176,8 @@ def test_whatever_a_board_answers_a_pulse_is_confirmed_by_the_right_answer_alone
     line.answers[:] = answers
     clock = SystemClock()
     patience_ms = 5000 if answers == RIGHT else 10  # right answers come at once, but for a busy machine
-    port = SerialLine(line.path, 115_200, clock, on_open=REST, reply_timeout_ms=patience_ms)
-    board = TurnedBoard(RelayBoard(FRAMING, port, clock), clock)
+    serial_line = SerialLine(line.path, 115_200, clock, on_open=REST, reply_timeout_ms=patience_ms)
+    board = TurnedBoard(RelayBoard(FRAMING, serial_line, clock), clock)
     try:
         outcome = board.pulse(1, 500)
     except RelayError:
