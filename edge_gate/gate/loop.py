@@ -27,7 +27,7 @@ from edge_gate.gate.peers.eye import EyeLink
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.verbs.desk import Desk
 from edge_gate.provenance import cards
-from edge_gate.relays.board import Confirmation
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Policy, Verdict

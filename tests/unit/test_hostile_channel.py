@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
 from edge_gate.gate.peers.eye import MOST_MESSAGES_PER_S, OLDEST_NS, EyeLink
-from edge_gate.relays.board import Confirmation, RelayBoard
+from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.eye import SIGHTING_BYTES, Sighting
 from tests.support.peers import embedding, sighting

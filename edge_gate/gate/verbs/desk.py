@@ -18,7 +18,7 @@ from edge_gate.gate.verbs.enrolment import EnrolmentDesk, names
 from edge_gate.gate.verbs.oversight import OversightDesk
 from edge_gate.gate.verbs.renewals import Renewals
 from edge_gate.gate.verbs.status import status
-from edge_gate.relays.board import Confirmation
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.store import events
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import FORGOTTEN
