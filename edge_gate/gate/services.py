@@ -15,7 +15,7 @@ from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.control.requests import Request
 from edge_gate.provenance.cards import Card
-from edge_gate.relays.board import Confirmation
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.policy import Policy

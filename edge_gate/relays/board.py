@@ -15,21 +15,19 @@ is closed as well. An "off" that could not be delivered is tried again until it 
 
 from __future__ import annotations
 
-import enum
 import selectors
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayGarbled
+from edge_gate.core.errors import Busy, RelayError, RelayGarbled
 from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
-from edge_gate.relays.line import MOST_WAITING, Job, SerialLine
+from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.machine import SETTLE_S, Wake, settle
+from edge_gate.relays.pulses import Confirmation, Pulse, Pulsed, Wish, refuse_impossible
 from edge_gate.settings.config import DoorSettings
 
 BACKSTOP_MS: Final = 250
@@ -40,44 +38,8 @@ LATEST_MS: Final = 1000
 """A pulse that could not be sent within this time is not sent: nobody stands at the door any more."""
 
 
-class Confirmation(enum.Enum):
-    """What is known of a pulse that ended in no error."""
-
-    CONFIRMED = "confirmed"
-    """The board answered as it should."""
-    UNCONFIRMED = "unconfirmed"
-    """The protocol has no answer: the bytes left this machine, more cannot be known."""
-
-
-Pulsed = Callable[[Confirmation | RelayError], None]
 Switched = Callable[[RelayError | None], None]
 StatesRead = Callable[[tuple[bool, ...] | RelayError | None], None]
-
-
-@dataclass(slots=True, eq=False)
-class _Wish:
-    """A pulse that the board has not taken yet.
-
-    ``job`` is what the line does for it: opens the port, or, once ``switching``, switches the relay on.
-    ``watched_ns`` is the deadline that the guard was given.
-    """
-
-    channel: int
-    pulse_ms: int
-    length_ns: int
-    done: Pulsed
-    late_ns: int
-    job: Job | None = None
-    switching: bool = False
-    watched_ns: int | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Pulse:
-    """A relay that is on, or may be. ``ending``: its "off" is with the line."""
-
-    off_due_ns: int
-    ending: bool = False
 
 
 class RelayBoard:
@@ -91,8 +53,8 @@ class RelayBoard:
         self._line = line
         self._clock = clock
         self._guard = guard
-        self._wishes: list[_Wish] = []
-        self._pulses: dict[int, _Pulse] = {}
+        self._wishes: list[Wish] = []
+        self._pulses: dict[int, Pulse] = {}
         self._clearing: list[Switched] | None = None
         self._report: Callable[[RelayError], None] = lambda _: None
 
@@ -145,11 +107,11 @@ class RelayBoard:
         should; then everything is switched off at once, and the pulse is **not** sent again, because a board whose
         answer was lost would open twice.
         """
-        self._refuse_impossible(channel, pulse_ms)
+        refuse_impossible(self._framing, channel, pulse_ms)
         if len(self._wishes) >= MOST_WAITING:
             raise Busy("Another pulse")
         length_ns = round_up(pulse_ms, self._framing.pulse_step_ms) * 1_000_000
-        wish = _Wish(channel, pulse_ms, length_ns, done, self._clock.monotonic_ns() + LATEST_MS * 1_000_000)
+        wish = Wish(channel, pulse_ms, length_ns, done, self._clock.monotonic_ns() + LATEST_MS * 1_000_000)
         wish.job = self._line.submit((), partial(self._opened, wish), patience_ms=LATEST_MS)
         self._wishes.append(wish)
 
@@ -184,7 +146,7 @@ class RelayBoard:
             self._guard.detach()
 
     def close(self) -> None:
-        """Let go of the port and the guard at once; what waits is told so. `shut` leaves the relays off before.
+        """Let go of the port and the guard at once; what waits is told so. `switch_off` comes before it.
 
         A guard that is still armed goes on trying to switch off for some seconds.
         """
@@ -209,7 +171,7 @@ class RelayBoard:
             for wish in self._wishes
         )
 
-    def _opened(self, wish: _Wish, result: bytes | RelayError | None) -> None:
+    def _opened(self, wish: Wish, result: bytes | RelayError | None) -> None:
         """The port is open, or never was: then nothing was sent, and there is nothing to end."""
         wish.job = None
         if wish not in self._wishes:
@@ -223,7 +185,7 @@ class RelayBoard:
         wish.watched_ns = self._clock.monotonic_ns() + wish.length_ns
         self._guard.arm(self._guarded_ns() or wish.watched_ns, partial(self._send, wish))
 
-    def _send(self, wish: _Wish, error: RelayError | None) -> None:
+    def _send(self, wish: Wish, error: RelayError | None) -> None:
         if wish not in self._wishes:
             return
         if error is not None:
@@ -238,20 +200,20 @@ class RelayBoard:
         except Busy:
             self._fail(wish, RelayError(self._line.path, "too much is waiting for the line, so nothing was sent"))
 
-    def _sent(self, wish: _Wish, result: bytes | RelayError | None) -> None:
+    def _sent(self, wish: Wish, result: bytes | RelayError | None) -> None:
         if wish not in self._wishes:  # the board was closed
             return
         if isinstance(result, RelayError):
             self._fail(wish, result)
             return
         after_ns = wish.length_ns + (BACKSTOP_MS * 1_000_000 if self._framing.board_timed else 0)
-        self._pulses[wish.channel] = _Pulse(self._clock.monotonic_ns() + after_ns)
+        self._pulses[wish.channel] = Pulse(self._clock.monotonic_ns() + after_ns)
         self._conclude(wish, Confirmation.UNCONFIRMED if result is None else Confirmation.CONFIRMED)
         self._inform_guard()
 
-    def _fail(self, wish: _Wish, error: RelayError) -> None:
+    def _fail(self, wish: Wish, error: RelayError) -> None:
         """End a pulse of which it is not known whether the board obeyed, and with it whatever else waits or is on."""
-        self._pulses[wish.channel] = _Pulse(self._clock.monotonic_ns())
+        self._pulses[wish.channel] = Pulse(self._clock.monotonic_ns())
         self._conclude(wish, error)
         self._refuse_waiting(error)
         self._clear(lambda _: None)
@@ -261,7 +223,7 @@ class RelayBoard:
             if not wish.switching or (wish.job is not None and self._line.take_back(wish.job)):
                 self._conclude(wish, error)
 
-    def _conclude(self, wish: _Wish, result: Confirmation | RelayError) -> None:
+    def _conclude(self, wish: Wish, result: Confirmation | RelayError) -> None:
         self._wishes.remove(wish)
         wish.done(result)
 
@@ -275,7 +237,7 @@ class RelayBoard:
             pulse.ending = True
             self._line.submit((self._framing.off(number),), partial(self._ended, number, pulse), ahead=True)
 
-    def _ended(self, channel: int, pulse: _Pulse, result: bytes | RelayError | None) -> None:
+    def _ended(self, channel: int, pulse: Pulse, result: bytes | RelayError | None) -> None:
         pulse.ending = False
         if isinstance(result, RelayError):
             pulse.off_due_ns = self._clock.monotonic_ns() + RETRY_MS * 1_000_000
@@ -331,16 +293,6 @@ class RelayBoard:
         states = self._framing.decode(result)
         done(RelayGarbled(self._line.path, hex_spaced(result), expected) if states is None else states)
 
-    def _refuse_impossible(self, channel: int, pulse_ms: int) -> None:
-        framing = self._framing
-        reason = ""
-        if not 1 <= channel <= framing.channels:
-            reason = f"it has {framing.channels} channels"
-        elif not 1 <= pulse_ms <= framing.max_pulse_ms:
-            reason = f"the pulse must last 1 to {framing.max_pulse_ms} ms"
-        if reason:
-            raise BadPulse(pulse_ms, channel, framing.name, reason)
-
 
 def switch_off(board: RelayBoard, clock: Clock, timeout_s: float = SETTLE_S) -> None:
     """Switch every relay off and wait for it, where no loop runs. Raises RelayError and its kinds."""
@@ -351,13 +303,6 @@ def switch_off(board: RelayBoard, clock: Clock, timeout_s: float = SETTLE_S) -> 
         raise RelayError(board.path, "it could not be switched off in time")
     if told[0] is not None:
         raise told[0]
-
-
-def shut(board: RelayBoard, clock: Clock) -> None:
-    """Switch everything off as far as that is possible, within a bounded time, and let go of the board."""
-    with suppress(RelayError):  # the guard, where there is one, goes on trying
-        switch_off(board, clock)
-    board.close()
 
 
 def open_board(settings: DoorSettings, clock: Clock) -> RelayBoard:

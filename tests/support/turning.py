@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import RelayError
-from edge_gate.relays.board import Confirmation, RelayBoard
+from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.framing import Exchange
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.machine import Machine
+from edge_gate.relays.pulses import Confirmation
 from tests.support.clocks import HeldClock
 
 PATIENCE_S = 60.0
@@ -117,7 +118,7 @@ class TurnedBoard:
             raise self._failures[0]
 
     def close(self) -> None:
-        """Switch off as far as that is possible, and let go, as `edge_gate.relays.board.shut` does."""
+        """Switch off as far as that is possible, and let go."""
         self.board.all_off(lambda _: None)
         self._rest()
         self.board.close()

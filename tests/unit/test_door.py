@@ -12,9 +12,10 @@ import pytest
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayMissing, RelaySilent, StoreFull
 from edge_gate.gate.door.door import Door, DoorState, Outcome
-from edge_gate.relays.board import Confirmation, RelayBoard, open_board
+from edge_gate.relays.board import RelayBoard, open_board
 from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
 from tests.support.clocks import HeldClock

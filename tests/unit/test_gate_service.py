@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +99,63 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         until(lambda: events(settings, "opened") and events(settings, "opened")[0]["outcome"], 20)
         assert events(settings, "opened")[0]["outcome"].startswith("failed")
         until(lambda: ask(settings, "status")["door"]["state"] == "fault")
+
+
+def test_a_silent_board_keeps_no_caller_waiting(tmp_path: Path) -> None:
+    with (
+        BoardSimulator("modbus-waveshare", channels=1) as board,
+        running_gate(tmp_path, board.path, door={"relay": "modbus-waveshare"}) as (_, settings),
+    ):
+        board.fail(Fault.SILENT)
+        refusals: list[GateRefused] = []
+
+        def try_relay() -> None:
+            with pytest.raises(GateRefused) as refusal:
+                ask(settings, "relay-test")
+            refusals.append(refusal.value)
+
+        began = time.monotonic()
+        hand = threading.Thread(target=try_relay)
+        hand.start()
+        assert board.wait_until(lambda: any(change.on for change in board.history), 5)
+        asked = time.monotonic()
+        assert ask(settings, "status")["door"]["state"] == "secure", "the answer of the board is still awaited"
+        answered = time.monotonic()
+        hand.join()
+        assert answered - asked < 0.25 <= time.monotonic() - began
+        assert [each.exit_code for each in refusals] == [52]
+        assert events(settings, "relay test")[0]["outcome"].startswith("failed")
+        until(lambda: not board.is_on(1))
+
+
+def test_a_gate_that_is_stopped_while_the_board_is_asked_records_the_outcome(tmp_path: Path) -> None:
+    with BoardSimulator("modbus-waveshare", channels=1) as board:
+        door = {"relay": "modbus-waveshare"}
+        with running_gate(tmp_path, board.path, roles=ROLES, door=door) as (gate, _):
+            board.fail(Fault.SILENT)
+            Clerk(gate, BERT, "installer").start("relay-test")
+            assert board.wait_until(lambda: any(change.on for change in board.history), 5)
+        board.fail(Fault.NONE)
+        assert board.wait_for(1, False)
+        with running_gate(tmp_path, board.path, roles=ROLES, door=door) as (_, settings):
+            assert events(settings, "relay test")[0]["outcome"].startswith("failed: The relay on")
+
+
+def test_an_outcome_that_cannot_be_recorded_is_a_fault_of_the_store_and_an_answer_and_no_crash(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: object, *_: object) -> None:
+        raise StoreFull("the store")
+
+    with running_gate(tmp_path, board.path) as (_, settings):
+        with monkeypatch.context() as patch:
+            patch.setattr("edge_gate.store.events.finish", full)
+            with pytest.raises(GateRefused) as refusal:
+                ask(settings, "relay-test")
+        assert refusal.value.exit_code == StoreFull.exit_code
+        assert pulsed(board)
+        assert "no room left" in ask(settings, "status")["store"]["fault"]
+        assert events(settings, "relay test")[0]["outcome"] is None, "the next start records it as interrupted"
 
 
 @pytest.mark.parametrize(

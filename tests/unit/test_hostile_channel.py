@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
 from edge_gate.gate.peers.eye import LIMITS, EyeLink
-from edge_gate.relays.board import Confirmation, RelayBoard
+from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.eye import EYE_LINK, SIGHTING_BYTES, Sighting
 from edge_gate.wire.frame import Direction, encode

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadPulse, RelayError, RelayGarbled, RelayMissing, RelaySilent, UnknownDriver
-from edge_gate.relays.board import BACKSTOP_MS, RETRY_MS, Confirmation, RelayBoard, open_board
+from edge_gate.relays.board import BACKSTOP_MS, RETRY_MS, RelayBoard, open_board
 from edge_gate.relays.framing import Framing
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
 from tests.support.clocks import HeldClock

@@ -33,7 +33,8 @@ GATE = """
 import sys, time
 from edge_gate.core.clock import SystemClock
 from edge_gate.settings.config import DoorSettings
-from edge_gate.relays.board import Confirmation, open_board, switch_off
+from edge_gate.relays.board import open_board, switch_off
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.relays.machine import settle
 clock = SystemClock()
 board = open_board(DoorSettings(relay="lcus1", port=sys.argv[1], baud=115200), clock)

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_gate.core.errors import Busy, RelayError
-from edge_gate.relays.board import BACKSTOP_MS, Confirmation, RelayBoard
+from edge_gate.relays.board import BACKSTOP_MS, RelayBoard
 from edge_gate.relays.framing import Framing
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 from tests.support.clocks import HeldClock
 from tests.support.virtual_wire import Trouble, VirtualWire, pass_time

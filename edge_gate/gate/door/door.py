@@ -30,8 +30,9 @@ from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import GuardLost, RelayError
-from edge_gate.relays.board import Confirmation, RelayBoard
+from edge_gate.relays.board import RelayBoard
 from edge_gate.relays.machine import SETTLE_S, Wake, settle
+from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 
 RETRY_NS: Final = 2_000_000_000
