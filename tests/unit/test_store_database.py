@@ -403,12 +403,12 @@ def test_a_second_opener_reads_waits_for_its_turn_and_says_so_when_it_does_not_c
     with Store.open(path, KEY, CLOCK) as first, Store.open(path, KEY, CLOCK) as second:
         second.rows("PRAGMA busy_timeout = 50")
         with first.transaction():
-            event = events.append(first, "open")
+            event = events.append(first, "opened")
             assert events.recent(second, limit=1)[0].id != event.id
             with pytest.raises(StoreError, match="another process"):
-                events.append(second, "open")
+                events.append(second, "opened")
         assert events.recent(second, limit=1)[0].id == event.id
-        events.append(second, "open")
+        events.append(second, "opened")
         assert first.check() == second.check() == []
 
 
