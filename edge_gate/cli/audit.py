@@ -35,7 +35,7 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
     """
     settings = config.load(path)
     if resident is not None:
-        found = ask(settings, "audit-about", name=resident)
+        found = ask(settings, "audit-resident", name=resident)
     else:
         rows, _, _ = read(settings)
         found = [_shown(row) for row in reversed(rows)]

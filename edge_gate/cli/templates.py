@@ -27,7 +27,7 @@ def command() -> None:
 @json_option
 def status(path: Path, as_json: bool) -> None:
     """Show how many templates there are, under which transform, and how often they were renewed."""
-    answer = ask(config.load(path), "templates")
+    answer = ask(config.load(path), "templates-status")
     if as_json:
         show_json(answer)
         return

@@ -99,7 +99,7 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
 def check_store(patient: Patient) -> Iterator[Finding]:
     """Let the store's every page be checked."""
     if patient.status is not None:
-        problems = ask(patient.settings, "check")["store"]
+        problems = ask(patient.settings, "store-check")["store"]
     else:
         from edge_gate.cli.keys.unlock import unlock_key
         from edge_gate.core.clock import SystemClock

@@ -125,7 +125,7 @@ def _check_templates(patient: Patient) -> Iterator[Finding]:
     if patient.status is None:
         yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
         return
-    now = ask(patient.settings, "templates")
+    now = ask(patient.settings, "templates-status")
     text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
     since = f"axes of {now['since'][:10]}, renewed {now['renewals']} times"
     yield Finding("templates", "ok", f"{text} {since}")

@@ -43,7 +43,7 @@ def _follow(site: DemoSite, tell: Callable[[str], None]) -> None:
         while True:
             try:
                 for event in reversed(site.ask("events", limit=20)):
-                    if event["seq"] > newest and event["kind"] in ("opened", "refused", "unclear", "camera"):
+                    if event["seq"] > newest and event["kind"] in ("opened", "no match", "not acquired", "camera"):
                         score = "" if event["score"] is None else f", comparison score {event['score']:.2f}"
                         tell(f"{event['kind']} {event['resident'] or ''}{score}")
                     newest = max(newest, event["seq"])

@@ -181,7 +181,7 @@ class Demo:
     def _refused_score(self, begins_ns: int) -> float | None:
         """Return the score of the refusal that was written during this scene, if it was refused."""
         began = time.time() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begins_ns) / 1e9
-        for event in self._ask_patiently("events", kind="refused", limit=1):
+        for event in self._ask_patiently("events", kind="no match", limit=1):
             if _seconds(event["at"]) >= began:
                 score: float | None = event["score"]
                 return score
