@@ -81,24 +81,23 @@ def test_an_error_message_points_to_documents_and_headings_that_exist() -> None:
 
 
 def recorded_kinds() -> set[str]:
-    """Return every kind of event that the gate's code writes, read from the code, by its present name."""
-    former = {each.formerly: each.name for each in EVENTS.values() if each.formerly}
+    """Return every kind of event that the gate's code writes, read from the code."""
     kinds = set()
     for path in (CHECKOUT / "edge_gate" / "gate").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
-                and node.func.attr in ("record", "_record_seen", "append")
+                and node.func.attr in ("record", "record_seen", "pulse", "append")
             ):
                 texts = [each for argument in node.args[:2] for each in ast.walk(argument)]
-                if node.func.attr in ("record", "_record_seen") or (
+                if node.func.attr in ("record", "record_seen", "pulse") or (
                     isinstance(node.func.value, ast.Name) and node.func.value.id == "events"
                 ):
                     kinds |= {
                         each.value for each in texts if isinstance(each, ast.Constant) and isinstance(each.value, str)
                     }
-    return {former.get(kind, kind) for kind in kinds}
+    return kinds
 
 
 def test_the_table_of_events_has_every_kind_that_the_gate_records() -> None:
