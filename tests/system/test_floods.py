@@ -64,13 +64,13 @@ from edge_gate.gate.authorisation import lockout
 lockout.MOST_CHANGES = 10**9
 """
 PATIENT = """
-from edge_gate.gate.peers import peer_link as link
-from edge_gate.gate import loop as service
-link.MOST_JOINS = service.MOST_SEEN = 10**9
+from edge_gate.gate import journal
+from edge_gate.gate.peers import peer_link
+peer_link.MOST_JOINS = journal.MOST_SEEN = 10**9
 """
 HOSPITABLE = """
-from edge_gate.gate import control
-control.MOST_OF_ONE_USER = control.MOST_CALLERS
+from edge_gate.gate.control import server
+server.MOST_OF_ONE_USER = server.MOST_CALLERS
 """
 
 
