@@ -58,12 +58,12 @@ def _beside(board: str, watch_s: float) -> Turns:
 
 
 def _turn(door: Door, clock: SystemClock, selector: selectors.BaseSelector, watch_s: float) -> Turns:
-    """Ask for a release each second, and time every turn."""
+    """Ask for a release each second, and time every turn until the last one has its outcome."""
     told: list[object] = []
     times_ns: list[int] = []
     began_ns = clock.monotonic_ns()
     asked_ns = began_ns - int(BETWEEN_S * 1e9)
-    while (now_ns := clock.monotonic_ns()) < began_ns + watch_s * 1e9:
+    while (now_ns := clock.monotonic_ns()) < began_ns + watch_s * 1e9 or door.releasing:
         due_ns = door.due_ns
         selector.select(WAIT_S if due_ns is None else min(WAIT_S, max(0.0, (due_ns - now_ns) / 1e9)))
         start_ns = time.perf_counter_ns()
