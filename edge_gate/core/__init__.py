@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every part uses and nobody owns: time, errors, files, drivers. It imports nothing else of edge-gate."""
+"""What every part uses and no part owns: time, errors, exit codes, drivers. It imports nothing else of edge-gate."""

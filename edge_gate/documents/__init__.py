@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people are given to read: receipts, pages, words."""
+"""Texts for people: receipts, pages, words."""

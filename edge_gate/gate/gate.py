@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import StoreError
@@ -31,15 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Walls:
-    """The walls around this process, which are built after the gate is."""
+class SealState:
+    """How far this process is sealed. It seals itself after the gate was built."""
 
-    sealed: Sealed
-
-
-def no_walls() -> Walls:
-    """Return what stands before the process has sealed itself."""
-    return Walls(Sealed(Hardening(0)))
+    sealed: Sealed = field(default_factory=lambda: Sealed(Hardening(0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,7 @@ class Gate:
     verbs: ControlVerbs
     control: ControlServer
     unsigned: tuple[Card, ...]
-    walls: Walls
+    seal: SealState
 
     def start(self) -> None:
         """Account for what a crash may have left open in the log and in forgetting, and read who may come in."""

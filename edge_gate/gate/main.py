@@ -20,7 +20,7 @@ from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
 from edge_gate.gate.door.door import Door
-from edge_gate.gate.gate import Gate, no_walls
+from edge_gate.gate.gate import Gate, SealState
 from edge_gate.gate.journal import Journal
 from edge_gate.gate.loop import Loop
 from edge_gate.gate.mode import Mode
@@ -76,7 +76,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse)
-    walls = no_walls()
+    seal = SealState()
     status = StatusVerbs(
         Sources(
             config=config,
@@ -89,7 +89,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
             recognition=recognition,
             authorisation=authorisation,
             unsigned=unsigned,
-            sealed=lambda: walls.sealed,
+            sealed=lambda: seal.sealed,
             clock=clock,
             started_ns=clock.monotonic_ns(),
         )
@@ -133,7 +133,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
         verbs=verbs,
         control=control,
         unsigned=unsigned,
-        walls=walls,
+        seal=seal,
     )
 
 
@@ -167,7 +167,7 @@ def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> No
     """Run the gate until SIGTERM or SIGINT. The arguments are as in `opened`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
     with open_gate(config, written_by, load) as gate:
-        gate.walls.sealed = enforce(policy.gate(config), config.seal.required)
+        gate.seal.sealed = enforce(policy.gate(config), config.seal.required)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `edge-gate doctor` looks at."""
+"""The checks of `edge-gate doctor`."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`edge-gate keys`: where the store's key lies, and how it is locked."""
+"""`edge-gate keys`: the place of the store's key, and its lock."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what, what takes two people, and what is written down of it."""
+"""Roles, lock-outs and second persons, and the record of them in the audit log."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control socket: who may connect, whose request is next, what a request may look like."""
+"""The control socket: the access list, the order of requests, the form of a request."""

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is known: the gallery, its operating point, and the keyring that opens it."""
+"""The gallery, its operating point, the keyring that opens it, and the judgement of an approach."""

@@ -22,7 +22,7 @@ from edge_gate.store.audit import generation
 from edge_gate.store.database import Store
 
 
-class Notes(Protocol):
+class NoteWriter(Protocol):
     """Writes a row of the audit log, if the store allows."""
 
     def __call__(self, verb: str, *, detail: dict[str, Any] | None = None) -> None:
@@ -35,7 +35,7 @@ class KeyringWatch:
     ``public_key`` is the device's, by which this keyring signs; ``note`` writes a row of the audit log.
     """
 
-    def __init__(self, store: Store, public_key: bytes, journal: Journal, note: Notes) -> None:
+    def __init__(self, store: Store, public_key: bytes, journal: Journal, note: NoteWriter) -> None:
         self._journal = journal
         self._note = note
         self._keyring = store.keyring

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be asked of the gate, a module for each noun."""
+"""The verbs of the control socket, a module for each noun."""

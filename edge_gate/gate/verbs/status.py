@@ -35,7 +35,7 @@ from edge_gate.wire.status import (
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the parts of the status come from. ``sealed()`` tells the walls around this process."""
+    """Where the parts of the status come from. ``sealed()`` tells how far this process is sealed."""
 
     config: Config
     store: Store

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Residents and their consent, and what forgetting leaves."""
+"""Residents and their consent, and their removal."""
