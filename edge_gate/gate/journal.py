@@ -18,8 +18,10 @@ from edge_gate.store.events import Event
 # Events that the eye alone can cause, at once and then each second: one that was taken over fills no disk.
 MOST_SEEN: Final = 600
 SEEN_PER_S: Final = 0.5
-# An outcome that the store did not take is tried again this often. A start marks what never succeeded.
+# An outcome that the store did not take is tried again this often.
 RETRY_NS: Final = 10**9
+# So many wait to be written; of older ones the next start says that they were interrupted.
+MOST_OUTCOMES: Final = 64
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,7 @@ class Journal:
         self.seen_bucket = TokenBucket(MOST_SEEN, SEEN_PER_S, clock.monotonic_ns())
         """Bounds the events that the eye alone can cause."""
         self._unseen = 0
-        self._outcomes: deque[tuple[str, str]] = deque()
+        self._outcomes: deque[tuple[str, str]] = deque(maxlen=MOST_OUTCOMES)
         self._retry_ns = 0
 
     def start(self) -> None:
@@ -105,6 +107,8 @@ class Journal:
                 events.finish(self._store, event_id, outcome)
             except StoreError as error:
                 self._retry_ns = self._clock.monotonic_ns() + RETRY_NS
+                self._outcomes.rotate(-1)  # one that is never taken must not keep the others
                 self.note_fault(error)
                 return
             self._outcomes.popleft()
+            self.fault = None

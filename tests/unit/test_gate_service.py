@@ -141,21 +141,24 @@ def test_a_gate_that_is_stopped_while_the_board_is_asked_records_the_outcome(tmp
             assert events(settings, "relay test")[0]["outcome"].startswith("failed: The relay on")
 
 
-def test_an_outcome_that_cannot_be_recorded_is_a_fault_of_the_store_and_an_answer_and_no_crash(
+def test_an_outcome_that_cannot_be_written_is_a_fault_of_the_store_and_is_written_when_the_store_takes_it(
     tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(store: object, *_: object) -> None:
         raise StoreFull("the store")
 
-    with running_gate(tmp_path, board.path) as (_, settings):
+    with running_gate(tmp_path, board.path) as (gate, settings):
         with monkeypatch.context() as patch:
             patch.setattr("edge_gate.store.events.finish", full)
-            with pytest.raises(GateRefused) as refusal:
-                ask(settings, "relay-test")
-        assert refusal.value.exit_code == StoreFull.exit_code
-        assert pulsed(board)
-        assert "no room left" in ask(settings, "status")["store"]["fault"]
-        assert events(settings, "relay test")[0]["outcome"] is None, "the next start records it as interrupted"
+            for _ in range(2):
+                assert ask(settings, "relay-test")["outcome"] == "unconfirmed", "this much is true"
+                assert pulsed(board)
+                until(lambda: ask(settings, "status")["door"]["state"] == "secure")
+            assert "no room left" in ask(settings, "status")["store"]["fault"]
+            assert [each["outcome"] for each in events(settings, "relay test")] == [None, None]
+        pass_time(gate, 2 * RETRY_NS / 1e9)
+        assert [each["outcome"] for each in events(settings, "relay test")] == ["unconfirmed"] * 2
+        assert ask(settings, "status")["store"]["fault"] is None
 
 
 @pytest.mark.parametrize(

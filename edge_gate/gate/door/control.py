@@ -53,8 +53,8 @@ class DoorControl:
         """Write an event of this kind, release the lock for one pulse, and write how it ended.
 
         ``together()`` is done in the transaction that writes the event. ``on_outcome`` is called once, when the relay
-        has answered or failed, after the outcome was written. Raises StoreError where the event could not be
-        committed: the door then stays shut, and ``on_outcome`` is not called.
+        has answered or failed, after the outcome was handed to the journal. Raises StoreError where the event could not
+        be committed: the door then stays shut, and ``on_outcome`` is not called.
         """
         with self._journal.transaction():
             event = self._journal.begin(kind, resident_id=resident_id, score=score, detail=detail)
