@@ -127,7 +127,8 @@ def eye(settings: Config) -> SandboxPolicy:
     """Return the eye's policy: it reads programs, models and the camera, and writes to nothing but a camera's device.
 
     A camera that is plugged in later is another file, so where there is one all of /dev may be opened; which device is
-    a camera is for the user's rights and the unit's DevicePolicy= to say.
+    a camera is for the user's rights and the unit's DevicePolicy= to say. A file that lies in /dev/shm already could
+    then be changed too. The unit closes that folder; at a desk nothing does.
     """
     camera = settings.camera
     source = Path(camera.source.rpartition(":")[2])
