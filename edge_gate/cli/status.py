@@ -33,7 +33,7 @@ def command(path: Path, as_json: bool) -> None:
 def pause(path: Path) -> None:
     """Stop looking until `edge-gate resume`.
 
-    The eye lets go of the camera. Other ways in are not affected.
+    The eye lets go of the camera. Other ways in are not affected. A restart of the gate does not end the pause.
     """
     client.ask(config.load(path), "pause")
     click.echo("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")

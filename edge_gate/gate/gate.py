@@ -69,7 +69,7 @@ class Gate:
         self.authorisation.sign()
         self.journal.start()
         self._sweep()
-        self.recognition.reload()
+        self.recognition.load()
         if count := self.recognition.newly_protected:
             self.journal.record("templates protected", detail={"templates": count})
         self.journal.record("started", detail={"door": self.door.state.value, "fmr": self.recognition.point.fmr})

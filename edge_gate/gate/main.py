@@ -31,7 +31,7 @@ from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.events import EventVerbs
-from edge_gate.gate.verbs.eye import EyeVerbs
+from edge_gate.gate.verbs.eye import EyeVerbs, was_paused
 from edge_gate.gate.verbs.oversight import OversightVerbs
 from edge_gate.gate.verbs.residents import ResidentVerbs
 from edge_gate.gate.verbs.status import Sources, StatusVerbs
@@ -66,12 +66,13 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
             authorisation.held = held
 
     adopt()
+    authorisation.check_policy = recognition.check
     recognition.prepare()
     loop = Loop(selectors.DefaultSelector())
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
     eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
-    mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held)
+    mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
     approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language)

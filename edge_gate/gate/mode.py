@@ -12,16 +12,22 @@ from edge_gate.wire.eye import EyeMode
 class Mode:
     """One state, of which the eye is told at each change.
 
-    ``eye_is_there()`` tells whether there is an eye to ask; ``held()`` says why nothing may be opened, or nothing.
+    ``paused``: as the last run of the gate left it. ``eye_is_there()`` tells whether there is an eye to ask; ``held()``
+    says why nothing may be opened, or nothing.
     """
 
     def __init__(
-        self, ask_eye: Callable[[EyeMode], object], eye_is_there: Callable[[], bool], held: Callable[[], str]
+        self,
+        ask_eye: Callable[[EyeMode], object],
+        eye_is_there: Callable[[], bool],
+        held: Callable[[], str],
+        *,
+        paused: bool,
     ) -> None:
         self._ask_eye = ask_eye
         self._eye_is_there = eye_is_there
         self._held = held
-        self._paused = self._enrolling = False
+        self._paused, self._enrolling = paused, False
 
     @property
     def paused(self) -> bool:

@@ -75,6 +75,10 @@ class Recognition(Protocol):
         """The eye-region model's."""
 
     @property
+    def fault(self) -> str | None:
+        """Why the gallery could not be read; None where it was."""
+
+    @property
     def gallery(self) -> Gallery:
         """What a probe is compared with."""
 
@@ -95,10 +99,10 @@ class Recognition(Protocol):
         """What makes codes of vectors."""
 
     def reload(self) -> None:
-        """Read the gallery again. Raises StoreError."""
+        """Read the gallery again. A store that fails is told, and leaves nobody in it."""
 
     def renew(self, transform: SiteTransform) -> None:
-        """Compare under another transform. Raises StoreError."""
+        """Compare under another transform."""
 
 
 class Mode(Protocol):
@@ -135,6 +139,9 @@ class Authorisation(Protocol):
     @property
     def approvals(self) -> Approvals:
         """What waits for a second person."""
+
+    def waiting(self, asked: Request) -> list[ApprovalRequest]:
+        """Return what waits and this caller may approve or has asked for."""
 
     def acted(self, asked: Request, *, resident_id: str | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""

@@ -154,6 +154,11 @@ class Store:
                     self._connection.rollback()
                 raise
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a block of `transaction` is open."""
+        return bool(self._connection.in_transaction)
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query, each by column name."""
         with faults(self.path):

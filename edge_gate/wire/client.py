@@ -8,11 +8,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed, WireError
 from edge_gate.settings.config import Config
 from edge_gate.wire.status import GateStatus
+
+# Longer than any verb keeps silent: an enrolment for which nobody comes ends after a minute.
+PATIENCE_S: Final = 120.0
 
 
 class GateRefused(EdgeGateError):
@@ -45,6 +48,7 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
     Raises GateNotRunning, NotAllowed, WireError, or GateRefused with the gate's own message and exit code.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(PATIENCE_S)
         try:
             connection.connect(str(settings.sockets.control))
         except PermissionError as error:
@@ -74,7 +78,7 @@ def _refusal(error: Any) -> EdgeGateError:
 
 def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
     with connection.makefile("rb") as lines, suppress(ConnectionError):
-        for line in lines:
+        while line := _next(lines):
             try:
                 reply = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -82,3 +86,11 @@ def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
             if not isinstance(reply, dict) or not reply.keys() & {"error", "ok", "progress"}:
                 raise WireError("control", "the gate's answer is not understood")
             yield reply
+
+
+def _next(lines: BinaryIO) -> bytes:
+    """Return the next line, nothing at the end. Raises WireError where the gate stays silent."""
+    try:
+        return lines.readline()
+    except TimeoutError as error:
+        raise WireError("control", f"the gate has not answered for {PATIENCE_S:g} s; its log may say why") from error

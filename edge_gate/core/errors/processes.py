@@ -29,6 +29,14 @@ class AlreadyRunning(EdgeGateError):
     exit_code = ExitCode.ALREADY_RUNNING
 
 
+class SocketUnusable(EdgeGateError, OSError):
+    message = (
+        "The socket {0} cannot be made: {1}. Nothing was changed. Correct the path in [sockets] of the configuration,"
+        " or move what is in the way."
+    )
+    exit_code = ExitCode.SOCKET_UNUSABLE
+
+
 class EyeAbsent(EdgeGateError):
     message = (
         "The eye is not connected, so nobody can be seen. Start it: systemctl start edge-gate-eye, or `edge-gate eye`."
@@ -39,6 +47,14 @@ class EyeAbsent(EdgeGateError):
 class Busy(EdgeGateError):
     message = "{0} is under way. Try again when it has ended."
     exit_code = ExitCode.BUSY
+
+
+class InternalFault(EdgeGateError, RuntimeError):
+    message = (
+        "This is a fault of edge-gate itself ({0}). What was asked for may be half done; the log has the particulars:"
+        " journalctl -u edge-gate. Please report it."
+    )
+    exit_code = ExitCode.INTERNAL_FAULT
 
 
 class NotSealed(EdgeGateError):

@@ -8,12 +8,22 @@ the gate from running.
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import ApprovalNeeded, LockedOut, NotAllowed, PolicyHeld, StoreError, WireError
+from edge_gate.core.errors import (
+    ApprovalNeeded,
+    EdgeGateError,
+    LockedOut,
+    NotAllowed,
+    PolicyHeld,
+    StoreError,
+    WireError,
+)
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
@@ -30,6 +40,9 @@ from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 
 POLICY_WAITS_S: Final = 24 * 3600
+# Rows about refusals in a transaction that was undone, until the next turn writes them.
+MOST_UNWRITTEN: Final = 64
+_log = logging.getLogger(__name__)
 
 
 class Known(Protocol):
@@ -58,6 +71,10 @@ class Asked(Protocol):
     @property
     def caller(self) -> Known:
         """The user that asks."""
+
+
+def _accept(_: AgreedPolicy) -> None:
+    return None
 
 
 class Authorisation:
@@ -89,6 +106,9 @@ class Authorisation:
         self.looser = self.wanted.looser(self._agreed) if self._agreed else []
         self.agreed = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
         """The settings that hold: those of the file, but for what waits for a second person."""
+        self.check_policy: Callable[[AgreedPolicy], None] = _accept
+        """Raises an EdgeGateError for a policy by which the gate could not decide."""
+        self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
         self.held = " and ".join(trust)
         """Why nothing may be opened, or nothing."""
@@ -106,12 +126,22 @@ class Authorisation:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
         if self.agreed.written() != self._written:
             self.note(POLICY, detail=self.agreed.written())
-        if self._agreed and self.looser:
+        if self._agreed and self.looser and self._usable(self.wanted):
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
             request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
+
+    def _usable(self, policy: AgreedPolicy) -> bool:
+        """Tell whether the gate could decide by a policy; one by which it could not is never asked to be approved."""
+        try:
+            self.check_policy(policy)
+        except EdgeGateError as error:
+            _log.error("the settings of the file wait, and cannot be approved: %s", error)
+            self.note("policy unusable", detail={"looser": self.looser})
+            return False
+        return True
 
     def stop(self) -> None:
         """Write down the end and sign it."""
@@ -119,7 +149,10 @@ class Authorisation:
         self.sign()
 
     def tick(self, now_ns: int) -> None:
-        """Write down what time alone makes due."""
+        """Write down what time alone makes due, and what could not be written when it happened."""
+        while self._unwritten:
+            verb, uid, detail = self._unwritten.popleft()
+            self.note(verb, uid, "", detail=detail)
         for request in self.approvals.expired():
             self.note("approval expired", detail={"approval": request.id, "for": request.verb})
         self._membership.tick(now_ns)
@@ -185,6 +218,8 @@ class Authorisation:
         if caller.uid == request.uid:
             self._refuse(caller.uid, asked.verb)
             raise NotAllowed(caller.operator, "Who asked for it cannot be the second person.")
+        if request.verb == POLICY:  # before a row says that it holds
+            self.check_policy(self.wanted)
         with self._store.transaction():
             detail = {"approval": request.id, "for": request.verb, "asked_by": f"uid {request.uid}"}
             self.log.append(asked.verb, actor=f"uid {caller.uid}", role=role.value, detail=detail)
@@ -195,6 +230,15 @@ class Authorisation:
             self.approvals.drop(request)
             self.agreed, self.looser, self.held = self.wanted, [], ""
         return request
+
+    def waiting(self, asked: Asked) -> list[ApprovalRequest]:
+        """Return what waits and this caller may approve or has asked for: what else waits may name residents."""
+        held = roles.roles_of(asked.caller.uid, asked.caller.gid, self._config)
+        return [
+            each
+            for each in self.approvals.waiting()
+            if each.uid == asked.caller.uid or roles.acting(held, SECOND[each.verb]) is not None
+        ]
 
     def checkpoint(self, asked: Asked) -> Checkpoint:
         """Sign the log as it stands, with a last row that says who asked for it."""
@@ -226,7 +270,11 @@ class Authorisation:
     def _refuse(self, uid: int, verb: str) -> None:
         note = self._lockouts.refused(uid, self._clock.monotonic_ns())
         if note is not Note.NOTHING:
-            self.note("refused" if note is Note.REFUSED else "locked out", uid, "", detail={"verb": verb})
+            row = "refused" if note is Note.REFUSED else "locked out"
+            if self._store.in_transaction:  # which the refusal is about to undo
+                self._unwritten.append((row, uid, {"verb": verb}))
+            else:
+                self.note(row, uid, "", detail={"verb": verb})
 
     def note(
         self, verb: str, uid: int | None = None, role: str = "gate", *, detail: dict[str, Any] | None = None

@@ -15,15 +15,20 @@ from edge_gate.settings.config import Config
 from edge_gate.spec.model import Role
 
 
-def groups(config: Config) -> dict[str, Role]:
-    """Return the role that each group gives."""
+def grants(config: Config) -> tuple[tuple[str, Role], ...]:
+    """Return each group with a role that it gives. One group may give several."""
     roles = config.roles
-    return {
-        config.sockets.operators: Role.MAINTAINER,
-        roles.maintainer: Role.MAINTAINER,
-        roles.installer: Role.INSTALLER,
-        roles.auditor: Role.AUDITOR,
-    }
+    return (
+        (config.sockets.operators, Role.MAINTAINER),
+        (roles.maintainer, Role.MAINTAINER),
+        (roles.installer, Role.INSTALLER),
+        (roles.auditor, Role.AUDITOR),
+    )
+
+
+def groups(config: Config) -> tuple[str, ...]:
+    """Return the groups that give a role, each once."""
+    return tuple(dict.fromkeys(group for group, _ in grants(config)))
 
 
 def roles_of(uid: int, gid: int, config: Config) -> frozenset[Role]:
@@ -33,14 +38,14 @@ def roles_of(uid: int, gid: int, config: Config) -> frozenset[Role]:
     if uid == os.getuid():
         return frozenset({Role.GATE})
     name = user_name(uid)
-    return frozenset(role for group, role in groups(config).items() if _member(name, gid, group))
+    return frozenset(role for group, role in grants(config) if _member(name, gid, group))
 
 
 def members(config: Config) -> dict[Role, frozenset[int]]:
     """Return the users, by number, who have each role from a group: as members of it, or as their own group."""
     found: dict[Role, frozenset[int]] = {}
     users = pwd.getpwall()
-    for name, role in groups(config).items():
+    for name, role in grants(config):
         try:
             group = grp.getgrnam(name)
         except KeyError:

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.errors import EdgeGateError, WireError
 
 MOST_WAITING_BYTES: Final = 262_144
 
@@ -49,8 +49,10 @@ class Caller:
         self.awaited -= "progress" not in message
         if self.gone:
             return
-        # What came in as half a character pair (JSON can spell it) goes out in the same spelling.
-        self.to_send += json.dumps(message, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+        line = _spell(message)
+        if len(line) > MOST_WAITING_BYTES:
+            line = _spell(failure(WireError("control", f"the answer has {len(line)} bytes; ask for fewer rows")))
+        self.to_send += line
         if len(self.to_send) > MOST_WAITING_BYTES:
             self.gone = True
         self.flush()
@@ -66,3 +68,8 @@ class Caller:
         except OSError:
             self.gone = True
         return len(self.to_send) < before
+
+
+def _spell(message: dict[str, Any]) -> bytes:
+    # What came in as half a character pair (JSON can spell it) goes out in the same spelling.
+    return json.dumps(message, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import EdgeGateError, WireError
+from edge_gate.core.errors import EdgeGateError, InternalFault, WireError
 from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.caller import Caller, failure
 from edge_gate.gate.control.requests import Handler, Request
@@ -129,16 +129,12 @@ class ControlServer:
 
     def _request(self, caller: Caller, line: bytes) -> None:
         try:
-            if len(line) > MOST_BYTES:
-                raise WireError("control", f"a request of more than {MOST_BYTES} bytes")
-            request = json.loads(line)
-            if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
-                raise WireError("control", "a request is an object with a verb")
-            self._handle(Request(caller, request["verb"], request))
+            self._handle(_parse(caller, line))
         except EdgeGateError as error:
             caller.answer(failure(error))
-        except (ValueError, RecursionError) as error:
-            caller.answer(failure(WireError("control", f"not a request: {error}")))
+        except Exception as error:  # a handler's own fault must not end the gate for everybody
+            _log.exception("a request could not be served")
+            caller.answer(failure(InternalFault(type(error).__name__)))
 
     def _listen_to(self, caller: Caller, wanted: bool) -> None:
         if wanted and not caller.reading:
@@ -152,3 +148,16 @@ class ControlServer:
         if self._callers.pop(caller.connection, None) is not None:
             self._listen_to(caller, False)
             caller.connection.close()
+
+
+def _parse(caller: Caller, line: bytes) -> Request:
+    """Return what a line asks for. Raises WireError."""
+    if len(line) > MOST_BYTES:
+        raise WireError("control", f"a request of more than {MOST_BYTES} bytes")
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise WireError("control", f"not a request: {error}") from error
+    if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
+        raise WireError("control", "a request is an object with a verb")
+    return Request(caller, request["verb"], request)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import stat
 import struct
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.errors import AlreadyRunning
+from edge_gate.core.errors import AlreadyRunning, EdgeGateError, SocketUnusable
 
 # Callers who wait until the gate takes them.
 BACKLOG: Final = 64
@@ -29,19 +30,42 @@ def list_peer_uids(user: str) -> frozenset[int]:
 
 
 def listen(path: Path, kind: socket.SocketKind, mode: int) -> socket.socket:
-    """Bind a UNIX socket in place of one that no process serves any more. Raises AlreadyRunning where one does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    probe = socket.socket(socket.AF_UNIX, kind)
-    try:
-        probe.connect(str(path))
-        raise AlreadyRunning(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        path.unlink(missing_ok=True)
-    finally:
-        probe.close()
+    """Bind a UNIX socket in place of one of this user's that no process serves any more.
+
+    Raises AlreadyRunning where a process serves it, and SocketUnusable for anything else that is in the way: only a
+    socket is ever removed.
+    """
     server = socket.socket(socket.AF_UNIX, kind)
-    server.bind(str(path))
-    path.chmod(mode)
-    server.listen(BACKLOG)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear(path, kind)
+        server.bind(str(path))
+        path.chmod(mode)
+        server.listen(BACKLOG)
+    except BaseException as error:
+        server.close()
+        if isinstance(error, OSError) and not isinstance(error, EdgeGateError):
+            # A path that is too long has neither a number nor words of the system's.
+            raise SocketUnusable(path, error.strerror or str(error)) from error
+        raise
     server.setblocking(False)
     return server
+
+
+def _clear(path: Path, kind: socket.SocketKind) -> None:
+    """Remove a socket that is left over. Raises AlreadyRunning, SocketUnusable or OSError."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise SocketUnusable(path, "something that is not a socket is there")
+    if found.st_uid != os.getuid():
+        raise SocketUnusable(path, f"a socket of the user with number {found.st_uid} is there")
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise AlreadyRunning(path)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Verdict
@@ -88,13 +88,18 @@ class Approaches:
                 self._opened_ns.pop(resident_id, None)
                 self._next_attempt(approach)
 
-        self._door.pulse(
-            "opened",
-            resident_id=resident_id,
-            score=decision.comparison_score,
-            detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
-            on_outcome=note,
-        )
+        try:
+            self._door.pulse(
+                "opened",
+                resident_id=resident_id,
+                score=decision.comparison_score,
+                detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
+                on_outcome=note,
+            )
+        except StoreError:  # nothing was begun: the next turn tries again, and nobody has to step away for it
+            self._opened_ns.pop(resident_id, None)
+            approach.settled = False
+            raise
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
         if approach.attempt == 1:  # one person who stands there is one event, however often they are compared

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import NoOperatingPoint
+from edge_gate.core.errors import NoOperatingPoint, StoreError
 from edge_gate.provenance import cards
 from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.rules.comparison import Gallery
@@ -18,6 +19,8 @@ from edge_gate.store.database import Store
 from edge_gate.store.templates import renewal, templates
 
 REFRESH_NS: Final = 60_000_000_000
+RETRY_NS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
 NO_OLD_POINT: Final = "decision.fmr was raised, and this model has no point at the old one"
 
 
@@ -37,10 +40,16 @@ class Recognition:
         """Read the card; `adopt` and `prepare` come next. Raises ModelError."""
         self._store = store
         self._clock = clock
+        self.fault: str | None = None
+        """Why the gallery could not be read; None where it was."""
         self._decision = decision
         self.card = cards.read(models, models.eyes)
         self._opened: dict[bytes, templates.Template] = {}
-        self._read_ns = 0
+        self._due_ns = 0
+
+    def check(self, policy: AgreedPolicy) -> None:
+        """Raise NoOperatingPoint for a policy for which the card has no point."""
+        self.card.threshold("fused", policy.fmr)
 
     def prepare(self) -> None:
         """Read the transform from the store, after `adopt` and before anything is compared. Raises StoreError."""
@@ -67,12 +76,24 @@ class Recognition:
         return held
 
     def reload(self) -> None:
-        """Read the templates of everyone whose consent holds at this moment."""
+        """Read the gallery again. A store that fails leaves nobody in it: a template may have gone meanwhile."""
+        try:
+            self.load()
+        except StoreError as error:
+            self._opened, self.gallery = {}, Gallery.of((), (), self.transform)
+            self._due_ns = self._clock.monotonic_ns() + RETRY_NS
+            if self.fault is None:
+                _log.error("the gallery cannot be read: %s", error)
+            self.fault = str(error)
+
+    def load(self) -> None:
+        """Read the templates of everyone whose consent holds at this moment. Raises StoreError."""
         # A template whose seal was opened before is not opened again each minute.
         found = templates.gallery(self._store, self.card.model_id, self._clock.now(), self._opened.get)
         self._opened = {each.seal: each for each in found}
         self.gallery = Gallery.of([each.resident_id for each in found], [each.code for each in found], self.transform)
-        self._read_ns = self._clock.monotonic_ns()
+        self._due_ns = self._clock.monotonic_ns() + REFRESH_NS
+        self.fault = None
 
     def renew(self, transform: SiteTransform) -> None:
         """Compare under another transform, under which the store's templates are now."""
@@ -80,6 +101,6 @@ class Recognition:
         self.reload()
 
     def tick(self, now_ns: int) -> None:
-        """Read the gallery again now and then: consents end by themselves."""
-        if now_ns - self._read_ns > REFRESH_NS:
+        """Read the gallery again now and then: consents end by themselves, and stores recover."""
+        if now_ns >= self._due_ns:
             self.reload()

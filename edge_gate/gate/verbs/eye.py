@@ -7,6 +7,14 @@ from collections.abc import Mapping
 
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.services import Authorisation, Journal, Mode
+from edge_gate.store.audit import log as audit_log
+from edge_gate.store.database import Store
+
+
+def was_paused(store: Store) -> bool:
+    """Tell from the audit log whether the eye is to look at nothing: a pause outlasts a restart."""
+    pause, resume = audit_log.latest(store, "pause"), audit_log.latest(store, "resume")
+    return pause is not None and (resume is None or pause.seq > resume.seq)
 
 
 class EyeVerbs:

@@ -41,7 +41,7 @@ class OversightVerbs:
         request.answer(
             [
                 {"id": each.id, "what": each.shown, "asked_by": user_name(each.uid), "left_s": approvals.left_s(each)}
-                for each in approvals.waiting()
+                for each in self._authorisation.waiting(request)
             ]
         )
 

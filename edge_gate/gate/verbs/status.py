@@ -66,7 +66,7 @@ class StatusVerbs:
             site=of.config.site.name,
             door=DoorStatus(of.door.state.value, of.door.fault, of.config.door.port),
             eye=self._eye(),
-            store=PartStatus(of.journal.fault),
+            store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
             approach=self._approach(),
             enrolling=of.mode.enrolling,

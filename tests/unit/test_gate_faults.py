@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong beside the gate: files in a socket's place, stores that fail for a moment, handlers that break."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_gate.core.errors import AlreadyRunning, InternalFault, SocketUnusable, StoreFull, WireError
+from edge_gate.gate.gate import Gate
+from edge_gate.gate.peers.unix_socket import listen
+from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.store import events as stored_events
+from edge_gate.store.templates import templates
+from edge_gate.wire import client
+from edge_gate.wire.client import GateRefused, ask
+from edge_gate.wire.eye import EYE_LINK, Command, EyeMode
+from edge_gate.wire.frame import Direction, decode
+from tests.support.clerk import ANNE, BERT, ROLES, Clerk
+from tests.support.gates import change, eye_at, pass_time, settle, within
+from tests.support.peers import enrol, events, pulsed, running_gate, until
+
+KINDS = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
+
+
+def file(path: Path) -> None:
+    path.write_bytes(b"a store")
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
+def link(path: Path) -> None:
+    target = path.with_name("target")
+    target.write_bytes(b"a store")
+    path.symlink_to(target)
+
+
+def dangling(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("make", [file, folder, link, dangling, pipe])
+def test_what_is_no_socket_is_never_removed_for_one(
+    tmp_path: Path, make: Callable[[Path], None], kind: socket.SocketKind
+) -> None:
+    path = tmp_path / "control.sock"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(SocketUnusable, match="not a socket"):
+        listen(path, kind, 0o660)
+    after = path.lstat()
+    assert (after.st_ino, after.st_mode, after.st_size) == (before.st_ino, before.st_mode, before.st_size)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_socket_left_over_is_replaced_one_that_is_served_is_not_and_another_users_stays(
+    tmp_path: Path, kind: socket.SocketKind
+) -> None:
+    path = tmp_path / "control.sock"
+    left = listen(path, kind, 0o660)
+    with pytest.raises(AlreadyRunning):
+        listen(path, kind, 0o660)
+    left.close()
+    listen(path, kind, 0o660).close()
+    if os.getuid() == 0:
+        os.chown(path, 54_321, -1)
+        with pytest.raises(SocketUnusable, match="54321"):
+            listen(path, kind, 0o660)
+        assert stat.S_ISSOCK(path.lstat().st_mode)
+
+
+@pytest.mark.parametrize("place", ["file/control.sock", "x" * 120, "a/" + "y" * 110, "n" * 300])
+def test_a_place_in_which_no_socket_can_be_made_is_a_sentence(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SocketUnusable, match="cannot be made"):
+        listen(tmp_path / place, socket.SOCK_STREAM, 0o660)
+
+
+def test_a_pause_outlasts_a_restart_until_it_is_resumed(tmp_path: Path, board: BoardSimulator) -> None:
+    def mode_told(gate: Gate) -> EyeMode:
+        eye = eye_at(gate)
+        told = decode(EYE_LINK, Direction.FROM_GATE, eye.connection.recv(64))
+        assert isinstance(told, Command)
+        return told.verb
+
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        ask(settings, "pause")
+        assert mode_told(gate) is EyeMode.PAUSE
+    for _ in range(2):
+        with running_gate(tmp_path, board.path) as (gate, settings):
+            assert ask(settings, "status")["paused"] and mode_told(gate) is EyeMode.PAUSE
+            with pytest.raises(GateRefused, match="eye is not connected"):
+                ask(settings, "enrol", name="Ann", consent={"purpose": "x", "given_by": "x", "until": "2099-01-01"})
+    with running_gate(tmp_path, board.path) as (_, settings):
+        ask(settings, "resume")
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert not ask(settings, "status")["paused"] and mode_told(gate) is EyeMode.WATCH
+
+
+def test_a_rate_that_the_card_lacks_is_never_offered_for_approval_and_the_gate_starts_again(
+    tmp_path: Path, board: BoardSimulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_gate(tmp_path, board.path, decision={"fmr": 1e-4}, roles=ROLES) as (_, settings):
+        pass
+    change(settings, "fmr = 0.0001", "fmr = 0.001")
+    for _ in range(2):
+        with running_gate(tmp_path, board.path) as (gate, settings):
+            assert ask(settings, "approvals") == [] and "fmr" in ask(settings, "status")["policy"]["waiting"]
+            assert gate.recognition.point.fmr == 1e-4
+            assert "no measured threshold" in caplog.text
+
+
+@contextmanager
+def failing_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, times: int = 1) -> Iterator[list[int]]:
+    """Have a function of the store fail so many times, then work."""
+    whole, calls = getattr(module, name), [0]
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] <= times:
+            raise StoreFull("the store")
+        return whole(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, fails)
+        yield calls
+
+
+def test_who_stands_there_is_let_in_once_the_store_works_again(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.step_away()
+        with failing_once(monkeypatch, stored_events, "append", times=2) as calls:
+            eye.walk_up(1, track=2, views=6)
+            until(lambda: calls[0] >= 3)
+        assert pulsed(board)
+        assert len(events(settings, "opened")) == 1
+
+
+def test_an_enrolment_that_was_stored_is_told_as_one_whatever_becomes_of_the_gallery(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with failing_once(monkeypatch, templates, "gallery"):
+            assert enrol(settings, eye, "Ann", 1, track=1)[-1]["name"] == "Ann"
+        assert [each["name"] for each in ask(settings, "residents")] == ["Ann"]
+        pass_time(gate, 2)
+        assert ask(settings, "status")["residents_in_gallery"] == 1
+        assert ask(settings, "status")["store"]["fault"] is None
+
+
+@pytest.mark.parametrize("verb", ["withdraw", "forget"])
+def test_nobody_is_compared_with_a_template_that_went_although_the_gallery_cannot_be_read(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        enrol(settings, eye, "Bo", 2, track=2)
+        with failing_once(monkeypatch, templates, "gallery", times=10**6):
+            assert ask(settings, verb, name="Ann")["name"] == "Ann"
+            assert ask(settings, "status")["residents_in_gallery"] == 0
+            assert "no room" in ask(settings, "status")["store"]["fault"]
+        pass_time(gate, 2)
+        assert ask(settings, "status")["residents_in_gallery"] == 1
+
+
+def test_what_waits_is_shown_to_whom_it_may_concern(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, _):
+        settle(gate, "Ann", "Bo")
+        anne, installer = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "installer")
+        assert "ok" in anne.ask("forget", name="Ann")
+        assert anne.refused("forget", name="Bo") == anne.refused("templates-renew") == "ApprovalNeeded"
+        assert len(anne.ask("approvals")["ok"]) == 2
+        (seen,) = installer.ask("approvals")["ok"]
+        assert seen["what"] == "giving all templates new axes" and "Bo" not in json.dumps(seen)
+
+
+def test_a_group_that_gives_two_roles_gives_both(tmp_path: Path, board: BoardSimulator) -> None:
+    both = {**ROLES, "installer": ROLES["auditor"]}
+    with running_gate(tmp_path, board.path, roles=both) as (gate, _):
+        anne = Clerk(gate, ANNE, "auditor")
+        assert "ok" in anne.ask("audit") and "ok" in anne.ask("store-check")
+
+
+def test_a_role_that_is_lost_in_the_middle_of_an_act_undoes_the_act_and_leaves_a_row(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
+        anne, whole = Clerk(gate, ANNE, "maintainer"), gate.authorisation.acted
+
+        def lose(*arguments: Any, **named: Any) -> None:
+            anne._caller.gid = 54_321
+            whole(*arguments, **named)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gate.authorisation, "acted", lose)
+            assert anne.refused("withdraw", name="Ann") == "NotAllowed"
+        until(lambda: [row["verb"] for row in ask(settings, "audit")["rows"]].count("refused") == 1)
+
+
+def test_an_answer_that_is_too_long_is_an_error_and_not_a_silence(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        within(gate, lambda: [stored_events.append(gate.store, "camera", detail={"x": "y" * 900}) for _ in range(400)])
+        with pytest.raises(GateRefused, match="ask for fewer rows") as refused:
+            ask(settings, "events", limit=500)
+        assert refused.value.exit_code == WireError("", "").exit_code
+        assert len(ask(settings, "events", limit=100)) == 100
+
+
+@pytest.mark.parametrize(
+    "fault", [ValueError("x"), KeyError("x"), ZeroDivisionError(), TypeError("x"), RecursionError()]
+)
+def test_a_handler_that_breaks_is_a_fault_of_ours_and_nobody_elses_trouble(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise fault
+
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        with monkeypatch.context() as patch:
+            patch.setattr(gate.store.__class__, "check", broken)
+            with pytest.raises(GateRefused, match="fault of edge-gate itself") as refused:
+                ask(settings, "store-check")
+        assert refused.value.exit_code == InternalFault("").exit_code
+        assert ask(settings, "store-check") == {"store": []}
+
+
+def test_a_gate_that_does_not_answer_is_not_waited_for_for_ever(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        monkeypatch.setattr(client, "PATIENCE_S", 0.3)
+        hold, held = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            held.set()
+            hold.wait(20)
+
+        gate.call(wait)
+        assert held.wait(10)
+        try:
+            with pytest.raises(WireError, match="has not answered"):
+                ask(settings, "status")
+        finally:
+            hold.set()
