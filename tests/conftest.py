@@ -1,37 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where tests put their files, and what a test that was skipped means in CI.
-
-Files lie in memory where there is room: what becomes of a disk is tried by the power cuts of tests/system.
-"""
+"""What a test that was skipped means in CI."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
-
-MEMORY = Path("/dev/shm")
-# Several times of what all tests together leave there.
-ROOM_BYTES = 2 * 1024**3
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Choose a folder in memory, unless one was named. Workers of xdist are told theirs by the first process."""
-    if config.option.basetemp is not None or hasattr(config, "workerinput"):
-        return
-    try:
-        if shutil.disk_usage(MEMORY).free < ROOM_BYTES:
-            return
-        folder = Path(tempfile.mkdtemp(prefix="eg-", dir=MEMORY))  # short: a socket's path has 107 bytes
-    except OSError:
-        return
-    config.option.basetemp = folder / "t"
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -225,7 +225,7 @@ def site() -> Iterator[Site]:
                 with gate.store.transaction():
                     for number in range(300):
                         residents.add(gate.store, f"Resident {number}")
-                        events.append(gate.store, "trial", detail={"padding": "x" * 200})
+                        events.append(gate.store, "camera", detail={"padding": "x" * 200})
                 filled.append(True)
 
             gate.call(fill)
