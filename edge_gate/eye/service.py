@@ -50,7 +50,7 @@ class Eye:
     """Watches until told to stop; the gate's commands say for what."""
 
     def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier, sealed: int = 0) -> None:
-        """``sealed``: the walls that stand around this process (edge_gate.seal.Wall), to be told to the gate."""
+        """``sealed``: the walls that stand around this process (edge_gate.seal.Hardening), to be told to the gate."""
         self._sealed = sealed
         self._limits = settings.quality
         self._clock = clock

@@ -111,6 +111,7 @@ class Gate:
         if self.door.releasing:  # a pulse that was begun has its outcome recorded while the store is open
             self.door.settle()
         self.door.detach()
+        self.journal.stop()
         self.authorisation.stop()
         self.control.close()
         self.eye.close()

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import StoreError
+from edge_gate.core.errors import OutcomeNotAwaited, StoreError
 from edge_gate.core.token_bucket import TokenBucket
+from edge_gate.spec.registry import EVENTS
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.events import Event
@@ -81,6 +82,8 @@ class Journal:
 
     def record_seen(self, kind: str, *, score: float | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write an event that the eye alone can cause. Those beyond the bound are counted; the next one tells them."""
+        if not EVENTS[kind].by_eye:
+            raise ValueError(f"the eye alone does not cause an event named {kind!r} (edge_gate/spec)")
         if not self.seen_bucket.spend(self._clock.monotonic_ns()):
             self._unseen += 1
             return
@@ -100,11 +103,18 @@ class Journal:
         if self._outcomes and now_ns >= self._retry_ns:
             self._write_outcomes()
 
+    def stop(self) -> None:
+        """Write each outcome that waits, if the store takes it now; of the others the next start says interrupted."""
+        for _ in range(len(self._outcomes)):
+            self._write_outcomes()
+
     def _write_outcomes(self) -> None:
         while self._outcomes:
             event_id, outcome = self._outcomes[0]
             try:
                 events.finish(self._store, event_id, outcome)
+            except OutcomeNotAwaited as error:  # it was written although the store said that it was not
+                _log.error("%s", error)
             except StoreError as error:
                 self._retry_ns = self._clock.monotonic_ns() + RETRY_NS
                 self._outcomes.rotate(-1)  # one that is never taken must not keep the others

@@ -62,8 +62,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     unsigned = tuple(cards.unsigned_cards(config.models))
 
     def adopt() -> None:
-        if held := recognition.adopt(authorisation.agreed, authorisation.wanted):
-            authorisation.held = held
+        authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
 
     adopt()
     authorisation.check_policy = recognition.check
@@ -165,7 +164,7 @@ def open_gate(
 
 
 def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> None:
-    """Run the gate until SIGTERM or SIGINT. The arguments are as in `opened`. Raises EdgeGateError."""
+    """Run the gate until SIGTERM or SIGINT. The arguments are as in `open_gate`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
     with open_gate(config, written_by, load) as gate:
         gate.seal.sealed = enforce(policy.gate(config), config.seal.required)

@@ -146,7 +146,7 @@ class RelayBoard:
             self._guard.detach()
 
     def close(self) -> None:
-        """Let go of the port and the guard at once; what waits is told so. `switch_off` comes before it.
+        """Let go of the port and the guard at once; what waits is told so. Everything was switched off before it.
 
         A guard that is still armed goes on trying to switch off for some seconds.
         """
@@ -182,23 +182,35 @@ class RelayBoard:
         if self._guard is None:
             self._send(wish, None)
             return
-        wish.watched_ns = self._clock.monotonic_ns() + wish.length_ns
+        # However late the answer is heard, the child must not have fired and rested by the time that "on" is sent.
+        wish.watched_ns = wish.late_ns + wish.length_ns
         self._guard.arm(self._guarded_ns() or wish.watched_ns, partial(self._send, wish))
 
     def _send(self, wish: Wish, error: RelayError | None) -> None:
-        if wish not in self._wishes:
+        if wish not in self._wishes:  # given up meanwhile: the guard must not go on watching for it
+            if error is not None:
+                self._report(error)
+            self._inform_guard()
             return
         if error is not None:
             self._fail(wish, error)
             return
         framing = self._framing
         exchange = framing.timed_pulse(wish.channel, wish.pulse_ms) if framing.board_timed else framing.on(wish.channel)
-        left_ms = max(0, (wish.late_ns - self._clock.monotonic_ns()) // 1_000_000)
         try:
-            wish.job = self._line.submit((exchange,), partial(self._sent, wish), patience_ms=left_ms)
+            wish.job = self._line.submit((exchange,), partial(self._sent, wish), permit=partial(self._permit, wish))
             wish.switching = True
         except Busy:
             self._fail(wish, RelayError(self._line.path, "too much is waiting for the line, so nothing was sent"))
+
+    def _permit(self, wish: Wish) -> RelayError | None:
+        """Return why a relay may not be switched on any more, asked when its bytes are next on the line."""
+        now_ns, guarded_ns = self._clock.monotonic_ns(), self._guarded_ns()
+        if now_ns > wish.late_ns:
+            return RelayError(self._line.path, "the line was busy for too long, so nothing was sent")
+        if self._guard and guarded_ns is not None and now_ns >= guarded_ns:
+            return RelayError(self._line.path, "the pulse guard's time was over first, so nothing was sent")
+        return None
 
     def _sent(self, wish: Wish, result: bytes | RelayError | None) -> None:
         if wish not in self._wishes:  # the board was closed

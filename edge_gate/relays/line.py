@@ -43,6 +43,9 @@ _DRAIN_STEP_NS: Final = 1_000_000
 Done = Callable[[bytes | RelayError | None], None]
 """Told the last answer, None for a board that gives none, or the error that ended the job."""
 
+Permit = Callable[[], RelayError | None]
+"""Asked whether an exchange may still be sent; the error says why it may not."""
+
 
 class Stage(enum.Enum):
     """Where the exchange of the moment is."""
@@ -61,6 +64,7 @@ class Job:
     plan: deque[Exchange]
     done: Done
     not_after_ns: int | None
+    permit: Permit | None = None
     begun: bool = False
     opening_left: int = 0
 
@@ -127,19 +131,26 @@ class SerialLine:
         return self._give_up_ns
 
     def submit(
-        self, exchanges: tuple[Exchange, ...], done: Done, *, ahead: bool = False, patience_ms: int | None = None
+        self,
+        exchanges: tuple[Exchange, ...],
+        done: Done,
+        *,
+        ahead: bool = False,
+        patience_ms: int | None = None,
+        permit: Permit | None = None,
     ) -> Job:
         """Queue exchanges; ``done`` is called once, by a later `tick`, when the last was answered or one failed.
 
         Without exchanges the job only opens the port. ``ahead`` puts the job before all that wait. A job that was not
-        begun within ``patience_ms`` is dropped with RelayError. The errors are RelaySilent and RelayGarbled, after
-        which the port stays open, and RelayMissing and RelayError, after which the next job opens it. Raises Busy
-        where too much is waiting; what goes ahead always finds a place.
+        begun within ``patience_ms`` is dropped with RelayError. ``permit()`` is asked at the last moment, when the port
+        is open and the line is free: what it returns is the error, and nothing is sent. The errors are RelaySilent and
+        RelayGarbled, after which the port stays open, and RelayMissing and RelayError, after which the next job opens
+        it. Raises Busy where too much is waiting; what goes ahead always finds a place.
         """
         if len(self._waiting) >= MOST_WAITING and not ahead:
             raise Busy(f"Too much on {self.path}")
         late_ns = None if patience_ms is None else self._clock.monotonic_ns() + patience_ms * 1_000_000
-        job = Job(deque(exchanges), done, late_ns)
+        job = Job(deque(exchanges), done, late_ns, permit)
         if ahead:
             self._waiting.appendleft(job)
         else:
@@ -242,12 +253,20 @@ class SerialLine:
         if now_ns < self._quiet_until_ns:
             return False
         port, attempt = self._parts()
+        if (refused := self._refusal()) is not None:
+            self._conclude(refused)
+            return True
         port.discard_input()  # an answer that came too late is no answer to this
         attempt.received.clear()
         attempt.unsent = attempt.exchange.request
         self._give_up_ns = now_ns + self._patience_ns()
         self._stage = Stage.SENDING
         return True
+
+    def _refusal(self) -> RelayError | None:
+        """Return why the job's own exchange may not be sent any more; what opens the port always may."""
+        job = self._job
+        return job.permit() if job is not None and job.permit is not None and not job.opening_left else None
 
     def _send(self) -> bool:
         port, attempt = self._parts()

@@ -10,9 +10,7 @@ from edge_gate.spec.model import Capability, EventKind
 SPEC: Final = Capability(
     "recognition",
     events=(
-        EventKind(
-            "opened", "a resident was recognised and the lock was released; with the score", awaited=True, by_eye=True
-        ),
+        EventKind("opened", "a resident was recognised and the lock was released; with the score", awaited=True),
         EventKind(
             "no match",
             "somebody was seen well and was nobody who is enrolled; with the best score, never with whose it was",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
@@ -36,20 +36,28 @@ Named = TypeVar("Named", bound=_Named)
 
 def by_name(declared: Iterable[Named]) -> Mapping[str, Named]:
     """Return what was declared by its name. Raises ValueError where two have one name."""
-    found: dict[str, Named] = {}
-    for each in declared:
-        if each.name in found:
-            raise ValueError(f"{each.name!r} is declared twice")
-        found[each.name] = each
-    return MappingProxyType(found)
+    listed = list(declared)
+    refuse_twice([each.name for each in listed])
+    return MappingProxyType({each.name: each for each in listed})
+
+
+def refuse_twice(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that stands there twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is declared twice")
 
 
 VERBS: Final[Mapping[str, Verb]] = by_name(verb for each in CAPABILITIES for verb in each.verbs)
 EVENTS: Final[Mapping[str, EventKind]] = by_name(kind for each in CAPABILITIES for kind in each.events)
 TABLES: Final[Mapping[str, PersonalTable]] = by_name(table for each in CAPABILITIES for table in each.tables)
+_AGREEMENTS: Final = by_name(each for capability in CAPABILITIES for each in capability.agreements)
+refuse_twice([*VERBS, *_AGREEMENTS])
+refuse_twice([*EVENTS, *(kind.formerly for kind in EVENTS.values() if kind.formerly)])
+refuse_twice([table.figure for table in TABLES.values() if table.figure])
 SECOND: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {verb.name: verb.second for verb in VERBS.values() if verb.second}
-    | {each.name: each.roles for capability in CAPABILITIES for each in capability.agreements}
+    | {each.name: each.roles for each in _AGREEMENTS.values()}
 )
 """Who may be the second person for what."""
 PEOPLE: Final[tuple[str, ...]] = tuple(verb.name for verb in VERBS.values() if verb.people)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import StoreError
+from edge_gate.core.errors import OutcomeNotAwaited, StoreError
 from edge_gate.spec.registry import EVENTS, check_event_kind
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -64,6 +64,8 @@ def append(
     """
     if kind not in EVENTS:
         raise ValueError(f"no capability declares a kind of event named {kind!r} (edge_gate/spec)")
+    if awaited and not EVENTS[kind].awaited:
+        raise ValueError(f"no outcome follows an event named {kind!r} (edge_gate/spec)")
     written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"))
     if len(written) > LONGEST_DETAIL_BYTES:
         raise StoreError(store.path, f"the detail of an event is longer than {LONGEST_DETAIL_BYTES} bytes")
@@ -79,7 +81,7 @@ def append(
 
 
 def finish(store: Store, event_id: str, outcome: str) -> None:
-    """Write down how an awaited event ended; durable when this returns. Raises StoreError unless it was awaited."""
+    """Write down how an awaited event ended; durable when this returns. Raises OutcomeNotAwaited, or StoreError."""
     with store.transaction():
         changed = store.run(
             "UPDATE outcome SET outcome = ?, at = ? WHERE outcome IS NULL"
@@ -87,7 +89,7 @@ def finish(store: Store, event_id: str, outcome: str) -> None:
             (outcome, iso(store.now()), event_id),
         )
         if not changed:
-            raise StoreError(store.path, f"no outcome is awaited for event {event_id}")
+            raise OutcomeNotAwaited(store.path, event_id)
 
 
 def recent(

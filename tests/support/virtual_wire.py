@@ -8,11 +8,14 @@ spoilt or late, noise comes unasked, the plug is pulled.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+import selectors
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edge_gate.core.errors import RelayMissing
-from edge_gate.relays.machine import Machine
+from edge_gate.relays.guard import MARGIN_MS, Armed, PulseGuard
+from edge_gate.relays.machine import Machine, Wake
 from edge_gate.relays.simulated_boards import LcusBoard, Relays, WaveshareBoard
 from tests.support.clocks import HeldClock
 
@@ -166,7 +169,62 @@ def pass_time(wire: VirtualWire, machine: Machine, ms: float, check: Callable[[]
         clock.at_ns = max(clock.at_ns, min([until_ns, *times]))
         wire.relays.expire(clock.at_ns)
         machine.tick()
+        wire.arrived()  # an open port was read in the tick; a closed one loses what comes
         check()
         if clock.at_ns >= until_ns and (machine.due_ns is None or machine.due_ns > until_ns):
             return
     raise AssertionError("the machine is due again and again and does nothing")
+
+
+class VirtualGuard(PulseGuard):
+    """A guard whose child lives in the wire's time: it answers late, fires when it must, and rests then."""
+
+    def __init__(self, wire: VirtualWire, off_frames: Iterable[bytes], answers_after_ms: int = 1) -> None:
+        self.armed_ns: int | None = None
+        self.answers_after_ms = answers_after_ms
+        self._wire = wire
+        self._frames = list(off_frames)
+        self._awaited: deque[tuple[int, Armed]] = deque()
+
+    @property
+    def pid(self) -> int:
+        return 0
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._awaited)
+
+    @property
+    def due_ns(self) -> int | None:
+        return self._awaited[0][0] if self._awaited else None
+
+    def arm(self, deadline_ns: int, done: Armed) -> None:
+        self.armed_ns = deadline_ns
+        self._awaited.append((self._wire.clock.at_ns + self.answers_after_ms * 1_000_000, done))
+
+    def watch_until(self, deadline_ns: int) -> None:
+        self.armed_ns = deadline_ns
+
+    def disarm(self) -> None:
+        self.armed_ns = None
+
+    def tick(self) -> None:
+        """Hand over the answers that have come; the child itself acts without the gate (`live`)."""
+        while self._awaited and self._awaited[0][0] <= self._wire.clock.at_ns:
+            self._awaited.popleft()[1](None)
+
+    def live(self) -> None:
+        """Do what the child does by itself: switch off behind its deadline, once, and rest."""
+        if self.armed_ns is not None and self._wire.clock.at_ns >= self.armed_ns + MARGIN_MS * 1_000_000:
+            self.armed_ns = None
+            for frame in self._frames:
+                self._wire.take(frame)
+
+    def attach(self, selector: selectors.BaseSelector, wake: Wake) -> None:
+        """There is no descriptor."""
+
+    def detach(self) -> None:
+        """There is no descriptor."""
+
+    def close(self) -> None:
+        """There is no child."""

@@ -11,7 +11,7 @@ import pytest
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayMissing, RelaySilent, StoreFull
-from edge_gate.gate.door.door import Door, DoorState, Outcome
+from edge_gate.gate.door.door import Door, DoorState
 from edge_gate.relays.board import RelayBoard, open_board
 from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
@@ -66,7 +66,7 @@ def test_the_door_is_at_fault_until_every_relay_was_switched_off(simulator: Boar
 def test_a_release_returns_before_anything_is_sent_and_its_outcome_comes_once(
     simulator: BoardSimulator, clock: HeldClock
 ) -> None:
-    door, told = make_door(simulator.path, clock), list[Outcome]()
+    door, told = make_door(simulator.path, clock), list[Confirmation | RelayError]()
     secure(door, clock)
     heard = len(simulator.heard)
     door.release(PULSE_MS, told.append)
@@ -88,7 +88,7 @@ def test_a_release_returns_before_anything_is_sent_and_its_outcome_comes_once(
 def test_a_board_that_is_silent_is_a_fault_and_is_tried_until_it_answers(
     simulator: BoardSimulator, clock: HeldClock
 ) -> None:
-    door, told = make_door(simulator.path, clock, patience_ms=40), list[Outcome]()
+    door, told = make_door(simulator.path, clock, patience_ms=40), list[Confirmation | RelayError]()
     secure(door, clock)
     simulator.fail(Fault.SILENT)
     door.release(PULSE_MS, told.append)
@@ -105,7 +105,7 @@ def test_a_board_that_is_silent_is_a_fault_and_is_tried_until_it_answers(
 def test_a_port_that_is_gone_is_told_by_the_next_tick_and_not_by_the_release(
     simulator: BoardSimulator, clock: HeldClock
 ) -> None:
-    door, told = make_door(simulator.path, clock), list[Outcome]()
+    door, told = make_door(simulator.path, clock), list[Confirmation | RelayError]()
     secure(door, clock)
     simulator.unplug()
     door.release(PULSE_MS, told.append)
@@ -118,7 +118,7 @@ def test_a_port_that_is_gone_is_told_by_the_next_tick_and_not_by_the_release(
 def test_what_is_known_at_once_is_raised_at_once_and_has_no_outcome(
     simulator: BoardSimulator, clock: HeldClock
 ) -> None:
-    told = list[Outcome]()
+    told = list[Confirmation | RelayError]()
     with pytest.raises(BadPulse):
         make_door(simulator.path, clock, channel=2).release(PULSE_MS, told.append)
     door = make_door(simulator.path, clock)
@@ -134,9 +134,9 @@ def test_what_is_known_at_once_is_raised_at_once_and_has_no_outcome(
 def test_an_outcome_that_cannot_be_recorded_leaves_the_door_and_the_other_outcomes_unharmed(
     simulator: BoardSimulator, clock: HeldClock
 ) -> None:
-    door, told = make_door(simulator.path, clock), list[Outcome]()
+    door, told = make_door(simulator.path, clock), list[Confirmation | RelayError]()
 
-    def fail(outcome: Outcome) -> None:
+    def fail(outcome: Confirmation | RelayError) -> None:
         told.append(outcome)
         raise StoreFull("the store")
 
@@ -152,7 +152,7 @@ def test_an_outcome_that_cannot_be_recorded_leaves_the_door_and_the_other_outcom
 
 
 def test_closing_tells_the_outcomes_that_are_awaited_and_leaves_the_relay_off(simulator: BoardSimulator) -> None:
-    door, told = make_live_door(simulator), list[Outcome]()
+    door, told = make_live_door(simulator), list[Confirmation | RelayError]()
     door.release(25_000, told.append)
     door.tick()  # the pulse is under way: the port is open
     door.close()
@@ -162,7 +162,7 @@ def test_closing_tells_the_outcomes_that_are_awaited_and_leaves_the_relay_off(si
 
 
 def test_closing_ends_a_pulse_that_lasts(simulator: BoardSimulator) -> None:
-    door, told = make_live_door(simulator), list[Outcome]()
+    door, told = make_live_door(simulator), list[Confirmation | RelayError]()
     door.release(25_000, told.append)
     assert door.settle()
     assert told == [Confirmation.CONFIRMED] and simulator.is_on(1)
@@ -171,7 +171,7 @@ def test_closing_ends_a_pulse_that_lasts(simulator: BoardSimulator) -> None:
 
 
 def test_closing_a_door_whose_line_is_stuck_ends_in_time(simulator: BoardSimulator) -> None:
-    door, told = make_live_door(simulator), list[Outcome]()
+    door, told = make_live_door(simulator), list[Confirmation | RelayError]()
     assert door.settle()
     simulator.fail(Fault.HELD)
     door.release(PULSE_MS, told.append)
@@ -185,7 +185,7 @@ def test_closing_a_door_whose_line_is_stuck_ends_in_time(simulator: BoardSimulat
 @pytest.mark.parametrize("fault", [Fault.NONE, Fault.SILENT, Fault.HELD, Fault.GARBLED])
 def test_no_call_on_the_door_waits_whatever_the_board_does(simulator: BoardSimulator, fault: Fault) -> None:
     """The wait is the selector's alone: the door's own calls are far below the 250 ms that one answer may take."""
-    door, told = make_live_door(simulator), list[Outcome]()
+    door, told = make_live_door(simulator), list[Confirmation | RelayError]()
     simulator.fail(fault)
     longest_s, end = 0.0, time.monotonic() + 1.5
     with selectors.DefaultSelector() as selector:

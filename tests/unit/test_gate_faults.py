@@ -19,6 +19,7 @@ from edge_gate.core.errors import AlreadyRunning, InternalFault, SocketUnusable,
 from edge_gate.gate.gate import Gate
 from edge_gate.gate.peers.unix_socket import listen
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.spec import registry
 from edge_gate.store import events as stored_events
 from edge_gate.store.templates import templates
 from edge_gate.wire import client
@@ -267,3 +268,49 @@ def test_a_gate_that_does_not_answer_is_not_waited_for_for_ever(
                 ask(settings, "status")
         finally:
             hold.set()
+
+
+def test_an_outcome_that_waited_is_written_at_the_stop_if_the_store_works_again(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (_, settings), failing_once(monkeypatch, stored_events, "finish"):
+        assert ask(settings, "relay-test")["outcome"] == "unconfirmed"
+        assert events(settings, "relay test")[0]["outcome"] is None
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert events(settings, "relay test")[0]["outcome"] == "unconfirmed"
+
+
+def test_an_outcome_that_was_written_although_the_store_said_no_is_not_tried_for_ever(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = stored_events.finish
+
+    def written_and_denied(*arguments: Any) -> None:
+        whole(*arguments)
+        raise StoreFull("the store")
+
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        with monkeypatch.context() as patch:
+            patch.setattr(stored_events, "finish", written_and_denied)
+            ask(settings, "relay-test")
+        assert ask(settings, "status")["store"]["fault"]
+        pass_time(gate, 2)
+        assert ask(settings, "status")["store"]["fault"] is None
+        assert events(settings, "relay test")[0]["outcome"] == "unconfirmed"
+        pass_time(gate, 5)
+        assert ask(settings, "status")["store"]["fault"] is None
+
+
+def test_an_event_is_written_in_the_way_that_its_kind_declares(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, _):
+        with pytest.raises(ValueError, match="no outcome follows"):
+            within(gate, lambda: stored_events.append(gate.store, "camera", awaited=True))
+        with pytest.raises(ValueError, match="the eye alone"):
+            within(gate, lambda: gate.journal.record_seen("started"))
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "a"]], ids=["beside each other", "apart"])
+def test_nothing_is_declared_twice(names: list[str]) -> None:
+    with pytest.raises(ValueError, match="'a' is declared twice"):
+        registry.refuse_twice(names)
+    registry.refuse_twice(["a", "b"])

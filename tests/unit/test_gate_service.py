@@ -114,15 +114,12 @@ def test_a_silent_board_keeps_no_caller_waiting(tmp_path: Path) -> None:
                 ask(settings, "relay-test")
             refusals.append(refusal.value)
 
-        began = time.monotonic()
         hand = threading.Thread(target=try_relay)
         hand.start()
         assert board.wait_until(lambda: any(change.on for change in board.history), 5)
-        asked = time.monotonic()
         assert ask(settings, "status")["door"]["state"] == "secure", "the answer of the board is still awaited"
-        answered = time.monotonic()
+        assert not refusals, "and `relay-test` is not answered yet"
         hand.join()
-        assert answered - asked < 0.25 <= time.monotonic() - began
         assert [each.exit_code for each in refusals] == [52]
         assert events(settings, "relay test")[0]["outcome"].startswith("failed")
         until(lambda: not board.is_on(1))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`edge-gate keys`: the store's key and the residents' keys, on the device itself, as root.
 
-`status` and `recover` read only and may be used at any time, as may `escrow` and the commands of keylock.py. `rotate`
+`status` and `recover` read only and may be used at any time, as may `escrow` and the commands of lock.py. `rotate`
 and `new-keyring` take the store for themselves, so the gate has to be stopped: a running gate has the old key in its
 memory.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where this device keeps the store's key, what that place stops, and how another key is put there.
 
-A key file or a systemd credential; in either the key may be locked with a passphrase besides (store/locked.py).
+A key file or a systemd credential; in either the key may be locked with a passphrase besides (store/keys/locked.py).
 """
 
 from __future__ import annotations

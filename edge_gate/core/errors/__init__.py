@@ -67,6 +67,7 @@ from edge_gate.core.errors.residents import (
     ResidentUnknown,
 )
 from edge_gate.core.errors.store import (
+    OutcomeNotAwaited,
     StoreCorrupt,
     StoreError,
     StoreFull,
@@ -119,6 +120,7 @@ __all__ = [
     "NoOperatingPoint",
     "NotAllowed",
     "NotSealed",
+    "OutcomeNotAwaited",
     "PassphraseUnfit",
     "PassphraseWrong",
     "PolicyHeld",

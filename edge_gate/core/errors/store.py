@@ -30,6 +30,10 @@ class StoreCorrupt(StoreError):
     exit_code = ExitCode.STORE_CORRUPT
 
 
+class OutcomeNotAwaited(StoreError):
+    message = "The store {0} failed: no outcome is awaited for event {1}"
+
+
 class StoreFull(StoreError, OSError):
     message = (
         "There is no room left for the store {0}. Nothing was changed. Free some space; the gate goes on without"

@@ -249,6 +249,10 @@ class Authorisation:
             raise StoreError(self._store.path, "the audit log lost a row that was written just now")
         return signed
 
+    def hold(self, reason: str) -> None:
+        """Have nothing opened for this reason; no reason changes nothing."""
+        self.held = reason or self.held
+
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
         if self.held:

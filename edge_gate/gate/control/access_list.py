@@ -3,7 +3,7 @@
 
 The folder and the socket belong to one group, the operators'; the others are added as POSIX access list entries
 (acl(5)), which the owner of a file may set without any right of root's. Who is not on the list is stopped by the
-kernel; who is on it is judged again, by name, when they call (roles.py).
+kernel; who is on it is judged again, by name, when they call (authorisation/roles.py).
 """
 
 from __future__ import annotations

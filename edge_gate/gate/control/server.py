@@ -2,8 +2,8 @@
 """The gate's end of the control socket: one JSON object a line, from a caller whom the kernel names.
 
 A request is ``{"verb": "...", ...}``; the answer is any number of ``{"progress": ...}`` lines and then one ``{"ok":
-...}`` or ``{"error": {...}}``. Who may call, and what they may ask for, is judged by roles.py and oversight.py; whose
-request is next, and when, by turns.py, so that no caller keeps the gate from its door or from other callers.
+...}`` or ``{"error": {...}}``. edge_gate/gate/authorisation judges callers and requests. turns.py says whose request is
+next, and when, so that no caller keeps the gate from its door or from other callers.
 """
 
 from __future__ import annotations

@@ -36,8 +36,7 @@ from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 
 RETRY_NS: Final = 2_000_000_000
-Outcome = Confirmation | RelayError
-OnOutcome = Callable[[Outcome], None]
+OnOutcome = Callable[[Confirmation | RelayError], None]
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +61,7 @@ class Door:
         self._retry_at_ns = 0
         self._securing = False
         self._awaited = 0
-        self._outcomes: deque[tuple[OnOutcome, Outcome]] = deque()
+        self._outcomes: deque[tuple[OnOutcome, Confirmation | RelayError]] = deque()
         self.lost: GuardLost | None = None  # the fault that no later attempt can mend
         board.report_to(self._fail)
 
@@ -169,7 +168,7 @@ class Door:
             _log.info("the relay on %s is ready, every channel is off", self._settings.port)
         self._state = DoorState.SECURE
 
-    def _note_outcome(self, pulse_ms: int, on_outcome: OnOutcome, outcome: Outcome) -> None:
+    def _note_outcome(self, pulse_ms: int, on_outcome: OnOutcome, outcome: Confirmation | RelayError) -> None:
         if isinstance(outcome, RelayError):
             self._fail(outcome)
         else:

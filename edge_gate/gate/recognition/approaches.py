@@ -37,6 +37,7 @@ class Approaches:
         self._clock = clock
         self._tracker = ApproachTracker(settings.gap_s)
         self._opened_ns: dict[str, int] = {}
+        self._pending: set[str] = set()
 
     @property
     def current(self) -> Approach | None:
@@ -77,13 +78,17 @@ class Approaches:
 
     def _open(self, approach: Approach, decision: Decision) -> None:
         now, resident_id = self._clock.monotonic_ns(), str(decision.resident_id)
+        if resident_id in self._pending:  # whether the door obeys is not known yet: this approach waits for it
+            return
         approach.settled = True
         if now - self._opened_ns.get(resident_id, _LONG_AGO_NS) < self._hold_off_ns:
             return
 
         self._opened_ns[resident_id] = now
+        self._pending.add(resident_id)
 
         def note(outcome: Outcome) -> None:
+            self._pending.discard(resident_id)
             if isinstance(outcome, EdgeGateError):
                 self._opened_ns.pop(resident_id, None)
                 self._next_attempt(approach)
@@ -97,6 +102,7 @@ class Approaches:
                 on_outcome=note,
             )
         except StoreError:  # nothing was begun: the next turn tries again, and nobody has to step away for it
+            self._pending.discard(resident_id)
             self._opened_ns.pop(resident_id, None)
             approach.settled = False
             raise

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether database and keyring are of one time, as far as the two can tell.
 
-The audit log has the keyring's generation (keyring.py) in the row of each act that changes it, and in each start's. It
-stands in the log and not in a table of its own, so that the chain covers it, and a checkpoint that was kept elsewhere.
+The audit log has the keyring's generation (keys/keyring.py) in the row of each act that changes it, and in each
+start's. It stands in the log and not in a table of its own, so that the chain covers it, and a checkpoint that was kept
+elsewhere.
 
     keyring ahead     a backup of the database was restored, or a change was cut off or failed before its commit
     keyring behind    an older keyring was put back

@@ -37,7 +37,7 @@ _SALT_BYTES: Final = 32
 
 
 class AuditLog:
-    """Writes the log of one store and signs its checkpoints with the device's key, the keyring's (keyring.py)."""
+    """Writes the log of one store and signs its checkpoints with the device's key, the keyring's (keys/)."""
 
     def __init__(self, store: Store, key: Ed25519PrivateKey) -> None:
         self._store = store

@@ -180,7 +180,7 @@ class Keyring:
         return Ed25519PrivateKey.from_private_bytes(self._seed)
 
     def template_secret(self) -> bytes:
-        """Return what the key of the templates' transform is made from (renewal.py). It is derived from the signing
+        """Return what the key of the templates' transform is made from (templates/). It is derived from the signing
         seed, so it stays when the store's key changes, and no backup of the database has it."""
         return derive(self._seed, _TEMPLATES)
 

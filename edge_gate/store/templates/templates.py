@@ -2,8 +2,8 @@
 """Templates: one protected code for each resident and model, compared only while its owner's consent is valid.
 
 What is sealed is the code that edge_gate.rules.protection makes of an embedding with the site's key, and of how many
-dimensions that embedding was; this module sees codes alone. It is sealed under its owner's data key (sealing.py,
-keyring.py). Rows that hold vectors still, of an earlier version, are no templates until renewal.py made codes of them.
+dimensions that embedding was; this module sees codes alone. It is sealed under its owner's data key (keys/).
+Rows that hold vectors still, of an earlier version, are no templates until renewal.py made codes of them.
 There is no call that writes a template anywhere but into the store.
 """
 
@@ -122,7 +122,7 @@ def opened_row(store: Store, row: dict[str, Any]) -> Template | None:
 
 
 def plain_row(store: Store, row: dict[str, Any], version: bytes) -> bytes | None:
-    """Return what was sealed in a row as this version (sealing.py), or None where its owner's key does not open it."""
+    """Return what was sealed in a row as this version (keys/), or None where its owner's key does not open it."""
     with reading(store.path):
         key = store.keyring.data_key(row["resident_id"])
         if key is None:
