@@ -27,6 +27,7 @@ _UNREADABLE: Final = (OSError, ValueError, LookupError, EOFError, OverflowError,
 SYSTEM_ZONE: Final = Path("/etc/localtime")
 _NAMES_SHOWN: Final = 3
 _LONGEST: Final = 60
+_NAME: Final = re.compile(r"[A-Za-z0-9_+/-]+")
 # How a zone is often called that is none of the database, whose `Etc/GMT-8` is what people call UTC+8.
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-])0?([0-9]|1[0-4])(?::?00)?", re.IGNORECASE | re.ASCII)
 
@@ -84,7 +85,7 @@ def _of_file(path: Path) -> LocalTime | None:
         return None
     target = str(path.parent / path.readlink()) if path.is_symlink() else str(path)
     _, inside, name = target.partition("/zoneinfo/")
-    name = name if inside and name else "local time"
+    name = name if inside and _NAME.fullmatch(name) else "local time"
     with path.open("rb") as file:
         return _checked(name, _read(file, name))
 
@@ -124,7 +125,7 @@ def _advice(name: str) -> str:
     wanted = name.strip().lower().replace(" ", "_")
     near = [wanted] if wanted in by_place else get_close_matches(wanted[:_LONGEST], by_place, _NAMES_SHOWN, 0.75)
     if near:
-        return f"Near it are: {', '.join(dict.fromkeys(repr(by_place[each]) for each in near))}"
+        return f"Near it: {', '.join(dict.fromkeys(repr(by_place[each]) for each in near))}"
     return (
         "Use a name of the IANA database, such as 'Asia/Shanghai'; `timedatectl list-timezones` lists them."
         " Debian has former names in the package tzdata-legacy"

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import edge_gate
 from edge_gate.core.errors import BadDate
 from edge_gate.core.local_time import FIRST_DAY, LAST_DAY, LocalTime, parse_day, year_after
 from edge_gate.core.time_zones import named_zone, system_zone
@@ -138,6 +141,26 @@ def test_a_year_after_a_leap_day_is_the_last_of_february() -> None:
     assert year_after(date(2028, 2, 29)) == date(2029, 2, 28)
     assert year_after(date(2027, 2, 28)) == date(2028, 2, 28)
     assert year_after(date(9999, 2, 28)) == LAST_DAY
+
+
+def test_no_other_module_turns_moments_into_days_and_times() -> None:
+    """Else one would forget the site's zone, or the hours that come twice."""
+    package = Path(edge_gate.__file__).parent
+    own = {package / "core" / name for name in ("local_time.py", "time_zones.py", "clock.py")}
+    turning = {"astimezone", "strftime", "localtime", "utcnow", "today", "zoneinfo", "ZoneInfo", "utcoffset"}
+    found = []
+    for module in set(package.rglob("*.py")) - own:
+        for node in ast.walk(ast.parse(module.read_bytes())):
+            name = getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "module", None)
+            in_format = isinstance(node, ast.FormattedValue) and node.format_spec and "%H" in ast.dump(node.format_spec)
+            cut = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Subscript) and _is_moment(node.value)
+            if name in turning or in_format or cut:
+                found.append(f"{module.relative_to(package)}:{getattr(node, 'lineno', 0)}")
+    assert not found
+
+
+def _is_moment(node: ast.Subscript) -> bool:
+    return isinstance(node.slice, ast.Constant) and node.slice.value in ("at", "since", "created_at", "consent_until")
 
 
 def test_a_zone_as_posix_writes_it_has_days_too() -> None:

@@ -110,6 +110,10 @@ def test_the_systems_zone_has_the_name_that_its_link_says(tmp_path: Path) -> Non
     copy.write_bytes(SHANGHAI.read_bytes())
     assert system_zone({}, link).name == "Asia/Shanghai"
     assert system_zone({}, copy).name == "local time"
+    odd = tmp_path / "zoneinfo" / "[red]\nx"
+    odd.parent.mkdir()
+    odd.write_bytes(SHANGHAI.read_bytes())
+    assert system_zone({"TZ": str(odd)}).name == "local time"
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
