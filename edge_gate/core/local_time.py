@@ -93,7 +93,7 @@ class LocalTime:
             moment = (read if read.tzinfo else read.replace(tzinfo=self.zone)).astimezone(UTC)
         except (OverflowError, ValueError) as error:  # the year 10,000 in UTC, or no such time
             raise BadDate(f"{_short(text)} is not a date or time. Write it as 2027-03-31T18:00:00+08:00") from error
-        if not FIRST_DAY <= moment.date() <= LAST_DAY:
+        if not FIRST_DAY <= moment.date() <= LAST_DAY + timedelta(days=2):  # wherever that day ends last
             raise BadDate(f"{_short(text)} is out of bounds. Use a time from {FIRST_DAY} to {LAST_DAY}")
         return moment
 

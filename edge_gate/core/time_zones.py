@@ -39,12 +39,8 @@ def local_time(name: str, environ: Mapping[str, str], system: Path = SYSTEM_ZONE
 
 def named_zone(name: str) -> LocalTime:
     """Return the zone that the IANA database has by this name. Raises TimeZoneUnknown, which says what is near."""
-    from zoneinfo import ZoneInfo
-
     try:
-        if name.startswith("right/"):  # these count leap seconds, which clocks do not
-            raise ValueError(name)
-        return _checked(name, ZoneInfo(name))
+        return _load(name)
     except _UNREADABLE as error:
         raise TimeZoneUnknown(name[:_LONGEST], _advice(name)) from error
 
@@ -74,8 +70,8 @@ def _of_environment(environ: Mapping[str, str]) -> LocalTime | None:
     if wanted.startswith("/"):
         return _of_file(Path(wanted))
     try:
-        return named_zone(wanted)
-    except TimeZoneUnknown:  # then it is a rule
+        return _load(wanted)
+    except _UNREADABLE:  # then it is a rule
         return _checked(wanted, _read(BytesIO(_posix_file(wanted)), wanted))
 
 
@@ -88,6 +84,14 @@ def _of_file(path: Path) -> LocalTime | None:
     name = name if inside and _NAME.fullmatch(name) else "local time"
     with path.open("rb") as file:
         return _checked(name, _read(file, name))
+
+
+def _load(name: str) -> LocalTime:
+    from zoneinfo import ZoneInfo
+
+    if name.startswith("right/"):  # these count leap seconds, which clocks do not
+        raise ValueError(name)
+    return _checked(name, ZoneInfo(name))
 
 
 def _read(file: BinaryIO, name: str) -> ZoneInfo:
