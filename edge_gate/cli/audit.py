@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 from edge_gate.wire.client import ask
@@ -42,8 +42,9 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
+    local = local_time(settings)
     for each in found:
-        when = each["at"][:19].replace("T", " ")
+        when = local.show_text(each["at"])
         who = (
             each["role"] if resident is not None else f"{each['seq']:>6}  {each['actor']} ({each['role'] or 'no role'})"
         )

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from edge_gate.core import time_zones
+from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 from edge_gate.tools.trial import CONFIG_NAME
 
@@ -42,6 +45,11 @@ def config_option(function: Function) -> Function:
 def json_option(function: Function) -> Function:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)
+
+
+def local_time(settings: config.Config) -> LocalTime:
+    """Return the time zone in which this site's people read and write."""
+    return time_zones.local_time(settings.site.time_zone, os.environ)
 
 
 def show_json(value: Any) -> None:

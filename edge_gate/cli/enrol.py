@@ -3,26 +3,40 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
-from edge_gate.core.errors import ConsentMissing
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.core.errors import BadDate, ConsentMissing
+from edge_gate.core.local_time import parse_day, year_after
 from edge_gate.settings import config
 from edge_gate.wire.client import converse
+
+
+def read_day(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
+    """Read a day as people write it."""
+    try:
+        return None if value is None else parse_day(value)
+    except BadDate as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("enrol")
 @click.argument("name")
 @click.option("--consent", "given_by", metavar="WHO", help="Who gave consent: the person, or a guardian by name.")
 @click.option("--purpose", default="opening the gate", show_default=True, help="What the consent is for.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The consent's last day. Default: a year from now.")
+@click.option(
+    "--until",
+    metavar="YYYY-MM-DD",
+    callback=read_day,
+    help="The consent's last day, which it holds to its end at the site. Default: a year from today.",
+)
 @config_option
 @json_option
-def command(name: str, given_by: str | None, purpose: str, until: datetime | None, path: Path, as_json: bool) -> None:
+def command(name: str, given_by: str | None, purpose: str, until: date | None, path: Path, as_json: bool) -> None:
     """Enrol NAME, who agreed and stands at the camera.
 
     Consent is recorded with the enrolment: who gave it (--consent), for what (--purpose) and until when (--until).
@@ -31,9 +45,11 @@ def command(name: str, given_by: str | None, purpose: str, until: datetime | Non
     """
     if not given_by:
         raise ConsentMissing(name)
-    last_day = until.replace(tzinfo=UTC) + timedelta(days=1) if until else datetime.now(UTC) + timedelta(days=365)
-    stated = {"purpose": purpose, "given_by": given_by, "until": last_day.isoformat()}
-    lines = converse(config.load(path), "enrol", name=name, consent=stated)
+    settings = config.load(path)
+    local = local_time(settings)
+    end = local.end_of(until or year_after(local.day(datetime.now(UTC))))
+    stated = {"purpose": purpose, "given_by": given_by, "until": end.isoformat()}
+    lines = converse(settings, "enrol", name=name, consent=stated)
     if as_json:
         *_, answer = lines
         show_json(answer)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.settings import config
 from edge_gate.spec.registry import EVENTS, check_event_kind
@@ -31,7 +31,8 @@ def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str 
 @json_option
 def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
     """List what happened at the door, newest first."""
-    rows = ask(config.load(path), "events", limit=limit, kind=kind)
+    settings = config.load(path)
+    rows = ask(settings, "events", limit=limit, kind=kind)
     if as_json:
         show_json(rows)
         return
@@ -39,10 +40,10 @@ def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for title in ("when (UTC)", "what", "who", "score", "outcome"):
+    local = local_time(settings)
+    for title in (f"when ({local.name})", "what", "who", "score", "outcome"):
         table.add_column(title, overflow="fold")
     for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.3f}"
-        when = row["at"][:19].replace("T", " ")
-        table.add_row(when, row["kind"], row["resident"] or "", score, row["outcome"] or "")
+        table.add_row(local.show_text(row["at"]), row["kind"], row["resident"] or "", score, row["outcome"] or "")
     Console().print(table)

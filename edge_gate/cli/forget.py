@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
 if TYPE_CHECKING:
+    from edge_gate.core.local_time import LocalTime
     from edge_gate.store.keys.keyring import Keyring
     from edge_gate.store.people.traces import Found
 
@@ -76,7 +77,8 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
     key, ring_key = keys_in_use(settings.store.path, unlock_key(settings.store))
     keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
     own_key = public_key_text(keyring.signer().public_key())
-    meant = [_meant(what, own_key) for what in wanted]
+    local = local_time(settings)
+    meant = [_meant(what, own_key, local) for what in wanted]
     erased, withdrawn = ([text for text, kept in meant if kept is which] for which in (False, True))
     words = {word: forms for text in erased for word, forms in words_for(text).items()}
     found = [search(each, key, words) for each in (settings.store.path, *backups) if words]
@@ -98,7 +100,7 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
         raise SystemExit(1)
 
 
-def _meant(what: str, own_key: str) -> tuple[str, bool]:
+def _meant(what: str, own_key: str, local: LocalTime) -> tuple[str, bool]:
     """Return the identifier in a receipt, else the text itself; and whether name and consent stay, as withdrawn."""
     from edge_gate.documents.receipt import Kind, read
 
@@ -109,7 +111,8 @@ def _meant(what: str, own_key: str) -> tuple[str, bool]:
         return what, False
     receipt = read(Path(what))
     whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
-    click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
+    when = f"{local.show_text(receipt.when)} ({local.name})"
+    click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {when}", err=True)
     return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
 
 

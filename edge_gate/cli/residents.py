@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -34,9 +34,10 @@ def command(path: Path, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("name", "since", "consent", "recognised"):
         table.add_column(title)
+    local = local_time(settings)
     for row in rows:
-        until = f"{row['consent']}, {(row['consent_until'] or '')[:10]}".rstrip(", ")
-        table.add_row(row["name"], row["created_at"][:10], until, "yes" if row["recognised"] else "no")
+        until = f"{row['consent']}, {local.show_until(row['consent_until'] or '')}".rstrip(", ")
+        table.add_row(row["name"], local.show_day(row["created_at"]), until, "yes" if row["recognised"] else "no")
     Console().print(table)
 
 

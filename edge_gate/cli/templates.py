@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -27,12 +27,14 @@ def command() -> None:
 @json_option
 def status(path: Path, as_json: bool) -> None:
     """Show how many templates there are, under which transform, and how often they were renewed."""
-    answer = ask(config.load(path), "templates-status")
+    settings = config.load(path)
+    answer = ask(settings, "templates-status")
     if as_json:
         show_json(answer)
         return
     click.echo(f"{answer['templates']} templates, each {answer['bits']} signs along secret axes")
-    click.echo(f"these axes since {answer['since']}; renewed {answer['renewals']} times without the residents")
+    since = local_time(settings).show_text(answer["since"])
+    click.echo(f"these axes since {since}; renewed {answer['renewals']} times without the residents")
 
 
 @command.command("renew")

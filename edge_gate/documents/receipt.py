@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import ReceiptInvalid
+from edge_gate.core.local_time import LocalTime
 from edge_gate.spec import registry
 from edge_gate.spec.model import Act, Fate, PersonalTable
 
@@ -87,6 +88,11 @@ _WORDS: Final = {
         "那里仍有您的模板。更早的数据库备份里，您的同意仍显示为有效，模板在那里但打不开。",
     ),
 }
+# The line with the label `when: ` says the same in UTC, for whatever checks a receipt.
+_LOCALLY: Final = {
+    "en": "This was done on {moment} ({zone}).",
+    "zh": "办理时间：{moment}（{zone}）。",
+}
 # Between the parts of a list, and before its last.
 _JOINED: Final = {"en": ("; ", "; and "), "zh": ("；", "；")}
 _LEFT: Final = {
@@ -125,14 +131,20 @@ def write(
     signer: Ed25519PrivateKey,
     language: str,
     tables: Collection[PersonalTable] = tuple(registry.TABLES.values()),
+    *,
+    local: LocalTime | None = None,
 ) -> str:
-    """Return the signed page in the site's language ("zh" or "en"); its lists follow from the personal ``tables``."""
+    """Return the signed page in the site's language ("zh" or "en"); its lists follow from the personal ``tables``.
+
+    With ``local`` it says in a sentence when that was at the site.
+    """
     lists = _lists(receipt, language, tables)
     prose = [line for template in _WORDS[receipt.kind, language] for line in _filled(template, receipt.gate, lists)]
     lines = [
         receipt.kind.value,
         *prose,
         *([_LEFT[language]] if receipt.traces_left else []),
+        *([_LOCALLY[language].format(moment=local.show(receipt.at), zone=local.name)] if local else []),
         _RESIDENT + receipt.resident_id,
         _WHEN + iso(receipt.at),
         _KEY + public_key_text(signer.public_key()),

@@ -13,6 +13,7 @@ from typing import Final
 
 from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.notify import ServiceNotifier
+from edge_gate.core.time_zones import local_time
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.authorisation.roles import groups
@@ -74,7 +75,8 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
     approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
-    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language)
+    local = local_time(config.site.time_zone, os.environ)
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language, local)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse)
     seal = SealState()
     status = StatusVerbs(
@@ -99,7 +101,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
         status.handlers,
         EyeVerbs(mode, journal, authorisation).handlers,
         DoorVerbs(door_control, mode, authorisation).handlers,
-        ResidentVerbs(store, journal, recognition, authorisation, config.site).handlers,
+        ResidentVerbs(store, journal, recognition, authorisation, config.site, local).handlers,
         enrolment.handlers,
         EventVerbs(store).handlers,
         renewal.handlers,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from edge_gate.core import time_zones
+from edge_gate.core.errors import TimeZoneUnknown
 from edge_gate.provenance import minisign
 from edge_gate.settings.camera import CameraSettings
 from edge_gate.settings.decision import DecisionSettings
@@ -74,6 +76,7 @@ def parse(text: str, path: Path) -> Config:
     """Read a configuration from its text; ``path`` is named in errors and anchors relative paths."""
     reader = Reader.parse(text, path)
     config = Config(**reader.read(dict(sections())))
+    _check_zone(reader, config.site)
     _check_channel(reader, config.door)
     _check_keys(reader, config.models)
     return config
@@ -88,6 +91,16 @@ def sections() -> list[tuple[str, type]]:
     """Return each section's name and dataclass, in the order of the file."""
     hints = get_type_hints(Config)
     return [(each.name, hints[each.name]) for each in fields(Config)]
+
+
+def _check_zone(reader: Reader, site: SiteSettings) -> None:
+    if site.time_zone:
+        try:
+            time_zones.named_zone(site.time_zone)
+        except TimeZoneUnknown as error:
+            name, advice = error.args
+            what = f"site.time_zone is {name!r}, which is no time zone of this system"
+            raise reader.complaint("site", "time_zone", what, advice) from error
 
 
 def _check_channel(reader: Reader, door: DoorSettings) -> None:

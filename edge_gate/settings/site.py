@@ -14,3 +14,4 @@ class SiteSettings:
 
     name: str = setting("edge-gate", "shown to residents and written into every event")
     language: str = setting("zh", "language of what residents read first", one_of=("zh", "en"))
+    time_zone: str = setting("", "days and times that people read and write are of this zone; empty for the system's")

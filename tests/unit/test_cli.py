@@ -76,7 +76,7 @@ def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], co
 @pytest.mark.processes
 def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
     """Enrol, list, look at events, try the relay, pause, forget: the transcript of a first day."""
-    with running_gate(tmp_path, board.path) as (gate, settings):
+    with running_gate(tmp_path, board.path, site={"time_zone": "UTC"}) as (gate, settings):
         file = str(tmp_path / "site" / "edge-gate.toml")
 
         def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -94,7 +94,8 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         enrolled = asked.result()
         assert enrolled.returncode == 0 and "No picture was stored" in enrolled.stdout
 
-        assert "Ann" in run("residents").stdout
+        listed = run("residents").stdout
+        assert "Ann" in listed and "2099-12-31" in listed
         (row,) = json.loads(run("residents", "--json").stdout)
         assert (row["name"], row["consent"], row["consent_until"][:10]) == ("Ann", "valid", "2100-01-01")
         tested = run("relay", "test")

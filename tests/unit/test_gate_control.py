@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from edge_gate.gate.control.server import IDLE_NS, MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.wire.client import GateRefused, ask, converse
+from tests.support.clocks import WindableClock
 from tests.support.gates import eye_at, pass_time
 from tests.support.peers import CONSENT, embedding, enrol, events, running_gate, until
 
@@ -94,6 +96,46 @@ def test_a_consent_until_a_date_that_utc_does_not_know_is_refused_before_the_cam
         with pytest.raises(GateRefused, match="not a date"):
             ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": until})
         assert not ask(settings, "status")["enrolling"]
+
+
+ABSURD: list[Any] = [
+    "", " ", "today", "24:00", "2027-03-31T24:00:00Z", "0000-01-01", "0001-01-01", "9999-12-31", "9999-12-31T23:59:59Z",
+    "10000-01-01", "2027-02-29", "2027-13-01T00:00:00Z", "2027-03-31T12:00:00+99:00", "1" * 40, "\udc80", None, 7,
+    1e999, [], {}, True,
+]  # fmt: skip
+
+
+def test_an_absurd_date_of_a_consent_is_refused_in_a_sentence(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye_at(gate)
+        for absurd in ABSURD:
+            with pytest.raises(GateRefused, match=r"until\b.*(date|bounds|line of text)") as refusal:
+                ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": absurd})
+            assert refusal.value.exit_code == 70 and "\n" not in str(refusal.value)
+        assert not ask(settings, "status")["enrolling"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"), [("Pacific/Kiritimati", 14), ("Asia/Kolkata", 5.5), ("Pacific/Pago_Pago", -11)]
+)
+def test_a_consent_for_today_holds_to_the_end_of_the_day_at_the_site(
+    tmp_path: Path, board: BoardSimulator, zone: str, today: float
+) -> None:
+    """At any hour: the gate's clock is wound to before and after midnight there."""
+    with running_gate(tmp_path, board.path, site={"time_zone": zone}) as (gate, settings):
+        clock = gate.clock
+        assert isinstance(clock, WindableClock)
+        for wanted_h in (0.02, 23.98):
+            there = clock.now() + timedelta(hours=today)
+            since_midnight_h = (there - there.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(hours=1)
+            clock.wind(3600 * ((wanted_h - since_midnight_h) % 24))
+            day = (clock.now() + timedelta(hours=today)).date()
+            with pytest.raises(GateRefused, match="eye is not connected"):  # and not: the consent would be over
+                ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": day.isoformat()})
+            yesterday = (day - timedelta(days=1)).isoformat()
+            with pytest.raises(GateRefused, match=f"would be over: it would hold until {yesterday}") as refusal:
+                ask(settings, "enrol", name="Ann", consent={**CONSENT, "until": yesterday})
+            assert refusal.value.exit_code == 60
 
 
 def test_half_a_character_pair_in_a_request_comes_back_as_it_was_spelt(tmp_path: Path, board: BoardSimulator) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import ReceiptInvalid, WrongKey
+from edge_gate.core.time_zones import named_zone
 from edge_gate.documents.receipt import Kind, Receipt, check, public_key_text, write
 from edge_gate.settings import config
 from edge_gate.store import events
@@ -54,6 +55,25 @@ def test_a_receipt_reads_as_one_of_before_did_to_the_last_byte(name: str) -> Non
         receipt = replace(receipt, figures=many, traces_left=True)
     assert write(receipt, SIGNER, language).encode() == of_before
     assert check(of_before.decode()).kind is Kind[kind.upper()]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(
+    ("zone", "language", "says"),
+    [
+        ("Asia/Shanghai", "zh", "办理时间：2026-03-01 08:00:00（Asia/Shanghai）。"),
+        ("America/New_York", "en", "This was done on 2026-02-28 19:00:00 (America/New_York)."),
+        ("Asia/Kathmandu", "en", "This was done on 2026-03-01 05:45:00 (Asia/Kathmandu)."),
+    ],
+)
+def test_a_receipt_says_when_at_the_site_and_for_programs_in_utc(
+    kind: Kind, zone: str, language: str, says: str
+) -> None:
+    page = write(replace(RECEIPT, kind=kind), SIGNER, language, local=named_zone(zone))
+    assert says in page.splitlines() and "when: 2026-03-01T00:00:00.000Z" in page.splitlines()
+    assert check(page).when == "2026-03-01T00:00:00.000Z"
+    with pytest.raises(ReceiptInvalid, match="does not fit"):
+        check(page.replace(":00:00", ":01:00", 1).replace(":45:00", ":46:00", 1))
 
 
 def test_receipts_of_before_are_kept_in_each_kind_and_language() -> None:

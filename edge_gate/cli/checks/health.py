@@ -12,6 +12,7 @@ from typing import Final
 
 import edge_gate
 from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.common import local_time
 from edge_gate.cli.status import describe_walls
 from edge_gate.core.errors import CameraError, KeyLocked
 from edge_gate.provenance import cards
@@ -133,12 +134,14 @@ def check_keyring(patient: Patient) -> Iterator[Finding]:
 def check_clock(patient: Patient) -> Iterator[Finding]:
     """Compare the time with that of the installation."""
     now = datetime.now(UTC)
+    local = local_time(patient.settings)
+    shown = f"{local.show(now)} ({local.name})"
     built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
     if now < built:
         mend = "Set the time (timedatectl), or fit a battery-backed clock: consents are judged by it."
-        yield Finding("clock", "fault", f"{now:%Y-%m-%d %H:%M} UTC is before edge-gate was installed", mend)
+        yield Finding("clock", "fault", f"{shown} is before edge-gate was installed", mend)
     else:
-        yield Finding("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+        yield Finding("clock", "ok", shown)
 
 
 def check_permissions(patient: Patient) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from typing import Final
 from edge_gate.cli import audit
 from edge_gate.cli.checks import health
 from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.common import local_time
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.gate.authorisation import roles
 from edge_gate.seal import kernel_view
@@ -128,7 +129,8 @@ def _check_templates(patient: Patient) -> Iterator[Finding]:
         return
     now = ask(patient.settings, "templates-status")
     text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
-    since = f"axes of {now['since'][:10]}, renewed {now['renewals']} times"
+    day = local_time(patient.settings).show_day(now["since"])
+    since = f"axes of {day}, renewed {now['renewals']} times"
     yield Finding("templates", "ok", f"{text} {since}")
 
 

@@ -9,7 +9,7 @@ thing, the class is one too, so callers may catch either.
 from __future__ import annotations
 
 from edge_gate.core.errors.base import EdgeGateError
-from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing
+from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing, TimeZoneUnknown
 from edge_gate.core.errors.door import BadPulse, GuardLost, RelayError, RelayGarbled, RelayMissing, RelaySilent
 from edge_gate.core.errors.eye import CameraError, CameraMissing, UnknownDriver
 from edge_gate.core.errors.keys import (
@@ -48,6 +48,7 @@ from edge_gate.core.errors.oversight import (
 )
 from edge_gate.core.errors.processes import (
     AlreadyRunning,
+    BadDate,
     Busy,
     EyeAbsent,
     GateNotRunning,
@@ -60,6 +61,7 @@ from edge_gate.core.errors.processes import (
 )
 from edge_gate.core.errors.residents import (
     ConsentMissing,
+    ConsentOver,
     DuplicateResident,
     EnrolmentFailed,
     NameTaken,
@@ -84,6 +86,7 @@ __all__ = [
     "ApprovalNeeded",
     "ApprovalUnknown",
     "BadCheckpoint",
+    "BadDate",
     "BadEvaluationData",
     "BadPulse",
     "Busy",
@@ -94,6 +97,7 @@ __all__ = [
     "ConfigError",
     "ConfigMissing",
     "ConsentMissing",
+    "ConsentOver",
     "DemoFailed",
     "DuplicateResident",
     "EdgeGateError",
@@ -143,6 +147,7 @@ __all__ = [
     "StoreMissing",
     "StoreReadOnly",
     "StoreTooNew",
+    "TimeZoneUnknown",
     "UnknownDriver",
     "UnknownEventKind",
     "WireError",

@@ -20,3 +20,7 @@ class ConfigMissing(EdgeGateError, FileNotFoundError):
 class AlreadyInitialised(EdgeGateError, FileExistsError):
     message = "{0} exists already and was left as it is. To start afresh, move it away by hand first."
     exit_code = ExitCode.ALREADY_INITIALISED
+
+
+class TimeZoneUnknown(ConfigError, LookupError):
+    message = "{0!r} is no time zone of this system. {1}."

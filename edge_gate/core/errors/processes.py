@@ -68,3 +68,7 @@ class NotSealed(EdgeGateError):
 class UnknownEventKind(EdgeGateError, LookupError):
     message = "There is no kind of event named {0!r}{1}. There are: {2}."
     exit_code = ExitCode.UNKNOWN_EVENT_KIND
+
+
+class BadDate(WireError):
+    message = "{0}."

@@ -15,6 +15,10 @@ class ConsentMissing(EdgeGateError, PermissionError):
     exit_code = ExitCode.CONSENT_MISSING
 
 
+class ConsentOver(ConsentMissing):
+    message = "The consent of {0} would be over: it would hold until {1}. Name a later last day with --until."
+
+
 class ResidentUnknown(EdgeGateError, LookupError):
     message = "There is no resident {0!r}. `edge-gate residents` lists them."
     exit_code = ExitCode.RESIDENT_UNKNOWN

@@ -5,10 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from edge_gate.core.errors import ConsentMissing, EdgeGateError, EnrolmentFailed, NameTaken, WireError
+from edge_gate.core.clock import iso
+from edge_gate.core.errors import (
+    BadDate,
+    ConsentMissing,
+    ConsentOver,
+    EdgeGateError,
+    EnrolmentFailed,
+    NameTaken,
+    WireError,
+)
+from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import guidance
 from edge_gate.gate.control.requests import Handler, Request, read_line
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
@@ -53,6 +63,7 @@ class EnrolmentVerbs:
         mode: Mode,
         authorisation: Authorisation,
         language: str,
+        local: LocalTime,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -60,6 +71,7 @@ class EnrolmentVerbs:
         self._mode = mode
         self._authorisation = authorisation
         self._language = language
+        self._local = local
         self._session: EnrolmentSession | None = None
         self.handlers: Mapping[str, Handler] = {"enrol": self._begin}
 
@@ -91,9 +103,11 @@ class EnrolmentVerbs:
     def _begin(self, request: Request) -> None:
         """Begin one. The caller is told how it goes, and at last how it ended."""
         name = request.line("name", residents.LONGEST_NAME)
-        stated = _consent(request)
-        if stated is None or stated.until <= self._store.clock.now():
+        stated = _consent(request, self._local)
+        if stated is None:
             raise ConsentMissing(name)
+        if stated.until <= self._store.clock.now():
+            raise ConsentOver(name, self._local.show_until(iso(stated.until)))
         self._mode.refuse_enrolling()
         self._mode.require_eye()
         if name in residents.names(self._store).values():
@@ -158,13 +172,12 @@ class EnrolmentVerbs:
         self._mode.enrol(False)
 
 
-def _consent(request: Request) -> StatedConsent | None:
+def _consent(request: Request, local: LocalTime) -> StatedConsent | None:
     stated = request.fields.get("consent")
     if not isinstance(stated, dict):
         return None
     try:
-        until = datetime.fromisoformat(read_line(stated, "until", 40))
-        until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # the year 10,000 in UTC
-        raise WireError("control", f"consent.until is not a date: {error}") from error
+        until = local.read_until(read_line(stated, "until", 40))
+    except BadDate as error:
+        raise WireError("control", f"consent.until: {error}") from error
     return StatedConsent(read_line(stated, "purpose", 200), read_line(stated, "given_by", 200), until)

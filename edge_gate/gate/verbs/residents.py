@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
+from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
 from edge_gate.gate.control.requests import Handler, Request
@@ -31,12 +32,14 @@ class ResidentVerbs:
         recognition: Recognition,
         authorisation: Authorisation,
         site: SiteSettings,
+        local: LocalTime,
     ) -> None:
         self._store = store
         self._journal = journal
         self._recognition = recognition
         self._authorisation = authorisation
         self._site = site
+        self._local = local
         self.handlers: Mapping[str, Handler] = {
             "residents": self._list,
             "withdraw": self._withdraw,
@@ -84,7 +87,7 @@ class ResidentVerbs:
         """Return the signed page for the resident."""
         at, kind = self._store.clock.now(), Kind[removed.act.name]
         page = Receipt(self._site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind)
-        return receipt.write(page, self._store.keyring.signer(), self._site.language)
+        return receipt.write(page, self._store.keyring.signer(), self._site.language, local=self._local)
 
 
 def _shown(each: residents.ResidentStatus, compared: bool) -> dict[str, Any]:

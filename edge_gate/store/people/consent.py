@@ -58,7 +58,7 @@ def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until
     """
     now = store.now()
     if until <= now:
-        raise EnrolmentFailed(f"the consent would have ended already ({iso(until)})")
+        raise EnrolmentFailed("the consent would have ended already")
     given = Consent(str(uuid.uuid4()), resident_id, purpose, given_by, now, until, operator)
     row = asdict(given) | {"given_at": iso(now), "until": iso(until)}
     with store.transaction():
