@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from edge_gate.cli.terminal import say_json
 from edge_gate.settings import config
 from edge_gate.tools.trial import CONFIG_NAME
 
@@ -46,4 +46,4 @@ def json_option(function: Function) -> Function:
 
 def show_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    say_json(value)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.terminal import either, open_console, say
 from edge_gate.core.errors import ConsentMissing
 from edge_gate.settings import config
 from edge_gate.wire.client import converse
@@ -45,14 +46,15 @@ def show(lines: Any) -> None:
     """Show progress and guidance while the person is seen, then the result."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description:<40}"), BarColumn(24), MofNCompleteColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task("请看摄像头 / Look at the camera", total=None)
+    console = open_console()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(either("请看摄像头", "Look at the camera"), total=None)
         for line in lines:
             if "taken" in line:
-                said = f"{line['guidance']} / {line['guidance_en']}"
+                said = either(line["guidance"], line["guidance_en"])
                 progress.update(task, completed=line["taken"], total=line["wanted"], description=said)
             else:
-                progress.update(task, description="完成 / Done")
+                progress.update(task, description=either("完成", "Done"))
                 answer = line
-    click.echo(f"{answer['name']} is enrolled from {answer['views']} views. No picture was stored.")
+    say(f"{answer['name']} is enrolled from {answer['views']} views. No picture was stored.")

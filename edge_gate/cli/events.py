@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.layout import Column
+from edge_gate.cli.terminal import say_table
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.settings import config
 from edge_gate.spec.registry import EVENTS, check_event_kind
 from edge_gate.wire.client import ask
+
+COLUMNS: Final = (
+    Column("when (UTC)"),
+    Column("what"),
+    Column("who", long=True),
+    Column("score", rank=2),
+    Column("outcome", rank=1),
+)
 
 
 def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -35,14 +47,10 @@ def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    from rich.console import Console
-    from rich.table import Table
+    say_table(COLUMNS, map(_describe, rows))
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("when (UTC)", "what", "who", "score", "outcome"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        score = "" if row["score"] is None else f"{row['score']:.3f}"
-        when = row["at"][:19].replace("T", " ")
-        table.add_row(when, row["kind"], row["resident"] or "", score, row["outcome"] or "")
-    Console().print(table)
+
+def _describe(row: Mapping[str, Any]) -> tuple[str, ...]:
+    score = "" if row["score"] is None else f"{row['score']:.3f}"
+    when = row["at"][:19].replace("T", " ")
+    return when, row["kind"], row["resident"] or "", score, row["outcome"] or ""

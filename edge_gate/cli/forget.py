@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -56,12 +57,13 @@ def command(
     if name is None or backups:
         raise click.UsageError("Name whom to erase, or what to --verify.")
     if not yes:
-        click.confirm(f"Erase everything that is stored of {name}?", abort=True)
+        confirm(f"Erase everything that is stored of {name}?")
     answer = ask(settings, "forget", name=name)
     if as_json:
         show_json(answer)
     else:
-        click.echo(f"{answer['name']} is forgotten. Give them this receipt:\n\n{answer['receipt']}", nl=False)
+        say(f"{answer['name']} is forgotten. Give them this receipt:", "")
+        say_document(answer["receipt"])
 
 
 def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
@@ -93,7 +95,7 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
         show_json({"clean": clean, "files": shown, "keys": has_key, **left})
     else:
         _show(found, keys, rows)
-        click.echo("Clean." if clean else "Not clean.")
+        say("Clean." if clean else "Not clean.")
     if not clean:
         raise SystemExit(1)
 
@@ -109,7 +111,7 @@ def _meant(what: str, own_key: str) -> tuple[str, bool]:
         return what, False
     receipt = read(Path(what))
     whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
-    click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
+    say(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {receipt.when}", err=True)
     return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
 
 
@@ -127,14 +129,14 @@ def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bo
 
 def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, dict[str, int]]) -> None:
     for each in found:
-        click.echo(f"{each.path}: {each.pages} pages searched")
+        say(f"{each.path}: {each.pages} pages searched")
         if each.unread:
-            click.echo(f"  {each.unread} pages do not decrypt and could not be searched")
+            say(f"  {each.unread} pages do not decrypt and could not be searched")
         for word, pages in each.hits.items():
-            click.echo(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
+            say(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
     for word, (has_key, buried) in keys.items():
         state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
-        click.echo(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
+        say(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
     for table, counts in rows.items():
         for word, count in counts.items():
-            click.echo(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")
+            say(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import TRIAL
+from edge_gate.cli.terminal import say
 from edge_gate.tools.trial import camera_settings, make_site
 
 
@@ -40,5 +41,5 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
             "door": {"relay": relay, "port": port},
         },
     )
-    click.echo(f"Made {file}, a key and an empty store.\nNext: edge-gate doctor --config {file}")
-    click.echo(f"      edge-gate run --with-eye --config {file}")
+    say(f"Made {file}, a key and an empty store.", f"Next: edge-gate doctor --config {file}")
+    say(f"      edge-gate run --with-eye --config {file}")

@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.layout import Column
+from edge_gate.cli.terminal import say, say_document, say_table
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
+
+COLUMNS: Final = (
+    Column("name", long=True),
+    Column("since", rank=2),
+    Column("consent", rank=1),
+    Column("recognised"),
+)
 
 
 @click.command("residents")
@@ -26,21 +37,17 @@ def command(path: Path, as_json: bool) -> None:
         show_json(rows)
         return
     if not rows:
-        click.echo("Nobody is enrolled. `edge-gate enrol NAME --consent NAME` enrols a person who has agreed.")
+        say("Nobody is enrolled. `edge-gate enrol NAME --consent NAME` enrols a person who has agreed.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "since", "consent", "recognised"):
-        table.add_column(title)
-    for row in rows:
-        until = f"{row['consent']}, {(row['consent_until'] or '')[:10]}".rstrip(", ")
-        table.add_row(row["name"], row["created_at"][:10], until, "yes" if row["recognised"] else "no")
-    Console().print(table)
+    say_table(COLUMNS, map(_describe, rows))
 
 
-@click.group()
+def _describe(row: Mapping[str, Any]) -> tuple[str, ...]:
+    until = f"{row['consent']}, {(row['consent_until'] or '')[:10]}".rstrip(", ")
+    return row["name"], row["created_at"][:10], until, "yes" if row["recognised"] else "no"
+
+
+@click.group(cls=Group)
 def consent() -> None:
     """Withdraw a person's consent."""
 
@@ -59,5 +66,6 @@ def withdraw(name: str, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    click.echo(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
-    click.echo(f"Give them this receipt:\n\n{answer['receipt']}", nl=False)
+    say(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
+    say("Give them this receipt:", "")
+    say_document(answer["receipt"])

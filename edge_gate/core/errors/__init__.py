@@ -56,6 +56,7 @@ from edge_gate.core.errors.processes import (
     UnknownEventKind,
     WireError,
 )
+from edge_gate.core.errors.program import InternalFault, OutputLost, SystemRefused
 from edge_gate.core.errors.residents import (
     ConsentMissing,
     DuplicateResident,
@@ -99,6 +100,7 @@ __all__ = [
     "EyeAbsent",
     "GateNotRunning",
     "GuardLost",
+    "InternalFault",
     "KeyLocked",
     "KeyMalformed",
     "KeyMissing",
@@ -116,6 +118,7 @@ __all__ = [
     "NoOperatingPoint",
     "NotAllowed",
     "NotSealed",
+    "OutputLost",
     "PassphraseUnfit",
     "PassphraseWrong",
     "PolicyHeld",
@@ -137,6 +140,7 @@ __all__ = [
     "StoreMissing",
     "StoreReadOnly",
     "StoreTooNew",
+    "SystemRefused",
     "UnknownDriver",
     "UnknownEventKind",
     "WireError",
