@@ -35,7 +35,7 @@ def fit(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | N
         for at in sorted(shown, key=lambda at: -columns[at].rank):
             if columns[at].rank and _total(least, shown) > width:
                 shown.remove(at)
-        needed = _share(columns, needed, shown, width)
+        needed = _share(columns, rows, needed, shown, width)
     lines = [_join([(columns[at].title, needed[at], "bold") for at in shown])]
     for row in rows:
         lines += _row(row, needed, shown)
@@ -46,13 +46,20 @@ def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
     return sum(widths[at] for at in shown) + GAP * (len(shown) - 1)
 
 
-def _share(columns: Sequence[Column], needed: Sequence[int], shown: Sequence[int], width: int) -> list[int]:
-    """Return the widths, with what is left of the terminal shared out among the long columns from left to right."""
+def _share(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], needed: Sequence[int], shown: Sequence[int], width: int
+) -> list[int]:
+    """Return the widths, with what is left of the terminal shared out among the long columns from left to right.
+
+    A column takes no more than the longest of its values that has room.
+    """
     shared = list(needed)
     long = [at for at in shown if columns[at].long]
     left = width - _total([0 if columns[at].long else need for at, need in enumerate(needed)], shown)
     for place, at in enumerate(long):
-        shared[at] = max(cell_len(columns[at].title), min(needed[at], left // (len(long) - place)))
+        room = left // (len(long) - place)
+        lengths = [length for row in rows if (length := cell_len(row[at])) <= room]
+        shared[at] = max(cell_len(columns[at].title), *lengths, 0)
         left -= shared[at]
     return shared
 
@@ -83,9 +90,10 @@ def hang(head: Line, content: str, width: int | None) -> Iterator[Line]:
     if width is None:
         yield [*head, (" " * GAP + content, "")]
         return
-    if indent > width // 3:
-        yield [*head]
-        head, indent = [], INDENT
+    if indent > width // 3 or any(cell_len(word) > width - indent for word in content.split(" ")):
+        if any(text.strip() for text, _ in head):
+            yield [*head]
+        indent = INDENT
         yield from ([(" " * indent + each, "")] for each in wrap(content, width - indent))
         return
     start, *others = wrap(content, width - indent)

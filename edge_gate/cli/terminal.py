@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from edge_gate.cli.layout import Column, Line, fit, hang
 from edge_gate.core.errors import OutputLost
 from edge_gate.core.output import encodable, escape
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from edge_gate.cli.layout import Column, Line
 
 # Wider than any table: where nobody looks at a terminal, nothing is cut.
 _NO_LIMIT: Final = 100_000
@@ -35,7 +36,8 @@ def say(*lines: object, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     with suppress(OutputLost) if err else nullcontext():
         for line in lines or ("",):
-            print(encodable(escape(str(line)), stream), file=stream)
+            text = encodable(escape(str(line)), stream)
+            print(_wrapped(text, err=err) if stream.isatty() else text, file=stream)
         stream.flush()
 
 
@@ -58,8 +60,9 @@ def confirm(question: str) -> None:
 def say_document(text: str) -> None:
     """Print a page that is kept. In a file or a pipe it is UTF-8 and exactly as it was signed, in every locale."""
     if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
-        say(*text.splitlines())
-        if encodable(escape(text, keep="\n"), sys.stdout) != text:
+        shown = encodable(escape(text, keep="\n"), sys.stdout)
+        print(shown, end="", flush=True)
+        if shown != text:
             say("This terminal cannot show the page as it is. Write it into a file: add ` > FILE`.", err=True)
         return
     sys.stdout.flush()
@@ -69,6 +72,8 @@ def say_document(text: str) -> None:
 
 def say_table(columns: Iterable[Column], rows: Iterable[Iterable[object]]) -> None:
     """Print a table. On a narrow terminal columns are left out, and named below, before any value is broken."""
+    from edge_gate.cli.layout import fit
+
     cells = [[_printable(cell) for cell in row] for row in rows]
     lines, missing = fit(tuple(columns), cells, _width())
     _print(lines)
@@ -86,6 +91,8 @@ def say_fields(rows: Iterable[tuple[str, object]], warnings: Collection[str] = (
 
 def say_hanging(head: list[tuple[str, str]], content: object) -> None:
     """Print a head of texts with their styles, and the content beside it, continued under itself."""
+    from edge_gate.cli.layout import hang
+
     _print(hang([(_printable(text), style) for text, style in head], _printable(content), _width()))
 
 
@@ -101,6 +108,12 @@ def open_console(*, err: bool = False, markup: bool = False) -> Console:
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() else _NO_LIMIT
     return Console(file=stream, markup=markup, highlight=False, emoji=False, width=width)
+
+
+def _wrapped(text: str, *, err: bool) -> str:
+    from edge_gate.cli.layout import wrap
+
+    return "\n".join(wrap(text, open_console(err=err).width))
 
 
 def _printable(content: object) -> str:
