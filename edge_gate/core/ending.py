@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Final
 
 from edge_gate.core.errors import EdgeGateError, InternalFault, OutputLost, SystemRefused
-from edge_gate.core.output import escape, guarded_output
+from edge_gate.core.output import encodable, escape, guarded_output
 
 TRACEBACK: Final = "EDGE_GATE_TRACEBACK"
 # As shells say of a program that SIGINT or SIGPIPE ended.
@@ -63,7 +63,7 @@ def _understand(error: Exception) -> EdgeGateError:
 
 
 def _place(error: Exception) -> str:
-    """Return the innermost place of our own; the error's text is left out, for it may name people."""
+    """Return the innermost place of our own. The error's text stays out, for it may name people."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _PACKAGE in PurePath(frame.filename).parts] or frames
     if not own:
@@ -75,4 +75,4 @@ def _place(error: Exception) -> str:
 
 def _tell(text: str, keep: str = "") -> None:
     with suppress(OutputLost):
-        print(escape(text, keep), file=sys.stderr, flush=True)
+        print(encodable(escape(text, keep), sys.stderr), file=sys.stderr, flush=True)

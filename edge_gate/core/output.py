@@ -32,7 +32,7 @@ def _is_obeyed(character: str) -> bool:
 
 
 def _escaped(character: str) -> str:
-    return character.encode("ascii", "backslashreplace").decode() if ord(character) > 126 else repr(character)[1:-1]
+    return repr(character)[1:-1]
 
 
 def encodable(text: str, stream: TextIO) -> str:
