@@ -46,9 +46,11 @@ def show(lines: Any) -> None:
     """Show progress and guidance while the person is seen, then the result."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    # Nothing else prints meanwhile, and rich's stand-in for stdout does not say which encoding it has.
     console = open_console()
+    still = not console.is_terminal
     columns = (TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, disable=still, redirect_stdout=False) as progress:
         task = progress.add_task(either("请看摄像头", "Look at the camera"), total=None)
         for line in lines:
             if "taken" in line:

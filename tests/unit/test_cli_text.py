@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -79,7 +79,7 @@ HOSTILE: Final = st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 @pytest.fixture
 def site(tmp_path: Path, board: BoardSimulator) -> Iterator[tuple[Gate, config.Config]]:
     """A gate whose own name is hostile too."""
-    with running_gate(tmp_path, board.path, site={"name": SITE}) as running:
+    with running_gate(tmp_path, board.path, site={"name": SITE}, roles={"people_per_hour": 1000}) as running:
         yield running
 
 
@@ -108,7 +108,12 @@ def put(gate: Gate, *names: str) -> list[residents.Resident]:
 
 def write_events(gate: Gate) -> None:
     """Let everybody be recognised once, without a door."""
-    within(gate, lambda: [gate.journal.record("opened", resident_id=each.id, score=0.7) for each in known(gate)])
+
+    def record() -> None:
+        for each in known(gate):
+            gate.journal.record("opened", resident_id=each.id, score=0.7)
+
+    within(gate, record)
 
 
 def known(gate: Gate) -> list[residents.Resident]:
@@ -186,10 +191,12 @@ def test_an_enrolment_that_was_stored_is_told_where_the_name_cannot_be_shown(
 # Whole processes: what only a process has, such as a locale, a full disk and a reader that leaves.
 
 
-def start(*arguments: str, stdout: int = subprocess.PIPE, **environ: str) -> subprocess.Popen[bytes]:
+def start(
+    *arguments: str, stdout: int = subprocess.PIPE, environ: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "edge_gate.cli", *arguments],
-        stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **environ},
+        stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE, env=os.environ | environ,
     )  # fmt: skip
 
 
@@ -197,12 +204,12 @@ def start(*arguments: str, stdout: int = subprocess.PIPE, **environ: str) -> sub
 def test_a_pipe_in_any_locale_has_whole_lines(site: tuple[Gate, config.Config], locale: str) -> None:
     gate, settings_of_site = site
     put(gate, *NAMES)
-    child = start(*at(settings_of_site, "residents"), COLUMNS="40", **LOCALES[locale])
+    child = start(*at(settings_of_site, "residents"), environ={"COLUMNS": "40", **LOCALES[locale]})
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0 and not err, err
     assert len(out.splitlines()) == len(NAMES) + 1
     assert b"Zhang [b2-301]" in out and b"N" * 100 in out
-    away = start(*at(settings_of_site, "forget", "--yes", "欧阳修 东门三单元"), **LOCALES[locale])
+    away = start(*at(settings_of_site, "forget", "--yes", "欧阳修 东门三单元"), environ=LOCALES[locale])
     out, err = away.communicate(timeout=60)
     assert away.returncode == 0 and b"EDGE-GATE RECEIPT" in out, err
 
