@@ -267,3 +267,17 @@ def test_an_interrupt_ends_a_question_and_a_wait_with_a_code_of_its_own(tmp_path
             _, err = child.communicate(timeout=60)
             assert child.returncode == 130 and not err.strip(), err
         connection.close()
+
+
+def test_what_is_no_text_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for option in ("--name", "--camera", "--relay", "--port"):
+        shown = show(["init", "--folder", str(tmp_path / "site"), option, "a\udcff"])
+        assert shown.code == 2 and option in shown.err and not (tmp_path / "site").exists()
+
+
+def test_what_scripts_read_is_json(site: tuple[Gate, config.Config]) -> None:
+    for verb, paused in (("pause", True), ("resume", False)):
+        assert json.loads(show(at(site[1], verb, "--json")).out) == {"paused": paused}
+    models = json.loads(show(at(site[1], "models", "list", "--json")).out)
+    assert {"name", "task", "licence", "source", "signature"} == set(models[0])
+    assert "lcus1" in json.loads(show(["relay", "list", "--json"]).out)
