@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -79,19 +78,10 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line. Each failure is one line on stderr and an exit code (docs/maintainer.md, Exit codes)."""
-    typed = sys.argv[1:] if arguments is None else arguments
-    sys.exit(end_well("edge-gate", partial(_call, [_typed(each) for each in typed])))
+    sys.exit(end_well("edge-gate", partial(_call, arguments)))
 
 
-def _typed(argument: str) -> str:
-    """Return what was typed: as UTF-8 where the locale has no such characters, as in the C locale of a service."""
-    try:
-        return os.fsencode(argument).decode() if any("\ud800" <= each <= "\udfff" for each in argument) else argument
-    except UnicodeError:  # a file's name may be any bytes
-        return argument
-
-
-def _call(arguments: list[str]) -> int:
+def _call(arguments: Sequence[str] | None) -> int:
     """Run a command; return its exit code. Raises what went wrong, but for mistakes in the typing."""
     try:
         ended = group.main(arguments, standalone_mode=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
 from edge_gate.cli.terminal import say
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
@@ -29,7 +29,7 @@ def command(path: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("request")
+@click.argument("request", type=TEXT)
 @config_option
 @json_option
 def approve(request: str, path: Path, as_json: bool) -> None:

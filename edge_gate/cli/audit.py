@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
 from edge_gate.cli.groups import Group
-from edge_gate.cli.terminal import say
+from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 from edge_gate.wire.client import ask
@@ -27,7 +27,9 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--resident", metavar="NAME", help="Only what was done about this resident; people by role, not by name.")
+@click.option(
+    "--resident", type=TEXT, metavar="NAME", help="Only what was done about this resident; people by role, not by name."
+)
 @config_option
 @json_option
 def show(resident: str | None, path: Path, as_json: bool) -> None:
@@ -50,7 +52,7 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
             each["role"] if resident is not None else f"{each['seq']:>6}  {each['actor']} ({each['role'] or 'no role'})"
         )
         detail = " ".join(f"{name}={value}" for name, value in each.get("detail", {}).items())
-        say(f"{when}  {who}  {each['verb']}  {detail}".rstrip())
+        say_hanging([(when, "")], f"{who}  {each['verb']}  {detail}".rstrip())
 
 
 @audit.command()

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,6 +16,21 @@ from edge_gate.tools.trial import CONFIG_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 TRIAL = Path("edge-gate-trial") / CONFIG_NAME
+
+
+class TextType(click.types.StringParamType):
+    """What people call something. As UTF-8 where the locale has no such characters, as in the C locale of a service."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; a file's name may be any bytes, a text may not."""
+        typed = str(super().convert(value, param, ctx))
+        try:
+            return os.fsencode(typed).decode() if any("\ud800" <= each <= "\udfff" for each in typed) else typed
+        except UnicodeError:
+            self.fail("it is no UTF-8 text.", param, ctx)
+
+
+TEXT: Final = TextType()
 
 
 def config_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path:

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
 from edge_gate.cli.terminal import either, open_console, say
 from edge_gate.core.errors import ConsentMissing
 from edge_gate.settings import config
 from edge_gate.wire.client import converse
 
+ROOM_FOR_A_BAR: Final = 72
+
 
 @click.command("enrol")
-@click.argument("name")
-@click.option("--consent", "given_by", metavar="WHO", help="Who gave consent: the person, or a guardian by name.")
-@click.option("--purpose", default="opening the gate", show_default=True, help="What the consent is for.")
+@click.argument("name", type=TEXT)
+@click.option(
+    "--consent", "given_by", type=TEXT, metavar="WHO", help="Who gave consent: the person, or a guardian by name."
+)
+@click.option("--purpose", type=TEXT, default="opening the gate", show_default=True, help="What the consent is for.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The consent's last day. Default: a year from now.")
 @config_option
 @json_option
@@ -45,11 +49,13 @@ def command(name: str, given_by: str | None, purpose: str, until: datetime | Non
 def show(lines: Any) -> None:
     """Show progress and guidance while the person is seen, then the result."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
     # Nothing else prints meanwhile, and rich's stand-in for stdout does not say which encoding it has.
     console = open_console()
     still = not console.is_terminal
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn())
+    said_beside = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    columns = (*([BarColumn(24)] if console.width >= ROOM_FOR_A_BAR else []), MofNCompleteColumn(), said_beside)
     with Progress(*columns, console=console, disable=still, redirect_stdout=False) as progress:
         task = progress.add_task(either("请看摄像头", "Look at the camera"), total=None)
         for line in lines:

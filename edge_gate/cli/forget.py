@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("forget")
-@click.argument("name", required=False)
+@click.argument("name", type=TEXT, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @click.option(
     "--verify",

@@ -7,18 +7,9 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import TRIAL
+from edge_gate.cli.common import TEXT, TRIAL
 from edge_gate.cli.terminal import say
 from edge_gate.tools.trial import camera_settings, make_site
-
-
-def check_text(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Refuse what cannot be written into the configuration as UTF-8."""
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise click.BadParameter("it is no UTF-8 text.") from error
-    return value
 
 
 @click.command("init")
@@ -33,12 +24,12 @@ def check_text(_: click.Context, __: click.Parameter, value: str) -> str:
     "--camera",
     default="0",
     show_default=True,
-    callback=check_text,
+    type=TEXT,
     help="A camera number or device, or a film or folder to replay.",
 )
-@click.option("--relay", default="lcus1", show_default=True, callback=check_text, help="The relay protocol.")
-@click.option("--port", default="/dev/ttyUSB0", show_default=True, callback=check_text, help="The relay's serial port.")
-@click.option("--name", default="edge-gate", show_default=True, callback=check_text, help="What this site is called.")
+@click.option("--relay", default="lcus1", show_default=True, type=TEXT, help="The relay protocol.")
+@click.option("--port", default="/dev/ttyUSB0", show_default=True, type=TEXT, help="The relay's serial port.")
+@click.option("--name", default="edge-gate", show_default=True, type=TEXT, help="What this site is called.")
 def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None:
     """Make a site for a trial: configuration, key and store.
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
 from edge_gate.cli.terminal import say, say_document, say_table
@@ -53,7 +53,7 @@ def consent() -> None:
 
 
 @consent.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @config_option
 @json_option
 def withdraw(name: str, path: Path, as_json: bool) -> None:

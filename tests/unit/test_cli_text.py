@@ -281,3 +281,16 @@ def test_what_scripts_read_is_json(site: tuple[Gate, config.Config]) -> None:
     models = json.loads(show(at(site[1], "models", "list", "--json")).out)
     assert {"name", "task", "licence", "source", "signature"} == set(models[0])
     assert "lcus1" in json.loads(show(["relay", "list", "--json"]).out)
+
+
+def test_a_name_is_found_and_a_path_is_opened_in_a_locale_without_their_characters(
+    site: tuple[Gate, config.Config], tmp_path: Path
+) -> None:
+    gate, settings_of_site = site
+    put(gate, "欧阳修")
+    folder = tmp_path / "欧\udcff"
+    folder.symlink_to(settings_of_site.store.path.parent)
+    for name, code in (("欧阳修", 0), ("\udcff", 2)):
+        child = start("forget", "--yes", name, "--config", str(folder / "edge-gate.toml"), environ=LOCALES["C"])
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == code, err
