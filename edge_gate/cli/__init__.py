@@ -7,15 +7,19 @@ Commands are imported when they are called, so that `edge-gate run` loads no ima
 from __future__ import annotations
 
 import importlib
+import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from edge_gate import __version__
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import say
+from edge_gate.core.ending import end_well
 
 # In the order in which a maintainer meets them: each command's module here, and its name there.
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -46,7 +50,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Knows the commands by name and imports one when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -72,10 +76,23 @@ def group() -> None:
     """
 
 
-def main() -> None:
-    """Run the command line; an error of edge-gate's own is one line on stderr and its stable exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line. Each failure is one line on stderr and an exit code (docs/maintainer.md, Exit codes)."""
+    sys.exit(end_well("edge-gate", partial(_call, arguments)))
+
+
+def _call(arguments: Sequence[str] | None) -> int:
+    """Run a command; return its exit code. Raises what went wrong, but for mistakes in the typing."""
     try:
-        group.main(standalone_mode=True)
-    except EdgeGateError as error:
-        click.echo(f"edge-gate: {error}", err=True)
-        sys.exit(error.exit_code)
+        ended = group.main(arguments, standalone_mode=False)
+    except click.Abort as abort:
+        if isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from abort
+        say("Aborted: nothing was done.", err=True)
+        return 1
+    except click.ClickException as mistake:
+        told = io.StringIO()
+        mistake.show(file=told)
+        say(*told.getvalue().splitlines(), err=True)
+        return mistake.exit_code
+    return ended if isinstance(ended, int) else 0

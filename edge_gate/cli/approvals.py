@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, show_json
+from edge_gate.cli.terminal import say
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -22,13 +23,13 @@ def command(path: Path, as_json: bool) -> None:
         show_json(waiting)
         return
     for each in waiting:
-        click.echo(f"{each['id']}  {each['what']}; asked by {each['asked_by']}, {each['left_s'] // 60} min left")
+        say(f"{each['id']}  {each['what']}; asked by {each['asked_by']}, {each['left_s'] // 60} min left")
     if not waiting:
-        click.echo("Nothing waits for approval.")
+        say("Nothing waits for approval.")
 
 
 @click.command()
-@click.argument("request")
+@click.argument("request", type=TEXT)
 @config_option
 @json_option
 def approve(request: str, path: Path, as_json: bool) -> None:
@@ -41,6 +42,6 @@ def approve(request: str, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(approved)
     elif approved["verb"] == "policy":
-        click.echo(f"Approved and in force: {approved['what']}.")
+        say(f"Approved and in force: {approved['what']}.")
     else:
-        click.echo(f"Approved: {approved['what']}. {approved['asked_by']} may do it now, once: repeat the command.")
+        say(f"Approved: {approved['what']}. {approved['asked_by']} may do it now, once: repeat the command.")

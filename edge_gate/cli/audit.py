@@ -13,19 +13,23 @@ from typing import Any
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 from edge_gate.wire.client import ask
 
 
-@click.group()
+@click.group(cls=Group)
 def audit() -> None:
     """Read the audit log, and see whether it is whole."""
 
 
 @audit.command()
-@click.option("--resident", metavar="NAME", help="Only what was done about this resident; people by role, not by name.")
+@click.option(
+    "--resident", type=TEXT, metavar="NAME", help="Only what was done about this resident; people by role, not by name."
+)
 @config_option
 @json_option
 def show(resident: str | None, path: Path, as_json: bool) -> None:
@@ -49,7 +53,7 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
             each["role"] if resident is not None else f"{each['seq']:>6}  {each['actor']} ({each['role'] or 'no role'})"
         )
         detail = " ".join(f"{name}={value}" for name, value in each.get("detail", {}).items())
-        click.echo(f"{when}  {who}  {each['verb']}  {detail}".rstrip())
+        say_hanging([(when, "")], f"{who}  {each['verb']}  {detail}".rstrip())
 
 
 @audit.command()
@@ -61,7 +65,7 @@ def checkpoint(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     else:
-        click.echo(answer["checkpoint"])
+        say(answer["checkpoint"])
 
 
 @audit.command()
@@ -85,7 +89,7 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
         show_json({**said, "findings": findings})
     else:
         for line in describe(seen, kept):
-            click.echo(line)
+            say(line)
     sys.exit(1 if seen.findings else 0)
 
 

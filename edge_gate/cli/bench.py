@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import json_option, show_json
+from edge_gate.cli.terminal import open_console, say_rendered
 from edge_gate.settings import config
 from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus
@@ -32,14 +33,12 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     person who does not exist (extra `demo`). Goals stand beside the figures; they are for the machine that edge-gate
     is built on.
     """
-    from rich.console import Console
-
     from edge_gate.tools.bench.report import show
     from edge_gate.tools.bench.run import QUICK, Effort, bench
     from edge_gate.tools.trial import make_site
 
     settings = config.load(settings_path) if settings_path else config.Config()
-    console = Console(stderr=True)
+    console = open_console(err=True)
 
     def site(folder: Path, overrides: dict[str, dict[str, object]]) -> Path:
         return make_site(folder, {**overrides, "models": asdict(settings.models)})
@@ -52,4 +51,4 @@ def command(quick: bool, no_peer: bool, settings_path: Path | None, as_json: boo
     if as_json:
         show_json(found.as_dict())
     else:
-        Console().print(show(found))
+        say_rendered(show(found), markup=True)

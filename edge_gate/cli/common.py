@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from edge_gate.cli.terminal import say_json
 from edge_gate.core import time_zones
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
@@ -18,6 +18,21 @@ from edge_gate.tools.trial import CONFIG_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 TRIAL = Path("edge-gate-trial") / CONFIG_NAME
+
+
+class TextType(click.types.StringParamType):
+    """What people call something. As UTF-8 where the locale has no such characters, as in the C locale of a service."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; a file's name may be any bytes, a text may not."""
+        typed = str(super().convert(value, param, ctx))
+        try:
+            return os.fsencode(typed).decode() if any("\ud800" <= each <= "\udfff" for each in typed) else typed
+        except UnicodeError:
+            self.fail("it is no UTF-8 text.", param, ctx)
+
+
+TEXT: Final = TextType()
 
 
 def config_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
@@ -54,4 +69,4 @@ def local_time(settings: config.Config) -> LocalTime:
 
 def show_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    say_json(value)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_gate.cli.common import json_option, show_json
+from edge_gate.cli.terminal import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,7 @@ def command(camera: str | None, watch: bool, kill: str | None, svg: Path | None,
     if camera is not None:
         from edge_gate.tools.demo.live import run_live
 
-        run_live(camera, watch, (lambda _: None) if as_json else click.echo)
+        run_live(camera, watch, (lambda _: None) if as_json else say)
         return
     passed = _play_as_json(watch, kill) if as_json else _play_for_people(watch, kill, svg)
     sys.exit(0 if passed else 1)

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.terminal import either, open_console, say
 from edge_gate.core.errors import BadDate, ConsentMissing
 from edge_gate.core.local_time import parse_day, year_after
 from edge_gate.settings import config
 from edge_gate.wire.client import converse
+
+ROOM_FOR_A_BAR: Final = 72
 
 
 def read_day(_: click.Context, __: click.Parameter, value: str | None) -> date | None:
@@ -25,9 +28,11 @@ def read_day(_: click.Context, __: click.Parameter, value: str | None) -> date |
 
 
 @click.command("enrol")
-@click.argument("name")
-@click.option("--consent", "given_by", metavar="WHO", help="Who gave consent: the person, or a guardian by name.")
-@click.option("--purpose", default="opening the gate", show_default=True, help="What the consent is for.")
+@click.argument("name", type=TEXT)
+@click.option(
+    "--consent", "given_by", type=TEXT, metavar="WHO", help="Who gave consent: the person, or a guardian by name."
+)
+@click.option("--purpose", type=TEXT, default="opening the gate", show_default=True, help="What the consent is for.")
 @click.option(
     "--until",
     metavar="YYYY-MM-DD",
@@ -60,15 +65,20 @@ def command(name: str, given_by: str | None, purpose: str, until: date | None, p
 def show(lines: Any) -> None:
     """Show progress and guidance while the person is seen, then the result."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
-    columns = (TextColumn("{task.description:<40}"), BarColumn(24), MofNCompleteColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task("请看摄像头 / Look at the camera", total=None)
+    # Nothing else prints meanwhile, and rich's stand-in for stdout does not say which encoding it has.
+    console = open_console()
+    still = not console.is_terminal
+    said_beside = TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold"))
+    columns = (*([BarColumn(24)] if console.width >= ROOM_FOR_A_BAR else []), MofNCompleteColumn(), said_beside)
+    with Progress(*columns, console=console, disable=still, redirect_stdout=False) as progress:
+        task = progress.add_task(either("请看摄像头", "Look at the camera"), total=None)
         for line in lines:
             if "taken" in line:
-                said = f"{line['guidance']} / {line['guidance_en']}"
+                said = either(line["guidance"], line["guidance_en"])
                 progress.update(task, completed=line["taken"], total=line["wanted"], description=said)
             else:
-                progress.update(task, description="完成 / Done")
+                progress.update(task, description=either("完成", "Done"))
                 answer = line
-    click.echo(f"{answer['name']} is enrolled from {answer['views']} views. No picture was stored.")
+    say(f"{answer['name']} is enrolled from {answer['views']} views. No picture was stored.")

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import json_option, show_json
+from edge_gate.cli.terminal import open_console, say, say_rendered
 from edge_gate.settings import config
 
 
@@ -46,8 +47,6 @@ def command(
         raise click.UsageError("--pairs says which pictures are compared: leave out --against and --template.")
     if probes and not template:
         raise click.UsageError("--probes goes with --template.")
-    from rich.console import Console
-
     from edge_gate.tools.evaluation.eyes import PipelineEyes
     from edge_gate.tools.evaluation.report import heading, table
     from edge_gate.tools.evaluation.run import Request, evaluate
@@ -59,22 +58,20 @@ def command(
     if as_json:
         show_json(report.as_dict())
         return
-    console = Console()
-    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
-    console.print(table(report))
+    say(*heading(report).splitlines())
+    say_rendered(table(report))
     for failure in report.acquisition.failures[:20]:
-        console.print(f"not acquired: {failure.picture}: {failure.reason}", markup=False, soft_wrap=True)
+        say(f"not acquired: {failure.picture}: {failure.reason}")
     if len(report.acquisition.failures) > 20:
-        console.print(f"and {len(report.acquisition.failures) - 20} more (--json lists all)")
+        say(f"and {len(report.acquisition.failures) - 20} more (--json lists all)")
 
 
 @contextmanager
 def _counting() -> Iterator[Callable[[int], Callable[[], None]]]:
     """Yield what shows a progress bar on stderr, if that is a terminal: give it a total, then call what it returns."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = open_console(err=True)
     columns = (TextColumn("pictures"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
 

@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.layout import Column
+from edge_gate.cli.terminal import say_table
 from edge_gate.core.errors import UnknownEventKind
+from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 from edge_gate.spec.registry import EVENTS, check_event_kind
 from edge_gate.wire.client import ask
+
+COLUMNS: Final = (
+    Column("what"),
+    Column("who", long=True),
+    Column("score", rank=2),
+    Column("outcome", rank=1),
+)
 
 
 def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -36,14 +48,11 @@ def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(rows)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
     local = local_time(settings)
-    for title in (f"when ({local.name})", "what", "who", "score", "outcome"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        score = "" if row["score"] is None else f"{row['score']:.3f}"
-        table.add_row(local.show_text(row["at"]), row["kind"], row["resident"] or "", score, row["outcome"] or "")
-    Console().print(table)
+    when = Column(f"when ({local.name})")
+    say_table((when, *COLUMNS), [_describe(row, local) for row in rows])
+
+
+def _describe(row: Mapping[str, Any], local: LocalTime) -> tuple[str, ...]:
+    score = "" if row["score"] is None else f"{row['score']:.3f}"
+    return local.show_text(row["at"]), row["kind"], row["resident"] or "", score, row["outcome"] or ""

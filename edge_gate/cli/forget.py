@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("forget")
-@click.argument("name", required=False)
+@click.argument("name", type=TEXT, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @click.option(
     "--verify",
@@ -57,12 +58,13 @@ def command(
     if name is None or backups:
         raise click.UsageError("Name whom to erase, or what to --verify.")
     if not yes:
-        click.confirm(f"Erase everything that is stored of {name}?", abort=True)
+        confirm(f"Erase everything that is stored of {name}?")
     answer = ask(settings, "forget", name=name)
     if as_json:
         show_json(answer)
     else:
-        click.echo(f"{answer['name']} is forgotten. Give them this receipt:\n\n{answer['receipt']}", nl=False)
+        say(f"{answer['name']} is forgotten. Give them this receipt:", "")
+        say_document(answer["receipt"])
 
 
 def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
@@ -95,7 +97,7 @@ def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Pat
         show_json({"clean": clean, "files": shown, "keys": has_key, **left})
     else:
         _show(found, keys, rows)
-        click.echo("Clean." if clean else "Not clean.")
+        say("Clean." if clean else "Not clean.")
     if not clean:
         raise SystemExit(1)
 
@@ -112,7 +114,7 @@ def _meant(what: str, own_key: str, local: LocalTime) -> tuple[str, bool]:
     receipt = read(Path(what))
     whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
     when = f"{local.show_text(receipt.when)} ({local.name})"
-    click.echo(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {when}", err=True)
+    say(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {when}", err=True)
     return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
 
 
@@ -130,14 +132,14 @@ def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bo
 
 def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, dict[str, int]]) -> None:
     for each in found:
-        click.echo(f"{each.path}: {each.pages} pages searched")
+        say(f"{each.path}: {each.pages} pages searched")
         if each.unread:
-            click.echo(f"  {each.unread} pages do not decrypt and could not be searched")
+            say(f"  {each.unread} pages do not decrypt and could not be searched")
         for word, pages in each.hits.items():
-            click.echo(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
+            say(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
     for word, (has_key, buried) in keys.items():
         state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
-        click.echo(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
+        say(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
     for table, counts in rows.items():
         for word, count in counts.items():
-            click.echo(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")
+            say(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")

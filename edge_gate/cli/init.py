@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import TRIAL
+from edge_gate.cli.common import TEXT, TRIAL
+from edge_gate.cli.terminal import say
 from edge_gate.tools.trial import camera_settings, make_site
 
 
@@ -20,11 +21,15 @@ from edge_gate.tools.trial import camera_settings, make_site
     help="Where to put the configuration, the key and the store.",
 )
 @click.option(
-    "--camera", default="0", show_default=True, help="A camera number or device, or a film or folder to replay."
+    "--camera",
+    default="0",
+    show_default=True,
+    type=TEXT,
+    help="A camera number or device, or a film or folder to replay.",
 )
-@click.option("--relay", default="lcus1", show_default=True, help="The relay protocol.")
-@click.option("--port", default="/dev/ttyUSB0", show_default=True, help="The relay's serial port.")
-@click.option("--name", default="edge-gate", show_default=True, help="What this site is called.")
+@click.option("--relay", default="lcus1", show_default=True, type=TEXT, help="The relay protocol.")
+@click.option("--port", default="/dev/ttyUSB0", show_default=True, type=TEXT, help="The relay's serial port.")
+@click.option("--name", default="edge-gate", show_default=True, type=TEXT, help="What this site is called.")
 def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None:
     """Make a site for a trial: configuration, key and store.
 
@@ -40,5 +45,5 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
             "door": {"relay": relay, "port": port},
         },
     )
-    click.echo(f"Made {file}, a key and an empty store.\nNext: edge-gate doctor --config {file}")
-    click.echo(f"      edge-gate run --with-eye --config {file}")
+    say(f"Made {file}, a key and an empty store.", f"Next: edge-gate doctor --config {file}")
+    say(f"      edge-gate run --with-eye --config {file}")

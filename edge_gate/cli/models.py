@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from edge_gate.cli.common import json_option, show_json, usual_config
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import say, say_document
 from edge_gate.core.errors import ConfigMissing, EdgeGateError, ModelMissing
 from edge_gate.documents import resident_page
 from edge_gate.documents.resident_words import LANGUAGES
@@ -71,7 +73,7 @@ def models_options(function: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-@click.group("models")
+@click.group("models", cls=Group)
 def command() -> None:
     """Look at the models and their provenance cards.
 
@@ -97,16 +99,32 @@ def _signed(card: cards.Card) -> str:
 
 @command.command("list")
 @models_options
-def list_models(settings: ModelSettings) -> None:
+@json_option
+def list_models(settings: ModelSettings, as_json: bool) -> None:
     """List the models with task, licence, source and who signed the card."""
-    for name in _names(settings):
-        click.echo(name)
-        try:
-            card = cards.read(settings, name)
-        except EdgeGateError as error:
-            click.echo(f"  does not load: {error}")
-            continue
-        click.echo(f"  {card.fields['task']}; {card.fields['licence']}; {card.fields['source']}\n  {_signed(card)}")
+    found = [_describe(settings, name) for name in _names(settings)]
+    if as_json:
+        show_json(found)
+        return
+    for each in found:
+        say(each["name"])
+        if "fault" in each:
+            say(f"  does not load: {each['fault']}")
+        else:
+            say(f"  {each['task']}; {each['licence']}; {each['source']}", f"  {each['signature']}")
+
+
+def _describe(settings: ModelSettings, name: str) -> dict[str, Any]:
+    """Return what a list says of a model; of one that does not load, why."""
+    try:
+        card = cards.read(settings, name)
+    except EdgeGateError as error:
+        return {"name": name, "fault": str(error)}
+    return {
+        "name": name,
+        **{key: card.fields[key] for key in ("task", "licence", "source")},
+        "signature": _signed(card),
+    }
 
 
 @command.command()
@@ -130,9 +148,9 @@ def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, a
         signature = {"key_id": by.key_id, "trusted_comment": by.trusted_comment} if by else None
         show_json({**card.fields, "signature": signature})
     elif resident:
-        click.echo(resident_page.page(card, resident, fmr), nl=False)
+        say_document(resident_page.page(card, resident, fmr))
     else:
-        click.echo(f"signature: {_signed(card)}")
+        say(f"signature: {_signed(card)}")
         _print(card.fields)
 
 
@@ -147,10 +165,10 @@ def verify(settings: ModelSettings) -> None:
     for name in _names(settings):
         try:
             card = cards.read(settings, name)
-            click.echo(f"ok     {name}: {_signed(card)}" if card.signature else f"waived {name}: {_signed(card)}")
+            say(f"ok     {name}: {_signed(card)}" if card.signature else f"waived {name}: {_signed(card)}")
         except EdgeGateError as error:
             failed += 1
-            click.echo(f"fault  {error}")
+            say(f"fault  {error}")
     sys.exit(1 if failed else 0)
 
 
@@ -159,15 +177,15 @@ def _print(value: Any, indent: int = 0) -> None:
     for key, each in value.items():
         margin = "  " * indent
         if isinstance(each, dict):
-            click.echo(f"{margin}{key}:")
+            say(f"{margin}{key}:")
             _print(each, indent + 1)
         elif isinstance(each, list) and each and isinstance(each[0], dict):
             for row in each:
-                click.echo(f"{margin}{key}:")
+                say(f"{margin}{key}:")
                 _print(row, indent + 1)
         elif isinstance(each, list) and each and isinstance(each[0], str):
-            click.echo(f"{margin}{key}:")
+            say(f"{margin}{key}:")
             for line in each:
-                click.echo(f"{margin}  - {line}")
+                say(f"{margin}  - {line}")
         else:
-            click.echo(f"{margin}{key}: {each}")
+            say(f"{margin}{key}: {each}")

@@ -8,12 +8,14 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import say
 from edge_gate.core import drivers
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
 
-@click.group()
+@click.group(cls=Group)
 def relay() -> None:
     """Try the relay that opens the door."""
 
@@ -27,9 +29,9 @@ def test(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     elif answer["outcome"] == "confirmed":
-        click.echo(f"The board confirmed a pulse of {answer['pulse_ms']} ms.")
+        say(f"The board confirmed a pulse of {answer['pulse_ms']} ms.")
     else:
-        click.echo(f"A pulse of {answer['pulse_ms']} ms was sent. This board cannot answer: did you hear it click?")
+        say(f"A pulse of {answer['pulse_ms']} ms was sent. This board cannot answer: did you hear it click?")
 
 
 @relay.command()
@@ -51,11 +53,15 @@ def off(path: Path) -> None:
             switch_off(board, clock)
         finally:
             board.close()
-    click.echo(f"Every relay on {settings.door.port} was switched off.")
+    say(f"Every relay on {settings.door.port} was switched off.")
 
 
 @relay.command("list")
-def protocols() -> None:
+@json_option
+def protocols(as_json: bool) -> None:
     """List the installed relay protocols."""
-    for name in drivers.names("edge_gate.relays"):
-        click.echo(name)
+    names = drivers.names("edge_gate.relays")
+    if as_json:
+        show_json(list(names))
+    else:
+        say(*names)

@@ -3,14 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.layout import Column
+from edge_gate.cli.terminal import say, say_document, say_table
+from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
+
+COLUMNS: Final = (
+    Column("name", long=True),
+    Column("since", rank=2),
+    Column("consent", rank=1),
+    Column("recognised"),
+)
 
 
 @click.command("residents")
@@ -26,28 +38,24 @@ def command(path: Path, as_json: bool) -> None:
         show_json(rows)
         return
     if not rows:
-        click.echo("Nobody is enrolled. `edge-gate enrol NAME --consent NAME` enrols a person who has agreed.")
+        say("Nobody is enrolled. `edge-gate enrol NAME --consent NAME` enrols a person who has agreed.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("name", "since", "consent", "recognised"):
-        table.add_column(title)
     local = local_time(settings)
-    for row in rows:
-        until = f"{row['consent']}, {local.show_until(row['consent_until'] or '')}".rstrip(", ")
-        table.add_row(row["name"], local.show_day(row["created_at"]), until, "yes" if row["recognised"] else "no")
-    Console().print(table)
+    say_table(COLUMNS, [_describe(row, local) for row in rows])
 
 
-@click.group()
+def _describe(row: Mapping[str, Any], local: LocalTime) -> tuple[str, ...]:
+    until = f"{row['consent']}, {local.show_until(row['consent_until'] or '')}".rstrip(", ")
+    return row["name"], local.show_day(row["created_at"]), until, "yes" if row["recognised"] else "no"
+
+
+@click.group(cls=Group)
 def consent() -> None:
     """Withdraw a person's consent."""
 
 
 @consent.command()
-@click.argument("name")
+@click.argument("name", type=TEXT)
 @config_option
 @json_option
 def withdraw(name: str, path: Path, as_json: bool) -> None:
@@ -60,5 +68,6 @@ def withdraw(name: str, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    click.echo(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
-    click.echo(f"Give them this receipt:\n\n{answer['receipt']}", nl=False)
+    say(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
+    say("Give them this receipt:", "")
+    say_document(answer["receipt"])

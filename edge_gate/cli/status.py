@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
 from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus, HardeningStatus
@@ -30,21 +32,29 @@ def command(path: Path, as_json: bool) -> None:
 
 @click.command()
 @config_option
-def pause(path: Path) -> None:
+@json_option
+def pause(path: Path, as_json: bool) -> None:
     """Stop looking until `edge-gate resume`.
 
     The eye lets go of the camera. Other ways in are not affected. A restart of the gate does not end the pause.
     """
-    client.ask(config.load(path), "pause")
-    click.echo("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")
+    answer = client.ask(config.load(path), "pause")
+    if as_json:
+        show_json(answer)
+    else:
+        say("Paused. The camera is released; nobody is recognised until `edge-gate resume`.")
 
 
 @click.command()
 @config_option
-def resume(path: Path) -> None:
+@json_option
+def resume(path: Path, as_json: bool) -> None:
     """Look again after `edge-gate pause`."""
-    client.ask(config.load(path), "resume")
-    click.echo("Watching again.")
+    answer = client.ask(config.load(path), "resume")
+    if as_json:
+        show_json(answer)
+    else:
+        say("Watching again.")
 
 
 def find_faults(state: GateStatus) -> list[str]:
@@ -76,31 +86,29 @@ def describe_walls(walls: HardeningStatus) -> str:
 
 def show(state: GateStatus, faults: list[str]) -> None:
     """Print the state for people."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    say_fields(_describe(state), ("unsigned", "waiting"))
+    for fault in faults:
+        say_hanging([("fault", "red")], fault)
 
+
+def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
+    """Yield each thing with what is to be said of it."""
     eye, threshold = state.eye, state.threshold
     seen = "not connected" if not eye.connected else "starting"
     if eye.camera:
         seen = f"camera {eye.camera}, {eye.fps} pictures a second, loop p95 {eye.loop_p95_ms} ms"
     doing = "paused" if state.paused else "enrolling" if state.enrolling else "watching"
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("site", state.site)
-    table.add_row("door", state.door.state)
-    table.add_row("eye", seen)
-    table.add_row("people", f"{state.residents_in_gallery} enrolled with valid consent")
-    table.add_row("model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})")
+    yield "site", state.site
+    yield "door", state.door.state
+    yield "eye", seen
+    yield "people", f"{state.residents_in_gallery} enrolled with valid consent"
+    yield "model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})"
     for name, why in state.unsigned_models.items():
-        table.add_row("[yellow]unsigned[/yellow]", f"{escape(name)} is {why}; models.allow_unsigned lets it in")
+        yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:
         names = ", ".join(state.policy.waiting)
-        table.add_row("[yellow]waiting[/yellow]", f"for a second person, see edge-gate approvals: looser {names}")
-    table.add_row("now", doing + (f", somebody is there: {state.approach}" if state.approach else ""))
-    table.add_row("gate sealed", describe_walls(state.sealed.gate))
+        yield "waiting", f"for a second person, see edge-gate approvals: looser {names}"
+    yield "now", doing + (f", somebody is there: {state.approach}" if state.approach else "")
+    yield "gate sealed", describe_walls(state.sealed.gate)
     if state.sealed.eye is not None:
-        table.add_row("eye sealed", describe_walls(state.sealed.eye))
-    console = Console()
-    console.print(table)
-    for fault in faults:
-        console.print(f"[red]fault[/red] {fault}", soft_wrap=True)
+        yield "eye sealed", describe_walls(state.sealed.eye)

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import config_option, json_option, local_time, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import confirm, say
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -17,7 +19,7 @@ residents' directions nearly whole, for good. Eyes do not change, so no renewal 
 enrolling everybody again."""
 
 
-@click.group("templates")
+@click.group("templates", cls=Group)
 def command() -> None:
     """Look at how templates are protected, or renew them."""
 
@@ -32,9 +34,9 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    click.echo(f"{answer['templates']} templates, each {answer['bits']} signs along secret axes")
+    say(f"{answer['templates']} templates, each {answer['bits']} signs along secret axes")
     since = local_time(settings).show_text(answer["since"])
-    click.echo(f"these axes since {since}; renewed {answer['renewals']} times without the residents")
+    say(f"these axes since {since}; renewed {answer['renewals']} times without the residents")
 
 
 @command.command("renew")
@@ -51,9 +53,9 @@ def renew(yes: bool, path: Path, as_json: bool) -> None:
     """
     settings = config.load(path)
     if not yes:
-        click.confirm("Renew all templates?", abort=True)
+        confirm("Renew all templates?")
     answer = ask(settings, "templates-renew")
     if as_json:
         show_json(answer)
         return
-    click.echo(f"{answer['templates']} templates have new axes; this is renewal {answer['renewals']}.\n{STOPS}")
+    say(f"{answer['templates']} templates have new axes; this is renewal {answer['renewals']}.", *STOPS.splitlines())

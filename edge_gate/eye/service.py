@@ -14,6 +14,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final, Protocol
@@ -21,7 +22,7 @@ from typing import Final, Protocol
 import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.ending import end_well
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
@@ -169,29 +170,28 @@ class Eye:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the eye until SIGTERM. Returns 0, or the exit code of the error that was told on stderr."""
+    return end_well("edge-gate-eye", partial(_serve, argv))
+
+
+def _serve(argv: Sequence[str] | None) -> None:
     parser = argparse.ArgumentParser(prog="edge-gate-eye", description="Sees people and tells the gate numbers.")
     parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
     arguments = parser.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    try:
-        settings = config.load(arguments.config)
-        # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
-        # they start are inside too.
-        sealed = enforce(policy.eye(settings), settings.seal.required)
-        eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ), sealed.standing)
+    settings = config.load(arguments.config)
+    # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
+    # they start are inside too.
+    sealed = enforce(policy.eye(settings), settings.seal.required)
+    eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ), sealed.standing)
 
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            eye.stop()
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        eye.stop()
 
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-        eye.run()
-    except EdgeGateError as error:
-        print(f"edge-gate-eye: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    eye.run()
 
 
 if __name__ == "__main__":

@@ -81,6 +81,9 @@ PINNED = MappingProxyType(
         "LockDamaged": 108,
         "PassphraseUnfit": 109,
         "KeyNotPlaced": 110,
+        "SystemRefused": 115,
+        "OutputLost": 116,
+        "InternalFault": 117,
     }
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
 from edge_gate.settings import config
 from edge_gate.wire import client
@@ -66,15 +67,11 @@ def _status(settings: config.Config) -> GateStatus | None:
 
 def show(findings: list[Finding]) -> None:
     """Print the findings for people: what is wrong stands out, and under it how to mend it; last, how many of each."""
-    from rich.console import Console
-    from rich.text import Text
-
     colours = {"ok": "green", "fault": "red", "unknown": "yellow"}
-    console = Console()
     for each in findings:
-        line = Text(f"{each.state:<8}", colours[each.state]) + Text(f"{each.part:<14} {each.text}", "default")
-        console.print(line, soft_wrap=True)
+        head = [(f"{each.state:<8}", colours[each.state]), (f"{each.part:<13}", "")]
+        say_hanging(head, each.text)
         if each.mend and each.state != "ok":
-            console.print(Text(f"{'':<8}{'':<14} → {each.mend}", "dim"), soft_wrap=True)
+            say_hanging([(" " * 21, "")], f"→ {each.mend}")
     counted = [sum(each.state == state for each in findings) for state in colours]
-    console.print(", ".join(f"{count} {state}" for count, state in zip(counted, colours, strict=True)))
+    say(", ".join(f"{count} {state}" for count, state in zip(counted, colours, strict=True)))

@@ -16,7 +16,9 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.groups import Group
 from edge_gate.cli.keys import lock as keylock
+from edge_gate.cli.terminal import confirm, say, say_fields
 from edge_gate.core.errors import AlreadyInitialised, EdgeGateError, GateNotRunning, SharesUnfit
 from edge_gate.settings import config
 
@@ -25,7 +27,7 @@ _WORDS_A_LINE = 6
 _SLOWEST_EXPONENT = 4
 
 
-@click.group("keys")
+@click.group("keys", cls=Group)
 def command() -> None:
     """Look after the store's key: where it is, a passphrase for it, another one, shares of it for the owners."""
 
@@ -60,8 +62,7 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(said)
         return
-    for name, value in said.items():
-        click.echo(f"{name:24}{value}")
+    say_fields(said.items())
 
 
 @command.command()
@@ -80,8 +81,8 @@ def rotate(path: Path) -> None:
     with _at_rest(settings.store.path, place.fetch):
         _write_down("keys-rotate", settings.store.path, place.fetch())
         resumed = change(settings.store.path, place.fetch, place.put)
-    click.echo("The change that had been cut off is finished." if resumed else "The store has a new key.")
-    click.echo("Write it down again, or make new shares: `edge-gate keys escrow`. Old backups still need the old key.")
+    say("The change that had been cut off is finished." if resumed else "The store has a new key.")
+    say("Write it down again, or make new shares: `edge-gate keys escrow`. Old backups still need the old key.")
 
 
 @command.command()
@@ -113,11 +114,11 @@ def escrow(shares: int, needed: int, path: Path) -> None:
     ((*printed,),) = generate_mnemonics(1, [(needed, shares)], key)
     for number, share in enumerate(printed, 1):
         words = share.split()
-        click.echo(f"Share {number} of {shares}. Any {needed} of them give the key of this store.")
+        say(f"Share {number} of {shares}. Any {needed} of them give the key of this store.")
         for start in range(0, len(words), _WORDS_A_LINE):
             line = enumerate(words[start : start + _WORDS_A_LINE], start + 1)
-            click.echo("  " + "  ".join(f"{at:2} {word:9}" for at, word in line).rstrip())
-        click.echo()
+            say("  " + "  ".join(f"{at:2} {word:9}" for at, word in line).rstrip())
+        say()
 
 
 @command.command()
@@ -136,14 +137,14 @@ def recover(to: Path, path: Path) -> None:
         raise AlreadyInitialised(to)
     key = _combined()
     write_key_file(to, key)
-    click.echo(f"The key is in {to}. Seal it as docs/installer.md says, then destroy the file: shred -u {to}")
+    say(f"The key is in {to}. Seal it as docs/installer.md says, then destroy the file: shred -u {to}")
     try:
         store_path = config.load(path).store.path
         fits = opens_database(store_path, key)
     except EdgeGateError as error:
-        click.echo(f"Not tried on a store: {error}")
+        say(f"Not tried on a store: {error}")
         return
-    click.echo(f"It opens {store_path}." if fits else f"It does NOT open {store_path}.")
+    say(f"It opens {store_path}." if fits else f"It does NOT open {store_path}.")
 
 
 @command.command("new-keyring")
@@ -166,7 +167,7 @@ def new_keyring(yes: bool, path: Path) -> None:
     if keyring_path(settings.store.path).exists():
         raise AlreadyInitialised(keyring_path(settings.store.path))
     if not yes:
-        click.confirm("Begin a new keyring? Every template is lost", abort=True)
+        confirm("Begin a new keyring? Every template is lost")
     key = keyplace.find(settings.store).fetch()
     with sole_use(settings.store.path):
         Keyring.create(keyring_path(settings.store.path), key)
@@ -177,7 +178,7 @@ def new_keyring(yes: bool, path: Path) -> None:
             raise
         with Store.open(settings.store.path, key, SystemClock()) as store:
             removed = sweep(store)
-    click.echo(f"A new keyring; {removed.templates} templates that nothing opens are removed.")
+    say(f"A new keyring; {removed.templates} templates that nothing opens are removed.")
 
 
 @contextmanager
@@ -232,7 +233,7 @@ def _combined() -> bytes:
                 raise MnemonicError("it would take minutes to try: it is none of `edge-gate keys escrow`")
             wanted = share.member_threshold
         except MnemonicError as error:
-            click.echo(f"This is no share: {error}. Try again.", err=True)
+            say(f"This is no share: {error}. Try again.", err=True)
             continue
         shares.append(words)
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from edge_gate.cli.common import config_option
+from edge_gate.cli.terminal import say
 from edge_gate.core.errors import KeyNotPlaced, WrongKey
 from edge_gate.settings import config
 
@@ -44,9 +45,9 @@ def lock(path: Path) -> None:
         _asks_at_the_start()
     key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, locked=True, passphrase=chosen()), key)
-    click.echo("The key is locked. From its next start the gate waits for the passphrase.")
-    click.echo("What lay there was overwritten, but a worn card may keep it, and copies of it are not locked.")
-    click.echo("Has it been in use? Then give the store another key: `edge-gate keys rotate`, with the gate stopped.")
+    say("The key is locked. From its next start the gate waits for the passphrase.")
+    say("What lay there was overwritten, but a worn card may keep it, and copies of it are not locked.")
+    say("Has it been in use? Then give the store another key: `edge-gate keys rotate`, with the gate stopped.")
 
 
 @click.command()
@@ -65,7 +66,7 @@ def passphrase(path: Path) -> None:
         raise KeyNotPlaced("it is not locked; `edge-gate keys lock` locks it")
     key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, passphrase=chosen()), key)
-    click.echo("The key has another passphrase.")
+    say("The key has another passphrase.")
 
 
 @click.command()
@@ -80,7 +81,7 @@ def unlock(path: Path) -> None:
         raise KeyNotPlaced("it is not locked")
     key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, passphrase=None), key)
-    click.echo("The key is no longer locked.")
+    say("The key is no longer locked.")
 
 
 @click.command("open")

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from edge_gate.cli.terminal import say
 from edge_gate.core.errors import EdgeGateError, KeyLocked, PassphraseUnfit, PassphraseWrong
 from edge_gate.store.keys.locked import unlock
 
@@ -47,7 +48,7 @@ def suggestion() -> str:
 
 def chosen() -> str:
     """Ask at the terminal for a new passphrase, twice, until both are the same. Raises PassphraseUnfit or Abort."""
-    click.echo(
+    say(
         f"Six words by chance, thought of just now and stored nowhere: {suggestion()}\n"
         "Take these or a passphrase of your own. Who has a copy of the memory card can try as many as they can pay\n"
         "for, and what people think up is soon guessed. At a start it is typed unseen, often on an English keyboard.",
@@ -58,7 +59,7 @@ def chosen() -> str:
         judge(first)
         if read_typed("The same again: ") == first:
             return first
-        click.echo("These are not the same. Try again.", err=True)
+        say("These are not the same. Try again.", err=True)
 
 
 def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:
@@ -75,7 +76,7 @@ def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:
         except PassphraseWrong as error:
             if not left:
                 raise
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
     raise AssertionError("unreachable")
 
 
@@ -94,7 +95,7 @@ def ask_in_child(content: bytes, place: Path) -> bytes:
             os.write(writer, ask_passphrase(content, place)[0])
             code = 0
         except EdgeGateError as error:
-            click.echo(f"edge-gate: {error}", err=True)
+            say(f"edge-gate: {error}", err=True)
             code = error.exit_code
         finally:
             os._exit(code)  # whatever happens, this copy of the process does not go on

@@ -52,13 +52,13 @@ from edge_gate.core.errors.processes import (
     Busy,
     EyeAbsent,
     GateNotRunning,
-    InternalFault,
     NotAllowed,
     NotSealed,
     SocketUnusable,
     UnknownEventKind,
     WireError,
 )
+from edge_gate.core.errors.program import InternalFault, OutputLost, SystemRefused
 from edge_gate.core.errors.residents import (
     ConsentMissing,
     ConsentOver,
@@ -125,6 +125,7 @@ __all__ = [
     "NotAllowed",
     "NotSealed",
     "OutcomeNotAwaited",
+    "OutputLost",
     "PassphraseUnfit",
     "PassphraseWrong",
     "PolicyHeld",
@@ -147,6 +148,7 @@ __all__ = [
     "StoreMissing",
     "StoreReadOnly",
     "StoreTooNew",
+    "SystemRefused",
     "TimeZoneUnknown",
     "UnknownDriver",
     "UnknownEventKind",

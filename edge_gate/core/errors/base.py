@@ -26,5 +26,5 @@ class EdgeGateError(Exception):
         """Return the message template with the arguments filled in."""
         try:
             return self.message.format(*self.args)
-        except IndexError:  # fewer arguments than places: show what there is rather than hide the error
+        except (IndexError, TypeError, ValueError):  # too few, or not as the places want them: show what there is
             return f"{type(self).__name__}: {', '.join(map(str, self.args))}"

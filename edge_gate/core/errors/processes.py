@@ -49,14 +49,6 @@ class Busy(EdgeGateError):
     exit_code = ExitCode.BUSY
 
 
-class InternalFault(EdgeGateError, RuntimeError):
-    message = (
-        "This is a fault of edge-gate itself ({0}). What was asked for may be half done; the log has the particulars:"
-        " journalctl -u edge-gate. Please report it."
-    )
-    exit_code = ExitCode.INTERNAL_FAULT
-
-
 class NotSealed(EdgeGateError):
     message = (
         'The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; seal.required ='

@@ -134,7 +134,7 @@ class ControlServer:
             caller.answer(failure(error))
         except Exception as error:  # a handler's own fault must not end the gate for everybody
             _log.exception("a request could not be served")
-            caller.answer(failure(InternalFault(type(error).__name__)))
+            caller.answer(failure(InternalFault(f"{type(error).__name__}; the gate's log has the particulars")))
 
     def _listen_to(self, caller: Caller, wanted: bool) -> None:
         if wanted and not caller.reading:

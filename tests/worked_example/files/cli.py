@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import config_option
+from edge_gate.cli.terminal import say
 from edge_gate.settings import config
 from edge_gate.wire.client import ask
 
@@ -19,4 +20,4 @@ from edge_gate.wire.client import ask
 def command(resident: str, visitor: str, path: Path) -> None:
     """Announce that VISITOR will come to RESIDENT."""
     answer = ask(config.load(path), "visitor-announce", resident=resident, visitor=visitor)
-    click.echo(f"{answer['visitor']} is expected by {answer['resident']}.")
+    say(f"{answer['visitor']} is expected by {answer['resident']}.")
