@@ -84,6 +84,8 @@ def show(state: GateStatus, faults: list[str]) -> None:
     seen = "not connected" if not eye.connected else "starting"
     if eye.camera:
         seen = f"camera {eye.camera}, {eye.fps} pictures a second, loop p95 {eye.loop_p95_ms} ms"
+        if eye.pictures_skipped:
+            seen += f"; {eye.pictures_skipped} of the last {eye.pictures} pictures skipped"
     doing = "paused" if state.paused else "enrolling" if state.enrolling else "watching"
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("site", state.site)

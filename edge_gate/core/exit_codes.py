@@ -59,6 +59,8 @@ class ExitCode(enum.IntEnum):
     BUSY = 75
     NOT_SEALED = 76
     UNKNOWN_EVENT_KIND = 77
+    SECOND_EYE = 78
+    EYE_FAILED = 79
     BAD_EVALUATION_DATA = 80
     EXTRA_MISSING = 81
     DEMO_FAILED = 82

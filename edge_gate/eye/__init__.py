@@ -11,6 +11,6 @@ MOST_PIXELS: Final = 4096 * 4096
 # (edge_gate.seal). Nothing here multiplies matrices that are worth a second thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# OpenCV reads this when it is imported. It bounds what a camera's JPEG may say of its size; picture files have a limit of
-# their own (edge_gate.eye.cameras.picture_header), below what the tools may be given.
+# OpenCV reads this when it is imported. It bounds what a camera's JPEG may say of its size. Picture files have a limit
+# of their own (edge_gate.eye.cameras.picture_header), below what the tools may be given.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(4 * MOST_PIXELS))

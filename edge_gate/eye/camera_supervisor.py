@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError
+from edge_gate.core.errors import CameraError, CameraLibraryUnusable
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.eye.cameras import CameraGarbled, CameraWatch, Frame, MountedCamera, PictureCount, open_camera
 from edge_gate.settings.config import CameraSettings
@@ -49,9 +49,14 @@ class CameraSupervisor:
         return self._watch.count()
 
     def open(self) -> None:
-        """Open the camera, or note that it fails. Raises UnknownDriver where no later attempt could do better."""
+        """Open the camera, or note that it fails.
+
+        Raises UnknownDriver, ExtraMissing and CameraLibraryUnusable, where no later attempt could do better.
+        """
         try:
             self._camera = open_camera(self._settings, self._clock)
+        except CameraLibraryUnusable:
+            raise
         except CameraError as error:
             self._fail(error)
             return

@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -21,13 +22,14 @@ from typing import Final, Protocol
 import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.errors import EdgeGateError, EyeFailed, SecondEye
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
+from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
@@ -35,6 +37,7 @@ from edge_gate.wire.eye import EyeMode, Health, Sighting
 
 _POLL_S: Final = 0.2
 _HEALTH_NS: Final = 1_000_000_000
+_MOST_COUNTED: Final = 2**16 - 1
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +61,8 @@ class Eye:
         self._model_id = models.embedder.model_id
         self._perception = Perception(models, settings.quality)
         self._lookout = CameraSupervisor(settings.camera, clock)
-        self._link = GateLink(settings.sockets.eye, clock)
+        self._gate_path = settings.sockets.eye
+        self._link = GateLink(self._gate_path, clock)
         self._pace = Pace()
         self._verb = EyeMode.WATCH
         self._eye = secrets.randbits(64)
@@ -68,7 +72,10 @@ class Eye:
         self._running = True
 
     def run(self) -> None:
-        """Open the camera, say that the eye is ready, and watch. Raises UnknownDriver; returns after `stop`."""
+        """Open the camera, say that the eye is ready, and watch. Returns after `stop`.
+
+        Raises SecondEye where the gate has an eye already, and what `CameraSupervisor.open` raises.
+        """
         self._lookout.open()
         self._notifier.notify("READY=1")
         try:
@@ -94,6 +101,8 @@ class Eye:
         self._report()
 
     def _obey(self, verb: EyeMode) -> None:
+        if verb is EyeMode.LEAVE:
+            raise SecondEye(self._gate_path)
         if verb is self._verb:
             return
         _log.info("asked to %s", verb.name.lower())
@@ -142,6 +151,7 @@ class Eye:
         self._health_ns = now_ns
         self._healths += 1
         fps, p50_ms, p95_ms = self._pace.figures(now_ns)
+        count = self._lookout.count
         health = Health(
             eye=self._eye,
             sequence=self._healths,
@@ -153,6 +163,8 @@ class Eye:
             luminance=self._perception.luminance,
             camera=self._lookout.state,
             sealed=self._sealed,
+            arrived=min(count.arrived, _MOST_COUNTED),
+            skipped=min(count.skipped, _MOST_COUNTED),
         )
         self._link.send(health)
         self._notifier.notify("WATCHDOG=1")
@@ -176,11 +188,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
-        settings = config.load(arguments.config)
-        # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
-        # they start are inside too.
-        sealed = enforce(policy.eye(settings), settings.seal.required)
-        eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ), sealed.standing)
+        _serve(config.load(arguments.config), SystemClock())
+    except EdgeGateError as error:
+        print(f"edge-gate-eye: {error}", file=sys.stderr)
+        return error.exit_code
+    except (
+        Exception
+    ) as error:  # a library's, which no part of the eye expects: one line, and the supervisor starts anew
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        failure = EyeFailed(f"{type(error).__name__}: {error}", f"{Path(where.filename).name}:{where.lineno}")
+        print(f"edge-gate-eye: {failure}", file=sys.stderr)
+        return failure.exit_code
+    return 0
+
+
+def _serve(settings: Config, clock: Clock) -> None:
+    # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that they
+    # start are inside too.
+    sealed = enforce(policy.eye(settings), settings.seal.required)
+    with limit_stderr(clock):
+        eye = Eye(settings, open_models(settings.models), clock, ServiceNotifier(os.environ), sealed.standing)
 
         def end(_signal: int, _frame: FrameType | None) -> None:
             eye.stop()
@@ -188,10 +215,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         eye.run()
-    except EdgeGateError as error:
-        print(f"edge-gate-eye: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ class Stand:
         return self.rule.told
 
 
-rounds = st.lists(st.tuples(st.sampled_from((CameraState.WORKING, *FAULTS)), st.integers(1, 90)), min_size=1, max_size=6)
+rounds = st.lists(
+    st.tuples(st.sampled_from((CameraState.WORKING, *FAULTS)), st.integers(1, 90)), min_size=1, max_size=6
+)
 
 
 @settings(max_examples=100, deadline=None)
@@ -47,7 +49,7 @@ def test_no_rhythm_of_good_and_bad_fills_the_log(rhythm: list[tuple[CameraState,
 
 @settings(max_examples=100, deadline=None)
 @given(rounds, st.sampled_from(FAULTS))
-def test_after_whatever_came_before_a_lasting_fault_is_told_within_two_seconds_and_a_lasting_recovery_within_half_a_minute(
+def test_after_whatever_came_before_a_lasting_fault_is_told_and_a_lasting_recovery_too(
     before: list[tuple[CameraState, int]], kind: CameraState
 ) -> None:
     stand = Stand()

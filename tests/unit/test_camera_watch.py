@@ -219,7 +219,9 @@ def test_a_recording_and_a_camera_plugged_in_again_may_have_another_size(stand: 
         arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=40),
     )
 )
-def test_whatever_is_not_an_8_bit_colour_picture_is_skipped_at_once_and_garbage_once_it_lasts(array: np.ndarray) -> None:
+def test_whatever_is_not_an_8_bit_colour_picture_is_skipped_and_garbage_once_it_lasts(
+    array: np.ndarray,
+) -> None:
     well_formed = array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and min(array.shape[:2]) >= 32
     stand = Stand()
     stand.see(array)

@@ -11,7 +11,14 @@ from __future__ import annotations
 from edge_gate.core.errors.base import EdgeGateError
 from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing
 from edge_gate.core.errors.door import BadPulse, GuardLost, RelayError, RelayGarbled, RelayMissing, RelaySilent
-from edge_gate.core.errors.eye import CameraError, CameraMissing, UnknownDriver
+from edge_gate.core.errors.eye import (
+    CameraError,
+    CameraLibraryUnusable,
+    CameraMissing,
+    DriverRaised,
+    DriverUnusable,
+    UnknownDriver,
+)
 from edge_gate.core.errors.keys import (
     CipherMissing,
     KeyLocked,
@@ -50,9 +57,11 @@ from edge_gate.core.errors.processes import (
     AlreadyRunning,
     Busy,
     EyeAbsent,
+    EyeFailed,
     GateNotRunning,
     NotAllowed,
     NotSealed,
+    SecondEye,
     UnknownEventKind,
     WireError,
 )
@@ -85,6 +94,7 @@ __all__ = [
     "BadPulse",
     "Busy",
     "CameraError",
+    "CameraLibraryUnusable",
     "CameraMissing",
     "CardError",
     "CipherMissing",
@@ -92,11 +102,14 @@ __all__ = [
     "ConfigMissing",
     "ConsentMissing",
     "DemoFailed",
+    "DriverRaised",
+    "DriverUnusable",
     "DuplicateResident",
     "EdgeGateError",
     "EnrolmentFailed",
     "ExtraMissing",
     "EyeAbsent",
+    "EyeFailed",
     "GateNotRunning",
     "GuardLost",
     "KeyLocked",
@@ -126,6 +139,7 @@ __all__ = [
     "RelaySilent",
     "ResidentUnknown",
     "RotationFailed",
+    "SecondEye",
     "SharesUnfit",
     "SignatureMalformed",
     "SignatureMismatch",

@@ -52,3 +52,16 @@ class NotSealed(EdgeGateError):
 class UnknownEventKind(EdgeGateError, LookupError):
     message = "There is no kind of event named {0!r}{1}. There are: {2}."
     exit_code = ExitCode.UNKNOWN_EVENT_KIND
+
+
+class SecondEye(EdgeGateError):
+    message = (
+        "Another eye serves the gate at {0} already, so this one ends. If this one is to serve, stop the other first:"
+        " systemctl stop edge-gate-eye."
+    )
+    exit_code = ExitCode.SECOND_EYE
+
+
+class EyeFailed(EdgeGateError):
+    message = "The eye failed and ends: {0} (at {1}). If it happens again, report this line."
+    exit_code = ExitCode.EYE_FAILED

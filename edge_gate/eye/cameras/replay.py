@@ -7,7 +7,7 @@
     loop:   begin again at the end, for ever
 
 Without ``fast:`` pictures come in real time, ``fps`` of them a second, and those that are late are lost. In a folder,
-hidden files (macOS leaves one beside each picture, `._name.jpg`) and whatever is no picture by its name are passed over.
+hidden files (macOS leaves `._name.jpg` beside each picture) and whatever is no picture by its name are passed over.
 """
 
 from __future__ import annotations
