@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
-from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver
+from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver, describe_exception
 
 
 def names(group: str) -> list[str]:
@@ -26,5 +26,5 @@ def load(group: str, name: str) -> Any:
         except EdgeGateError:
             raise
         except Exception as error:  # an import runs code of others
-            raise DriverUnusable(kind, name, f"{type(error).__name__}: {error}") from error
+            raise DriverUnusable(kind, name, describe_exception(error)) from error
     raise UnknownDriver(kind, name, ", ".join(names(group)))

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import EdgeGateError, EyeFailed, SecondEye
+from edge_gate.core.errors import EdgeGateError, EyeFailed, SecondEye, describe_exception
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exception
     ) as error:  # a library's, which no part of the eye expects: one line, and the supervisor starts anew
         where = traceback.extract_tb(error.__traceback__)[-1]
-        failure = EyeFailed(f"{type(error).__name__}: {error}", f"{Path(where.filename).name}:{where.lineno}")
+        failure = EyeFailed(describe_exception(error), f"{Path(where.filename).name}:{where.lineno}")
         print(f"edge-gate-eye: {failure}", file=sys.stderr)
         return failure.exit_code
     return 0

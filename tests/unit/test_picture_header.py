@@ -89,5 +89,6 @@ def test_the_largest_camera_fits() -> None:
 
 def test_a_huge_picture_in_a_small_file_is_what_the_tests_take_it_for() -> None:
     content = png_that_claims(1200, 900)
-    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).shape == (900, 1200, 3)
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None and decoded.shape == (900, 1200, 3)
     assert read_size(content) == (1200, 900)

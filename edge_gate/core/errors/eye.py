@@ -19,7 +19,7 @@ class CameraMissing(CameraError, FileNotFoundError):
 
 class DriverRaised(CameraError):
     message = (
-        "The camera {0} failed: its driver raised {1}: {2}. Unplug the camera and plug it in again; if that does not"
+        "The camera {0} failed: its driver raised {1}. Unplug the camera and plug it in again; if that does not"
         " help, update the driver, or choose another one (camera.driver)."
     )
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError
+from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError, describe_exception
 from edge_gate.settings.config import CameraSettings
 
 GROUP: Final = "edge_gate.cameras"
@@ -96,7 +96,7 @@ class MountedCamera:
         except CameraError:
             raise
         except Exception as error:  # a driver may raise anything, and the eye outlives it
-            raise DriverRaised(self._source, type(error).__name__, error) from error
+            raise DriverRaised(self._source, describe_exception(error)) from error
         if frame is None:
             return None
         if objection := _object_to(frame):
@@ -108,7 +108,7 @@ class MountedCamera:
         try:
             self._driver.close()
         except Exception as error:  # as above
-            _log.warning("the camera %s was not closed: %s: %s", self._source, type(error).__name__, error)
+            _log.warning("the camera %s was not closed: %s", self._source, describe_exception(error))
 
 
 def _object_to(frame: object) -> str:
@@ -156,5 +156,5 @@ def open_camera(settings: CameraSettings, clock: Clock | None = None) -> Mounted
     except EdgeGateError:
         raise
     except Exception as error:  # a driver may raise anything
-        raise DriverRaised(settings.source, type(error).__name__, error) from error
+        raise DriverRaised(settings.source, describe_exception(error)) from error
     return MountedCamera(driver, settings.rotate_deg, settings.source)

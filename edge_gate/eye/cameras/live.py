@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, DriverRaised
+from edge_gate.core.errors import CameraError, DriverRaised, describe_exception
 from edge_gate.eye.cameras.base import Frame
 
 FIRST_PAUSE_S: Final = 0.5
@@ -146,7 +146,7 @@ class _Reader:
         except CameraError as error:
             self._fail(error)
         except Exception as error:  # a driver may raise anything; a thread that dies silently would look like a stall
-            failure = DriverRaised(self._source, type(error).__name__, error)
+            failure = DriverRaised(self._source, describe_exception(error))
             failure.__cause__ = error
             self._fail(failure)
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing
+from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing, describe_exception
 from edge_gate.eye.cameras.base import Frame, Picture, captured_at
 from edge_gate.eye.cameras.live import LiveCamera
 from edge_gate.settings.config import CameraSettings
@@ -108,13 +108,13 @@ def _picamera2() -> Any:
             "sudo apt install python3-picamera2, in an environment made with --system-site-packages.",
         ) from error
     except Exception as error:  # its import runs the code of ten packages of the system
-        raise CameraLibraryUnusable("picamera2", f"{type(error).__name__}: {error}", _advise(error)) from error
+        raise CameraLibraryUnusable("picamera2", describe_exception(error), _advise(error)) from error
 
 
 def _advise(error: Exception) -> str:
     """Return what helps where the import failed. NumPy's words are those of its C headers (``_import_array``)."""
-    text = str(error)
-    if "numpy" in text and ("binary incompatibility" in text or "compiled using NumPy 1" in text):
+    text = describe_exception(error).lower()
+    if "numpy" in text and ("binary incompatibility" in text or "compiled using numpy 1" in text):
         return (
             f"A part of it, mostly simplejpeg, was built for NumPy 1, and this environment has NumPy {np.__version__}."
             " Put a newer one into the environment: python -m pip install --ignore-installed 'simplejpeg>=1.8'. Or use"

@@ -6,7 +6,9 @@ A fault is told
 - when a device failed, or three pictures or more had one kind of fault, for a second without a usable picture between;
 - when there were several kinds of fault for two seconds without one;
 - when for five seconds more than three pictures in four could not be used;
-- and a device's failure at once, as long as no usable picture ever came.
+- and a device's failure at once, where nothing has been told yet.
+
+A fault that turns into another is told as that one once it has lasted a second, which doubles with each such change.
 
 A recovery is told when for a second usable pictures came and at most three in four could not be used. Each relapse
 within a minute of a recovery doubles that second, up to half a minute: a loose cable is two lines, not two a second.
@@ -30,6 +32,7 @@ LONGEST_RECOVERY_S: Final = 30.0
 RELAPSE_S: Final = 60.0
 LATELY_S: Final = 1.0
 _MOST_KEPT: Final = 1024
+_NO_FAULT: Final = (CameraState.STARTING, CameraState.WORKING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Steadiness:
         self._recovering_ns: int | None = None
         self._recovered_ns: int | None = None
         self._recovery_s = FIRST_RECOVERY_S
+        self._changes = 0
 
     def note_usable(self, now_ns: int) -> None:
         """A picture came that can be used."""
@@ -98,7 +102,7 @@ class Steadiness:
         before = self._trouble or _Trouble(kind, now_ns, now_ns, 0, not picture)
         kind_since_ns = before.kind_since_ns if before.kind is kind else now_ns
         self._trouble = _Trouble(kind, kind_since_ns, before.since_ns, before.count + 1, not picture)
-        if self._lasts(now_ns) or (not picture and self._good_ns is None):
+        if self._lasts(now_ns) or (not picture and self._good_ns is None and self.told is CameraState.STARTING):
             self.tell_fault(now_ns, kind)
 
     def note_silence(self, now_ns: int) -> None:
@@ -111,6 +115,7 @@ class Steadiness:
         self._recovering_ns = None
         if kind is self.told:
             return
+        self._changes = 0 if self.told in _NO_FAULT else self._changes + 1
         if self.told is CameraState.WORKING and self._recovered_ns is not None:
             relapse = _seconds(now_ns - self._recovered_ns) < RELAPSE_S
             self._recovery_s = min(2 * self._recovery_s, LONGEST_RECOVERY_S) if relapse else FIRST_RECOVERY_S
@@ -127,6 +132,8 @@ class Steadiness:
             return False
         enough = trouble.device or trouble.count >= FEWEST
         one_s, any_s = _seconds(now_ns - trouble.kind_since_ns), _seconds(now_ns - trouble.since_ns)
+        if self.told not in _NO_FAULT:
+            return enough and one_s >= min(ONE_KIND_S * 2**self._changes, LONGEST_RECOVERY_S)
         if enough and (one_s >= ONE_KIND_S or any_s >= ANY_KIND_S):
             return True
         long_enough = _seconds(now_ns - self._first_ns) >= MOSTLY_S

@@ -125,6 +125,7 @@ class CameraWatch:
         before, now_ns = self.state, self._clock.monotonic_ns()
         self.reason = str(error)
         if isinstance(error, CameraGarbled):
+            self._arrived_ns = now_ns
             self._steadiness.note_fault(now_ns, CameraState.GARBAGE, picture=True)
         else:
             self._size, self._digest = None, b""
