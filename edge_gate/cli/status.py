@@ -97,6 +97,8 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     seen = "not connected" if not eye.connected else "starting"
     if eye.camera:
         seen = f"camera {eye.camera}, {eye.fps} pictures a second, loop p95 {eye.loop_p95_ms} ms"
+        if eye.pictures_skipped:
+            seen += f"; {eye.pictures_skipped} of the last {eye.pictures} pictures skipped"
     doing = "paused" if state.paused else "enrolling" if state.enrolling else "watching"
     yield "site", state.site
     yield "door", state.door.state

@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
-from edge_gate.core.errors import UnknownDriver
+from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver, describe_exception
 
 
 def names(group: str) -> list[str]:
@@ -15,7 +15,16 @@ def names(group: str) -> list[str]:
 
 
 def load(group: str, name: str) -> Any:
-    """Import and return one driver's class. Raises UnknownDriver naming those there are."""
+    """Import and return one driver's class.
+
+    Raises UnknownDriver naming those there are, DriverUnusable where somebody else's package does not even load.
+    """
+    kind = group.rpartition(".")[2].removesuffix("s")
     for point in entry_points(group=group, name=name):
-        return point.load()
-    raise UnknownDriver(group.rpartition(".")[2].removesuffix("s"), name, ", ".join(names(group)))
+        try:
+            return point.load()
+        except EdgeGateError:
+            raise
+        except Exception as error:  # an import runs code of others
+            raise DriverUnusable(kind, name, describe_exception(error)) from error
+    raise UnknownDriver(kind, name, ", ".join(names(group)))

@@ -23,12 +23,14 @@ import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.ending import end_well
+from edge_gate.core.errors import SecondEye
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
+from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
@@ -36,6 +38,7 @@ from edge_gate.wire.eye import EyeMode, Health, Sighting
 
 _POLL_S: Final = 0.2
 _HEALTH_NS: Final = 1_000_000_000
+_MOST_COUNTED: Final = 2**16 - 1
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +62,8 @@ class Eye:
         self._model_id = models.embedder.model_id
         self._perception = Perception(models, settings.quality)
         self._lookout = CameraSupervisor(settings.camera, clock)
-        self._link = GateLink(settings.sockets.eye, clock)
+        self._gate_path = settings.sockets.eye
+        self._link = GateLink(self._gate_path, clock)
         self._pace = Pace()
         self._verb = EyeMode.WATCH
         self._eye = secrets.randbits(64)
@@ -69,7 +73,10 @@ class Eye:
         self._running = True
 
     def run(self) -> None:
-        """Open the camera, say that the eye is ready, and watch. Raises UnknownDriver; returns after `stop`."""
+        """Open the camera, say that the eye is ready, and watch. Returns after `stop`.
+
+        Raises SecondEye where the gate has an eye already, and what `CameraSupervisor.open` raises.
+        """
         self._lookout.open()
         self._notifier.notify("READY=1")
         try:
@@ -95,6 +102,8 @@ class Eye:
         self._report()
 
     def _obey(self, verb: EyeMode) -> None:
+        if verb is EyeMode.LEAVE:
+            raise SecondEye(self._gate_path)
         if verb is self._verb:
             return
         _log.info("asked to %s", verb.name.lower())
@@ -143,6 +152,7 @@ class Eye:
         self._health_ns = now_ns
         self._healths += 1
         fps, p50_ms, p95_ms = self._pace.figures(now_ns)
+        count = self._lookout.count
         health = Health(
             eye=self._eye,
             sequence=self._healths,
@@ -154,6 +164,8 @@ class Eye:
             luminance=self._perception.luminance,
             camera=self._lookout.state,
             sealed=self._sealed,
+            arrived=min(count.arrived, _MOST_COUNTED),
+            skipped=min(count.skipped, _MOST_COUNTED),
         )
         self._link.send(health)
         self._notifier.notify("WATCHDOG=1")
@@ -180,18 +192,19 @@ def _serve(argv: Sequence[str] | None) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    settings = config.load(arguments.config)
+    settings, clock = config.load(arguments.config), SystemClock()
     # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
     # they start are inside too.
     sealed = enforce(policy.eye(settings), settings.seal.required)
-    eye = Eye(settings, open_models(settings.models), SystemClock(), ServiceNotifier(os.environ), sealed.standing)
+    with limit_stderr(clock):
+        eye = Eye(settings, open_models(settings.models), clock, ServiceNotifier(os.environ), sealed.standing)
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        eye.stop()
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            eye.stop()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    eye.run()
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        eye.run()
 
 
 if __name__ == "__main__":

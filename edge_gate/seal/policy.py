@@ -21,6 +21,7 @@ from typing import Final, Literal
 
 import edge_gate
 from edge_gate.provenance import cards
+from edge_gate.settings.camera import parse_recording
 from edge_gate.settings.config import Config
 
 Operator = Literal["is", "is not", "has", "lacks"]
@@ -131,7 +132,7 @@ def eye(settings: Config) -> SandboxPolicy:
     then be changed too. The unit closes that folder; at a desk nothing does.
     """
     camera = settings.camera
-    source = Path(camera.source.rpartition(":")[2])
+    source = parse_recording(camera.source).path
     recording = camera.driver in WITHOUT_DEVICE
     models = cards.folder(settings.models.folder)
     return SandboxPolicy(

@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from edge_gate.settings.setting import setting
+
+# Words that may stand before the path of a recording (edge_gate.eye.cameras.replay).
+REPLAY_WORDS: Final = ("fast", "loop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,22 @@ class CameraSettings:
     fps: int = setting(15, "pictures a second to ask for", low=1, high=60)
     rotate_deg: int = setting(0, "how far the camera is mounted turned, clockwise", one_of=(0, 90, 180, 270))
     stall_s: float = setting(2.0, "no picture for this long is a fault", low=0.5, high=60)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSource:
+    """A film or a folder of pictures, and how it is played: ``words`` are some of REPLAY_WORDS."""
+
+    words: tuple[str, ...]
+    path: Path
+
+
+def parse_recording(source: str) -> RecordingSource:
+    """Split ``camera.source`` of a recording. Words end at the first part that is none: a path may have colons."""
+    words: list[str] = []
+    word, colon, rest = source.partition(":")
+    while colon and word in REPLAY_WORDS:
+        words.append(word)
+        source = rest
+        word, colon, rest = source.partition(":")
+    return RecordingSource(tuple(words), Path(source))

@@ -10,16 +10,20 @@ from typing import Any, Final
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import AlreadyInitialised
 from edge_gate.settings import config
+from edge_gate.settings.camera import parse_recording
 
 CONFIG_NAME: Final = "edge-gate.toml"
 
 
 def camera_settings(camera: str) -> dict[str, Any]:
     """Return the driver and source for what a person calls a camera: a film or folder is replayed, all else is V4L2."""
-    how, _, name = camera.rpartition(":")
-    if not name.startswith("/dev/") and Path(name).exists():
-        prefix = f"{how}:" if how else ""
-        return {"driver": "replay", "source": f"{prefix}{Path(name).absolute()}"}
+    recording = parse_recording(camera)
+    try:
+        recorded = recording.path.is_dir() or recording.path.is_file()
+    except OSError:  # a name too long to be one
+        recorded = False
+    if recorded:
+        return {"driver": "replay", "source": ":".join((*recording.words, str(recording.path.absolute())))}
     return {"driver": "v4l2", "source": camera}
 
 

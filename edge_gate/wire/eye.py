@@ -3,7 +3,7 @@
 
     eye -> gate   Sighting  344 bytes   one person seen once: numbers, never pixels
     eye -> gate   Health     64 bytes   once a second: is the camera alive
-    gate -> eye   Command    16 bytes   watch, enrol, pause
+    gate -> eye   Command    16 bytes   watch, enrol, pause, leave
 
 A Sighting has room for 256 one-byte embedding components and a few dozen figures. A strip of 160 x 72 pixels needs
 34,560 bytes. The gate bounds how many it accepts a second (see edge_gate.gate.peers.eye). The header is the frame's
@@ -28,7 +28,7 @@ LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
 _SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s xH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 6x")
+_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 2H 2x")
 _COMMAND: Final = struct.Struct("<B 2x I I")
 
 
@@ -63,6 +63,7 @@ class EyeMode(enum.IntEnum):
     WATCH = 1
     ENROL = 2
     PAUSE = 3
+    LEAVE = 4  # another eye is here already
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Sighting:
 @dataclass(frozen=True, slots=True)
 class Health:
     """How the eye is, once a second. ``fps`` and ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit
-    field."""
+    field; ``arrived`` pictures came in the last second, and ``skipped`` of them could not be used."""
 
     eye: int
     sequence: int
@@ -129,6 +130,8 @@ class Health:
     luminance: float
     camera: CameraState
     sealed: int
+    arrived: int = 0
+    skipped: int = 0
 
     @property
     def stamp(self) -> Stamp:
@@ -179,8 +182,11 @@ def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
 def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
-    eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed = fields
-    return Health(eye, sequence, sent_ns, frames, fps, p50, p95, luminance, CameraState(camera), sealed)
+    eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped = fields
+    if skipped > arrived:
+        raise ValueError(f"{skipped} pictures skipped of {arrived}")
+    state = CameraState(camera)
+    return Health(eye, sequence, sent_ns, frames, fps, p50, p95, luminance, state, sealed, arrived, skipped)
 
 
 def _read_command(fields: tuple[Any, ...]) -> Command:
@@ -204,7 +210,7 @@ SIGHTING: Final = MessageKind(1, Sighting, _SIGHTING, _list_sighting, _read_sigh
 HEALTH: Final = MessageKind(2, Health, _HEALTH, astuple, _read_health)
 COMMAND: Final = MessageKind(3, Command, _COMMAND, astuple, _read_command)
 EYE_LINK: Final[Link[Sighting | Health, Command]] = Link(
-    id=1, name="eye", version=3, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
+    id=1, name="eye", version=4, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
 )
 
 SIGHTING_BYTES: Final = SIGHTING.length

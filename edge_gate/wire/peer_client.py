@@ -39,6 +39,7 @@ class PeerClient(Generic[SaidT, HeardT]):
         self._pause_ns = FIRST_PAUSE_NS
         self._retry_ns = 0
         self._told = False
+        self._last_words: list[bytes] = []
 
     @property
     def connected(self) -> bool:
@@ -49,10 +50,14 @@ class PeerClient(Generic[SaidT, HeardT]):
         """Return the messages that have come, connecting first where it is time to. Never waits."""
         if self._socket is None:
             self._connect()
-        messages: list[HeardT] = []
+        heard: list[bytes] = []
         for _ in range(_BATCH):
             if (data := self._next()) is None:
                 break
+            heard.append(data)
+        heard, self._last_words = [*heard, *self._last_words], []
+        messages: list[HeardT] = []
+        for data in heard:
             try:
                 messages.append(decode(self._link, Direction.FROM_GATE, data))
             except WireError as error:
@@ -126,6 +131,20 @@ class PeerClient(Generic[SaidT, HeardT]):
 
     def _drop(self, reason: str) -> None:
         _log.warning("the gate at %s has gone: %s", self._path, reason)
+        self._hear_last_words()
         self.close()
         # A gate that takes the peer and turns it away at once must not be called in a tight loop.
         self._retry_ns = self._clock.monotonic_ns() + FIRST_PAUSE_NS
+
+    def _hear_last_words(self) -> None:
+        """Keep what the gate said before it hung up: the reason, mostly. An error of the socket is told before it."""
+        for _ in range(_BATCH):
+            try:
+                data = self._socket.recv(self._link.longest(Direction.FROM_GATE) + 1) if self._socket else b""
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            if not data:
+                return
+            self._last_words.append(data)

@@ -22,7 +22,8 @@ class DoorStatus:
 class EyeStatus:
     """The eye's link, and the eye's own figures; these are None until the eye has sent them.
 
-    ``messages_refused`` counts messages, ``turned_away`` connections.
+    ``messages_refused`` counts messages, ``turned_away`` connections. ``pictures`` came in the last second, and
+    ``pictures_skipped`` of them could not be used.
     """
 
     connected: bool
@@ -30,6 +31,8 @@ class EyeStatus:
     fps: float | None
     loop_p95_ms: float | None
     frames: int | None
+    pictures: int | None
+    pictures_skipped: int | None
     messages_refused: int
     turned_away: int
 

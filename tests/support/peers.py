@@ -113,7 +113,7 @@ class RawEye:
     def see(self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, **changes: Any) -> None:
         """Send one sighting: of this view, or refused."""
         self.sequence += 1
-        fields = {"magic": b"EG", "link": 1, "version": 3, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields = {"magic": b"EG", "link": 1, "version": 4, "kind": 1, "eye": self.eye, "sequence": self.sequence}
         fields |= {"captured_ns": self.clock.monotonic_ns(), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
         figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
@@ -121,13 +121,13 @@ class RawEye:
         head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
         self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
 
-    def health(self, camera: int = 1) -> None:
-        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage."""
+    def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0) -> None:
+        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage; and what came in a second."""
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
-        head = (b"EG", 1, 3, 2, self.eye, self.sequence, now, 99)
-        self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 6x", *head, *figures, camera, 0))
+        head = (b"EG", 1, 4, 2, self.eye, self.sequence, now, 99)
+        self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 2H 2x", *head, *figures, camera, 0, arrived, skipped))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

@@ -32,26 +32,22 @@ def sightings(draw: st.DrawFn) -> wire.Sighting:
     )  # fmt: skip
 
 
-healths = st.builds(
-    wire.Health,
-    u64,
-    u64,
-    u64,
-    u64,
-    number,
-    number,
-    number,
-    number,
-    st.sampled_from(wire.CameraState),
-    st.integers(0, 255),
-)
+@st.composite
+def healths(draw: st.DrawFn) -> wire.Health:
+    arrived = draw(u16)
+    return wire.Health(
+        draw(u64), draw(u64), draw(u64), draw(u64), draw(number), draw(number), draw(number), draw(number),
+        draw(st.sampled_from(wire.CameraState)), draw(st.integers(0, 255)), arrived, draw(st.integers(0, arrived)),
+    )  # fmt: skip
+
+
 commands = st.builds(wire.Command, st.sampled_from(wire.EyeMode), u32, u32)
 cards = st.builds(Card, u64, u64, u64, st.binary(min_size=32, max_size=32))
 lamps = st.builds(Lamp, st.sampled_from(Colour), u16)
 
 # Everything that any link may say: the link, the direction and the message.
 WAYS: dict[tuple[str, Direction], st.SearchStrategy[Any]] = {
-    ("eye", Direction.TO_GATE): st.one_of(sightings(), healths),
+    ("eye", Direction.TO_GATE): st.one_of(sightings(), healths()),
     ("eye", Direction.FROM_GATE): commands,
     ("reader", Direction.TO_GATE): st.one_of(cards, st.builds(Alive, u64, u64, u64)),
     ("reader", Direction.FROM_GATE): lamps,

@@ -144,7 +144,9 @@ def too_many(path: str) -> None:
     with dial(path, socket.SOCK_SEQPACKET) as connection:
         for number in itertools.count(1):
             now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-            connection.send(layout.pack(b"EG", 1, 3, 2, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0))
+            connection.send(
+                layout.pack(b"EG", 1, 4, 2, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
+            )
 
 
 HOW: dict[str, Callable[[str], None]] = {

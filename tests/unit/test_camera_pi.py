@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from edge_gate.core.errors import CameraError, CameraMissing, ExtraMissing
-from edge_gate.eye.cameras import live
+from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing
+from edge_gate.eye.camera_supervisor import CameraSupervisor
+from edge_gate.eye.cameras import live, open_camera
 from edge_gate.eye.cameras.pi import PiCamera
 from edge_gate.settings import config
 from tests.support.clocks import HeldClock
@@ -214,3 +215,35 @@ def test_without_the_systems_libcamera_the_reader_learns_where_it_comes_from(
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with pytest.raises(CameraError, match=r"libcamera_is_not_here.*apt install python3-picamera2"):
         PiCamera(config.CameraSettings(source="0"), HeldClock(7_000_000_000))
+
+
+# What importing the system's picamera2 has raised, each with a word of what then helps.
+IMPORTS = {
+    "numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject": (
+        "ValueError",
+        "simplejpeg",
+    ),
+    "numpy.ndarray size changed, may indicate binary incompatibility": ("RuntimeError", "simplejpeg"),
+    "A module that was compiled using NumPy 1.x cannot be run in NumPy 2.4": ("ImportError", "simplejpeg"),
+    "libcamera.so.0.3: cannot open shared object file": ("ImportError", "apt update"),
+    "module has no attribute": ("AttributeError", "apt update"),
+    "": ("KeyError", "apt update"),
+    "out of": ("MemoryError", "apt update"),
+    "invalid": ("SyntaxError", "apt update"),
+}
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_whatever_its_import_raises_is_one_sentence_with_a_remedy(
+    text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, remedy = IMPORTS[text]
+    (tmp_path / "picamera2.py").write_text(f"raise {kind}({text!r})\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    settings = config.CameraSettings(driver="picamera2", source="0")
+    with pytest.raises(CameraLibraryUnusable, match=remedy) as caught:
+        open_camera(settings, HeldClock(7_000_000_000))
+    assert text in str(caught.value) and caught.value.exit_code == 20
+    with pytest.raises(CameraLibraryUnusable):  # no later attempt could do better: the eye ends, and says so
+        CameraSupervisor(settings, HeldClock(7_000_000_000)).read(0.0)

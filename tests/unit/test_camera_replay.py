@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame
 from edge_gate.eye.cameras.replay import ReplayCamera
+from edge_gate.seal import policy
 from edge_gate.settings import config
+from edge_gate.settings.camera import RecordingSource, parse_recording
+from edge_gate.tools.trial import camera_settings
 from tests.support.clocks import HeldClock
+from tests.support.pictures import png_that_claims
 
 FPS = 20
 PERIOD_S = 1 / FPS
@@ -182,3 +189,117 @@ def test_a_closed_replay_has_ended(recording: Path) -> None:
     camera.close()
     assert camera.ended
     assert camera.read(0.0) is None
+
+
+NAMES: list[bytes] = [
+    b"plain.png",
+    b"latin-\xe9\xff.png",
+    b"two\nlines.png",
+    b"tab\tand\x1b[31mcolour.png",
+    b"colon:loop:fast:.png",
+    b"100%d.png",
+    "门口.png".encode(),
+    b"[b]bold[red] {0} %s.PNG",
+    b" space .png",
+    b"l" * 251 + b".png",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_is_played_whatever_its_name_and_its_folders_name(tmp_path: Path, name: bytes) -> None:
+    parent = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name.removesuffix(b".png")))
+    parent.mkdir()
+    done, content = cv2.imencode(".png", picture(3))
+    assert done
+    file = Path(os.fsdecode(os.fsencode(parent) + b"/" + name))
+    file.write_bytes(content.tobytes())
+    camera = replay(f"loop:fast:{parent}")
+    assert [number_of(camera.read(0.0)) for _ in range(3)] == [3, 3, 3]
+    file.write_bytes(content.tobytes()[:60])
+    with pytest.raises(CameraGarbled, match="damaged") as caught:
+        camera.read(0.0)
+    assert str(caught.value).isprintable()
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize("name", [name.removesuffix(b".png").removesuffix(b".PNG") for name in NAMES])
+def test_a_film_is_played_whatever_its_name(tmp_path: Path, film: Path, name: bytes) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name + b".avi"))
+    odd.write_bytes(film.read_bytes())
+    camera = replay(f"loop:fast:{odd}")
+    assert [number_of(camera.read(0.0)) for _ in range(COUNT + 1)] == [*range(COUNT), 0]
+    camera.close()
+
+
+def test_what_is_no_picture_of_the_folders_is_passed_over(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), picture(1))
+    cv2.imwrite(str(tmp_path / "b.jpg"), picture(2))
+    for name in ("._a.png", "._b.jpg", ".DS_Store", ".hidden.png", "Thumbs.db", "notes.txt", "film.mp4"):
+        (tmp_path / name).write_bytes(b"\0\x05\x16\x07Mac OS X")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "away.png").symlink_to(tmp_path / "nowhere.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    camera = replay(f"fast:{tmp_path}")
+    assert [number_of(camera.read(0.0)) for _ in range(2)] == [1, 2]
+    assert camera.read(0.0) is None and camera.ended
+
+
+def test_a_folder_with_hidden_files_alone_has_nothing_to_play(tmp_path: Path) -> None:
+    (tmp_path / "._a.png").write_bytes(b"\0\x05\x16\x07")
+    with pytest.raises(CameraError, match="no picture in this folder"):
+        replay(str(tmp_path))
+
+
+def test_a_picture_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(png_that_claims(12000, 9000))
+    program = f"""
+import resource, sys
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import CameraError
+from edge_gate.eye.cameras.replay import ReplayCamera
+from edge_gate.settings.config import CameraSettings
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for source in ({f"fast:{tmp_path}"!r}, {f"{tmp_path}/huge.png"!r}):
+    try:
+        ReplayCamera(CameraSettings(source=source), SystemClock()).read(0.0)
+        sys.exit("it was decoded")
+    except CameraError as error:
+        print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    of_folder, of_file, grown_mib = done.stdout.splitlines()
+    assert "huge.png: 12000 x 9000 pixels are too many" in of_folder and "12000 x 9000" in of_file
+    assert int(grown_mib) < 30
+
+
+@pytest.mark.parametrize(
+    "source", ["/" + "n" * 300, "/tmp/" + "d/" * 3000, "nul\0nul", "loop:", "/root/\udce9/no", "/proc/1/fd"]
+)
+def test_a_source_that_cannot_be_a_path_is_a_sentence(source: str) -> None:
+    with pytest.raises(CameraError) as caught:
+        replay(f"fast:{source}" if source != "loop:" else "/dev/null")
+    assert str(caught.value).isprintable()
+
+
+def test_words_before_a_path_end_at_the_first_that_is_none() -> None:
+    assert parse_recording("loop:fast:/a:b/fast:c") == RecordingSource(("loop", "fast"), Path("/a:b/fast:c"))
+    assert parse_recording("/film:loop") == RecordingSource((), Path("/film:loop"))
+    assert parse_recording("fast") == RecordingSource((), Path("fast"))
+
+
+@given(st.lists(st.sampled_from(["fast", "loop"]), max_size=3), st.text(max_size=20))
+def test_the_path_is_what_stands_behind_the_words(words: list[str], path: str) -> None:
+    assume(path.partition(":")[0] not in ("fast", "loop"))
+    assert parse_recording(":".join([*words, path])) == RecordingSource(tuple(words), Path(path))
+
+
+def test_the_seal_and_the_command_line_take_the_same_path_from_a_source(tmp_path: Path) -> None:
+    folder = tmp_path / "Wed 10:30:15"
+    folder.mkdir()
+    for words in ("", "loop:", "fast:loop:"):
+        chosen = camera_settings(f"{words}{folder}")
+        assert chosen == {"driver": "replay", "source": f"{words}{folder}"}
+        assert folder in policy.eye(config.Config(camera=config.CameraSettings(**chosen))).readable
+    assert camera_settings("n" * 5000)["driver"] == "v4l2"

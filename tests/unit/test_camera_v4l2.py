@@ -22,6 +22,10 @@ from tests.support.clocks import HeldClock
 
 UNPLUGGED = "unplugged"
 UNREADABLE = "unreadable"
+EMPTY = "empty"
+NOTHING = "nothing"
+RAISES = "raises"
+REFUSED = "refused"  # grab says no, and the device goes on
 PATIENCE_S = 20.0
 
 
@@ -54,11 +58,18 @@ class Sensor:
                 self._lock.notify_all()
                 self._lock.wait()
             self._now = self._told.popleft()
-            return self._now != UNPLUGGED
+            return self._now not in (UNPLUGGED, REFUSED)
 
     def retrieve(self) -> tuple[bool, Any]:
         if self._now == UNREADABLE:
             return False, None
+        if self._now == EMPTY:
+            return True, np.empty((0, 0, 3), np.uint8)
+        if self._now == NOTHING:
+            return True, None
+        if self._now == RAISES:
+            cv2.imdecode(np.empty(0, np.uint8), cv2.IMREAD_COLOR)
+            cv2.cvtColor(np.empty((0, 0, 3), np.uint8), cv2.COLOR_BGR2GRAY)
         picture = np.full((48, 64, 3), self._now, np.uint8)
         self.pictures.append(weakref.ref(picture))
         return True, picture
@@ -256,6 +267,39 @@ def test_a_closed_camera_says_so(bench: Bench) -> None:
     with pytest.raises(CameraError, match="closed"):
         bench.camera.read(0.0)
     assert bench.openings == 0
+
+
+@pytest.mark.parametrize("bad", [UNREADABLE, EMPTY, NOTHING, RAISES, REFUSED])
+def test_a_bad_buffer_now_and_then_is_skipped_and_counted_and_the_device_stays_open(bench: Bench, bad: str) -> None:
+    for number in range(1, 9):
+        bench.sensor.show(number, bad)
+        assert bench.read().bgr[0, 0, 0] == number
+        bench.sensor.wait_until_the_reader_waits()
+        assert bench.camera.skipped == number
+    assert bench.openings == 1 and not bench.sensor.released.is_set()
+
+
+@pytest.mark.parametrize("bad", [UNREADABLE, EMPTY, NOTHING, RAISES, REFUSED])
+def test_a_device_that_sends_nothing_of_use_any_more_is_given_up(bench: Bench, bad: str) -> None:
+    bench.sensor.show(1)
+    bench.read()
+    bench.sensor.show(*[bad] * UNREADABLE_IN_A_ROW)
+    with pytest.raises(CameraError):
+        bench.camera.read(PATIENCE_S)
+    assert bench.sensor.released.wait(PATIENCE_S)
+    assert bench.camera.skipped == UNREADABLE_IN_A_ROW - 1
+
+
+def test_what_was_skipped_is_counted_on_over_openings(bench: Bench) -> None:
+    for opening in range(1, 4):
+        bench.sensor.show(UNREADABLE, UNREADABLE, 1)
+        bench.read()
+        bench.unplug()
+        with pytest.raises(CameraMissing):
+            bench.camera.read(PATIENCE_S)
+        assert bench.camera.skipped == 2 * opening
+        bench.plug_in()
+        bench.clock.pass_s(live.FIRST_PAUSE_S)
 
 
 def test_a_file_that_is_no_camera_is_refused_by_opencv_itself(tmp_path: Path) -> None:

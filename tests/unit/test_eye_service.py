@@ -243,7 +243,7 @@ def test_a_recording_that_ends_is_a_stalled_camera_and_no_busy_loop(tmp_path: Pa
     assert lookout.state is CameraState.STARTING
 
 
-def test_a_damaged_picture_is_a_fault_and_the_next_is_read(tmp_path: Path, film: Path) -> None:
+def test_a_damaged_picture_is_counted_and_the_next_is_read(tmp_path: Path, film: Path) -> None:
     folder = tmp_path / "film"
     folder.mkdir()
     first, second, *_ = sorted(film.iterdir())
@@ -252,7 +252,12 @@ def test_a_damaged_picture_is_a_fault_and_the_next_is_read(tmp_path: Path, film:
     (folder / "2.png").write_bytes(second.read_bytes())
     lookout = CameraSupervisor(config.load(site(tmp_path, f"fast:{folder}")).camera, SystemClock())
     found = [(lookout.read(0.01) is not None, lookout.state) for _ in range(3)]
-    assert found == [(True, CameraState.WORKING), (False, CameraState.GARBAGE), (True, CameraState.WORKING)]
+    assert found == [(True, CameraState.WORKING), (False, CameraState.WORKING), (True, CameraState.WORKING)]
+    assert (lookout.count.arrived, lookout.count.skipped) == (3, 1)
+    for each in folder.iterdir():
+        each.write_bytes(b"not a picture")
+    lookout = CameraSupervisor(config.load(site(tmp_path, f"loop:{folder}")).camera, SystemClock())
+    until(lambda: lookout.read(0.05) is None and lookout.state is CameraState.GARBAGE, "that lasts, and is a fault")
 
 
 def test_a_gate_that_does_not_read_never_holds_up_the_eye(tmp_path: Path) -> None:

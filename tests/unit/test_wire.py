@@ -35,7 +35,7 @@ def unpack(data: bytes) -> wire.Sighting | wire.Health | wire.Command:
         raise
 
 
-messages = st.one_of(sightings(), healths, commands)
+messages = st.one_of(sightings(), healths(), commands)
 
 
 @given(messages)

@@ -8,10 +8,17 @@ thing, the class is one too, so callers may catch either.
 
 from __future__ import annotations
 
-from edge_gate.core.errors.base import EdgeGateError
+from edge_gate.core.errors.base import EdgeGateError, describe_exception
 from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing, TimeZoneUnknown
 from edge_gate.core.errors.door import BadPulse, GuardLost, RelayError, RelayGarbled, RelayMissing, RelaySilent
-from edge_gate.core.errors.eye import CameraError, CameraMissing, UnknownDriver
+from edge_gate.core.errors.eye import (
+    CameraError,
+    CameraLibraryUnusable,
+    CameraMissing,
+    DriverRaised,
+    DriverUnusable,
+    UnknownDriver,
+)
 from edge_gate.core.errors.keys import (
     CipherMissing,
     KeyLocked,
@@ -54,6 +61,7 @@ from edge_gate.core.errors.processes import (
     GateNotRunning,
     NotAllowed,
     NotSealed,
+    SecondEye,
     SocketUnusable,
     UnknownEventKind,
     WireError,
@@ -91,6 +99,7 @@ __all__ = [
     "BadPulse",
     "Busy",
     "CameraError",
+    "CameraLibraryUnusable",
     "CameraMissing",
     "CardError",
     "CipherMissing",
@@ -99,6 +108,8 @@ __all__ = [
     "ConsentMissing",
     "ConsentOver",
     "DemoFailed",
+    "DriverRaised",
+    "DriverUnusable",
     "DuplicateResident",
     "EdgeGateError",
     "EnrolmentFailed",
@@ -136,6 +147,7 @@ __all__ = [
     "RelaySilent",
     "ResidentUnknown",
     "RotationFailed",
+    "SecondEye",
     "SharesUnfit",
     "SignatureMalformed",
     "SignatureMismatch",
@@ -154,4 +166,5 @@ __all__ = [
     "UnknownEventKind",
     "WireError",
     "WrongKey",
+    "describe_exception",
 ]

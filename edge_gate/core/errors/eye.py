@@ -17,6 +17,24 @@ class CameraMissing(CameraError, FileNotFoundError):
     exit_code = ExitCode.CAMERA_MISSING
 
 
+class DriverRaised(CameraError):
+    message = (
+        "The camera {0} failed: its driver raised {1}. Unplug the camera and plug it in again; if that does not"
+        " help, update the driver, or choose another one (camera.driver)."
+    )
+
+
+class CameraLibraryUnusable(CameraError, ImportError):
+    message = "The camera library {0} cannot be used: {1}. {2}"
+
+
 class UnknownDriver(EdgeGateError, ValueError):
     message = "There is no {0} driver named {1!r}. Installed: {2}."
     exit_code = ExitCode.UNKNOWN_DRIVER
+
+
+class DriverUnusable(UnknownDriver):
+    message = (
+        "The {0} driver named {1!r} is installed, but cannot be loaded: {2}. Install the package that it comes from"
+        " again, or choose another driver."
+    )

@@ -62,5 +62,13 @@ class UnknownEventKind(EdgeGateError, LookupError):
     exit_code = ExitCode.UNKNOWN_EVENT_KIND
 
 
+class SecondEye(EdgeGateError):
+    message = (
+        "Another eye serves the gate at {0} already, so this one ends. If this one is to serve, stop the other first:"
+        " systemctl stop edge-gate-eye."
+    )
+    exit_code = ExitCode.SECOND_EYE
+
+
 class BadDate(WireError):
     message = "{0}."

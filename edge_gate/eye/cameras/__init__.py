@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import Camera, CameraGarbled, Frame, MountedCamera, open_camera
+from edge_gate.eye.cameras.steadiness import PictureCount
 from edge_gate.eye.cameras.watch import CameraWatch
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "CameraWatch",
     "Frame",
     "MountedCamera",
+    "PictureCount",
     "open_camera",
 ]

@@ -7,6 +7,7 @@ it has handed on.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import CameraError
+from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError, describe_exception
 from edge_gate.settings.config import CameraSettings
 
 GROUP: Final = "edge_gate.cameras"
@@ -25,6 +26,7 @@ Picture = NDArray[np.uint8]
 
 _TURNS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _OLDEST_STAMP_NS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
 
 
 class CameraGarbled(CameraError, ValueError):
@@ -48,7 +50,7 @@ class Camera(Protocol):
     """What the eye asks of a camera, and all that a driver has to offer.
 
     A driver may also say ``live = False`` where its pictures are recordings (they may stand still without a fault),
-    and ``ended = True`` once no more will come.
+    ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode.
     """
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -64,11 +66,13 @@ class Camera(Protocol):
 
 
 class MountedCamera:
-    """The configured camera as it hangs on the wall: its pictures upright."""
+    """The configured camera as it hangs on the wall: its pictures upright, and no exception but CameraError."""
 
-    def __init__(self, driver: Camera, rotate_deg: int) -> None:
+    def __init__(self, driver: Camera, rotate_deg: int, source: str = "") -> None:
+        """``source`` names the camera in errors."""
         self._driver = driver
         self._rotate_deg = rotate_deg
+        self._source = source
 
     @property
     def live(self) -> bool:
@@ -80,14 +84,47 @@ class MountedCamera:
         """Whether this was a recording and has come to its end."""
         return bool(getattr(self._driver, "ended", False))
 
+    @property
+    def skipped(self) -> int:
+        """How many pictures have come that the driver could not decode."""
+        return int(getattr(self._driver, "skipped", 0))
+
     def read(self, timeout_s: float) -> Frame | None:
-        """Return the newest picture, upright; see Camera.read."""
-        frame = self._driver.read(timeout_s)
-        return frame if frame is None else upright(frame, self._rotate_deg)
+        """Return the newest picture, upright. Raises CameraError, see Camera.read, and DriverRaised for all else."""
+        try:
+            frame = self._driver.read(timeout_s)
+        except CameraError:
+            raise
+        except Exception as error:  # a driver may raise anything, and the eye outlives it
+            raise DriverRaised(self._source, describe_exception(error)) from error
+        if frame is None:
+            return None
+        if objection := _object_to(frame):
+            raise CameraGarbled(self._source, objection)
+        return upright(frame, self._rotate_deg)
 
     def close(self) -> None:
-        """Let go of the device."""
-        self._driver.close()
+        """Let go of the device. What a driver raises then helps nobody any more; it is logged."""
+        try:
+            self._driver.close()
+        except Exception as error:  # as above
+            _log.warning("the camera %s was not closed: %s", self._source, describe_exception(error))
+
+
+def _object_to(frame: object) -> str:
+    """Return why this is not a frame with a picture; empty where it is."""
+    if not isinstance(frame, Frame):
+        return f"its driver handed over {type(frame).__name__}, not a Frame"
+    if not isinstance(frame.captured_ns, int):
+        return f"its driver stamped it with {type(frame.captured_ns).__name__}"
+    for picture in (frame.bgr, frame.grey_small):
+        if picture is None and picture is not frame.bgr:
+            continue
+        if not isinstance(picture, np.ndarray):
+            return f"not a picture but {type(picture).__name__}"
+        if picture.dtype != np.uint8 or picture.size == 0 or picture.ndim != (3 if picture is frame.bgr else 2):
+            return f"not an 8-bit picture but {picture.dtype} {picture.shape}"
+    return ""
 
 
 def upright(frame: Frame, rotate_deg: int) -> Frame:
@@ -109,9 +146,15 @@ def captured_at(stamp_ns: int, now_ns: int) -> int:
 
 
 def open_camera(settings: CameraSettings, clock: Clock | None = None) -> MountedCamera:
-    """Return the configured camera. Raises UnknownDriver, or what the driver's constructor raises.
+    """Return the configured camera. Raises UnknownDriver, or CameraError where the driver's constructor fails.
 
     Devices are opened by the first read, so a camera that is unplugged now may be plugged in later.
     """
-    driver = drivers.load(GROUP, settings.driver)(settings, clock or SystemClock())
-    return MountedCamera(driver, settings.rotate_deg)
+    make = drivers.load(GROUP, settings.driver)
+    try:
+        driver = make(settings, clock or SystemClock())
+    except EdgeGateError:
+        raise
+    except Exception as error:  # a driver may raise anything
+        raise DriverRaised(settings.source, describe_exception(error)) from error
+    return MountedCamera(driver, settings.rotate_deg, settings.source)

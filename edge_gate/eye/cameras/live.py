@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError
+from edge_gate.core.errors import CameraError, DriverRaised, describe_exception
 from edge_gate.eye.cameras.base import Frame
 
 FIRST_PAUSE_S: Final = 0.5
@@ -20,11 +21,16 @@ LONGEST_PAUSE_S: Final = 4.0
 CLOSE_WAIT_S: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A picture came that cannot be decoded."""
+
+
 class Device(Protocol):
     """One opening of a camera's device; used by one thread."""
 
-    def next(self) -> Frame | None:
-        """Wait for the next picture; None where one came that had to be skipped. Raises CameraError to give up."""
+    def next(self) -> Frame | Skipped | None:
+        """Wait for the next picture; None where none came for a while. Raises CameraError to give up."""
         ...
 
     def close(self) -> None:
@@ -50,7 +56,13 @@ class LiveCamera:
         self._reader: _Reader | None = None
         self._pause_s = FIRST_PAUSE_S
         self._retry_ns = 0
+        self._skipped = 0
         self._closed = threading.Event()
+
+    @property
+    def skipped(self) -> int:
+        """How many pictures have come that could not be decoded."""
+        return self._skipped + (self._reader.skipped if self._reader is not None else 0)
 
     def read(self, timeout_s: float) -> Frame | None:
         """Return the newest picture, or None where none came in time.
@@ -79,7 +91,7 @@ class LiveCamera:
         try:
             frame = reader.take(timeout_s)
         except CameraError:
-            self._reader = None
+            self._skipped, self._reader = self.skipped, None
             self._retry_ns = self._clock.monotonic_ns() + int(self._pause_s * 1e9)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
             raise
@@ -100,6 +112,7 @@ class _Reader:
         self._source = source
         self._open_device = open_device
         self._changed = threading.Condition()
+        self.skipped = 0
         self._newest: Frame | None = None
         self._failure: CameraError | None = None
         self._stopped = False
@@ -133,13 +146,15 @@ class _Reader:
         except CameraError as error:
             self._fail(error)
         except Exception as error:  # a driver may raise anything; a thread that dies silently would look like a stall
-            failure = CameraError(self._source, f"{type(error).__name__}: {error}")
+            failure = DriverRaised(self._source, describe_exception(error))
             failure.__cause__ = error
             self._fail(failure)
 
-    def _put(self, frame: Frame | None) -> bool:
+    def _put(self, frame: Frame | Skipped | None) -> bool:
         with self._changed:
-            if frame is not None and not self._stopped:
+            if isinstance(frame, Skipped):
+                self.skipped += 1
+            elif frame is not None and not self._stopped:
                 self._newest = frame
                 self._changed.notify_all()
             return not self._stopped

@@ -12,8 +12,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, CameraMissing, ExtraMissing
+from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing, describe_exception
 from edge_gate.eye.cameras.base import Frame, Picture, captured_at
 from edge_gate.eye.cameras.live import LiveCamera
 from edge_gate.settings.config import CameraSettings
@@ -25,7 +27,7 @@ SILENCE_S: Final = 5.0
 class PiCamera(LiveCamera):
     """A camera on the Pi's ribbon cable; ``settings.source`` is its number in libcamera's list, usually "0".
 
-    Raises ExtraMissing without picamera2, CameraError without the system's libcamera bindings.
+    Raises ExtraMissing without picamera2, CameraLibraryUnusable where it cannot be imported.
     """
 
     def __init__(self, settings: CameraSettings, clock: Clock, library: Callable[[], Any] | None = None) -> None:
@@ -100,8 +102,24 @@ def _picamera2() -> Any:
     except ModuleNotFoundError as error:
         if error.name == "picamera2":
             raise ExtraMissing("pi") from error
-        raise CameraError(
+        raise CameraLibraryUnusable(
             "picamera2",
-            f"it needs {error.name}, which PyPI does not have: sudo apt install python3-picamera2, in an environment "
-            "made with --system-site-packages",
+            f"it needs {error.name}, which PyPI does not have",
+            "sudo apt install python3-picamera2, in an environment made with --system-site-packages.",
         ) from error
+    except Exception as error:  # its import runs the code of ten packages of the system
+        raise CameraLibraryUnusable("picamera2", describe_exception(error), _advise(error)) from error
+
+
+def _advise(error: Exception) -> str:
+    """Return what helps where the import failed. NumPy's words are those of its C headers (``_import_array``)."""
+    text = describe_exception(error).lower()
+    if "numpy" in text and ("binary incompatibility" in text or "compiled using numpy 1" in text):
+        return (
+            f"A part of it, mostly simplejpeg, was built for NumPy 1, and this environment has NumPy {np.__version__}."
+            " Put a newer one into the environment: python -m pip install --ignore-installed 'simplejpeg>=1.8'. Or use"
+            " a system whose own NumPy is version 2 (Debian 13)."
+        )
+    return (
+        "Bring the system up to date: sudo apt update, sudo apt full-upgrade; then try: python -c 'import picamera2'."
+    )

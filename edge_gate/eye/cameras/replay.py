@@ -6,11 +6,13 @@
     fast:   each picture exactly once, as fast as it is read
     loop:   begin again at the end, for ever
 
-Without ``fast:`` pictures come in real time, ``fps`` of them a second, and those that are late are lost.
+Without ``fast:`` pictures come in real time, ``fps`` of them a second, and those that are late are lost. In a folder,
+hidden files (macOS leaves `._name.jpg` beside each picture) and whatever is no picture by its name are passed over.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +24,14 @@ import numpy as np
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
+from edge_gate.eye.cameras.picture_header import object_to_size, read_size
+from edge_gate.settings.camera import parse_recording
 from edge_gate.settings.config import CameraSettings
 
 PICTURE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+LARGEST_FILE_BYTES: Final = 64 * 1024 * 1024
+# As many bytes as the header of a picture may take, before it says its size.
+_HEADER_BYTES: Final = 1024 * 1024
 
 
 class Recording(Protocol):
@@ -57,13 +64,13 @@ class ReplayCamera:
     live: Final = False
 
     def __init__(self, settings: CameraSettings, clock: Clock, sleep: Callable[[float], None] = time.sleep) -> None:
-        words, path = _parse(settings.source)
-        self._fast = "fast" in words
-        self._loop = "loop" in words
+        source = parse_recording(settings.source)
+        self._fast = "fast" in source.words
+        self._loop = "loop" in source.words
         self._period_ns = 1_000_000_000 // settings.fps
         self._clock = clock
         self._sleep = sleep
-        self._recording = open_recording(path)
+        self._recording = open_recording(source.path)
         self._next_due_ns: int | None = None
         self.ended = False
 
@@ -117,11 +124,11 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._files = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES)
+            self._files = sorted(each for each in path.iterdir() if _is_picture(each))
         except OSError as error:
-            raise CameraError(path, error.strerror or str(error)) from error
+            raise CameraError(describe_path(path), error.strerror or str(error)) from error
         if not self._files:
-            raise CameraError(path, "there is no picture in this folder")
+            raise CameraError(describe_path(path), "there is no picture in this folder")
         self._index = -1
 
     def advance(self) -> bool:
@@ -131,14 +138,7 @@ class Folder:
 
     def picture(self) -> Picture:
         """Return the present file's picture. Raises CameraGarbled naming it where it cannot be decoded."""
-        file = self._files[self._index]
-        try:
-            bgr = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        except cv2.error as error:
-            raise CameraGarbled(file.parent, f"{file.name}: {error}") from error
-        if bgr is None:
-            raise CameraGarbled(file.parent, f"{file.name} is not a picture, or is damaged")
-        return bgr.astype(np.uint8, copy=False)
+        return decode_file(self._files[self._index])
 
     def rewind(self) -> None:
         """Go before the first file."""
@@ -153,9 +153,18 @@ class Film:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
-            raise CameraError(path, "this is not a film that OpenCV can read")
+        self._said = describe_path(path)
+        object_to_film(path)
+        self._descriptor: int | None = None
+        self._capture = cv2.VideoCapture()
+        if not self._open():
+            self.close()
+            raise CameraError(self._said, "this is not a film that OpenCV can read")
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (max(1, int(self._capture.get(each))) for each in sides)
+        if objection := object_to_size((width, height)):
+            self.close()
+            raise CameraError(self._said, objection)
 
     def advance(self) -> bool:
         """Go to the next picture without decoding it; False at the end."""
@@ -163,32 +172,89 @@ class Film:
 
     def picture(self) -> Picture:
         """Decode the present picture. Raises CameraGarbled where that fails."""
-        readable, bgr = self._capture.retrieve()
+        try:
+            readable, bgr = self._capture.retrieve()
+        except cv2.error as error:
+            raise CameraGarbled(self._said, f"one picture of the film: {error.err}") from error
         if not readable:
-            raise CameraGarbled(self._path, "one picture of the film could not be decoded")
+            raise CameraGarbled(self._said, "one picture of the film could not be decoded")
         return bgr.astype(np.uint8, copy=False)
 
     def rewind(self) -> None:
         """Open the file afresh: seeking is not exact in every container."""
-        self._capture.open(str(self._path))
+        self._open()
 
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self) -> bool:
+        name = str(self._path.absolute())  # FFmpeg takes what stands before a colon for a protocol
+        if not name.isprintable():  # OpenCV dies of a name that is not UTF-8; such a file goes by its descriptor
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            name = f"/proc/self/fd/{self._descriptor}"
+        try:
+            return self._capture.open(name)
+        except cv2.error:
+            return False
 
 
 def open_recording(path: Path) -> Recording:
     """Open a folder or a film. Raises CameraMissing where there is neither, CameraError where nothing can be played."""
-    if path.is_dir():
-        return Folder(path)
-    if path.is_file():
-        return Film(path)
-    raise CameraMissing(path, "there is no such film or folder")
+    try:
+        if path.is_dir():
+            return Folder(path)
+        if path.is_file():
+            return Film(path)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise CameraError(describe_path(path), error.strerror or str(error)) from error
+    raise CameraMissing(describe_path(path), "there is no such film or folder")
 
 
-def _parse(source: str) -> tuple[set[str], Path]:
-    words: set[str] = set()
-    while (word := source.partition(":")[0]) in ("fast", "loop") and ":" in source:
-        words.add(word)
-        source = source.partition(":")[2]
-    return words, Path(source)
+def decode_file(file: Path) -> Picture:
+    """Return a picture of bounded size. Raises CameraGarbled saying why there is none.
+
+    The bytes are read here, because OpenCV dies of a file name that is not UTF-8.
+    """
+    folder, name = describe_path(file.parent), describe_path(Path(file.name))
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_FILE_BYTES + 1)
+    except OSError as error:
+        raise CameraGarbled(folder, f"{name}: {error.strerror or error}") from error
+    if len(content) > LARGEST_FILE_BYTES:
+        raise CameraGarbled(folder, f"{name} has more than {LARGEST_FILE_BYTES:,} bytes")
+    size = read_size(content)
+    if size is None:
+        raise CameraGarbled(folder, f"{name} is not a picture, or is damaged")
+    if objection := object_to_size(size):
+        raise CameraGarbled(folder, f"{name}: {objection}")
+    try:
+        bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise CameraGarbled(folder, f"{name}: {error.err}") from error
+    if bgr is None:
+        raise CameraGarbled(folder, f"{name} is not a picture, or is damaged")
+    return bgr.astype(np.uint8, copy=False)
+
+
+def object_to_film(path: Path) -> None:
+    """Raise CameraError where a file begins with a picture that is too large: OpenCV would decode it at once."""
+    with path.open("rb") as opened:
+        size = read_size(opened.read(_HEADER_BYTES))
+    if size is not None and (objection := object_to_size(size)):
+        raise CameraError(describe_path(path), objection)
+
+
+def describe_path(path: Path) -> str:
+    """Return a path that can be written anywhere: bytes that are no UTF-8 and control characters are escaped."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _is_picture(file: Path) -> bool:
+    return not file.name.startswith(".") and file.suffix.lower() in PICTURE_SUFFIXES and file.is_file()

@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import cv2
+import numpy as np
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
-from edge_gate.eye.cameras.base import CameraGarbled, Frame, captured_at
-from edge_gate.eye.cameras.live import LiveCamera
+from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture, captured_at
+from edge_gate.eye.cameras.live import LiveCamera, Skipped
 from edge_gate.settings.config import CameraSettings
 
 # USB cameras send a broken JPEG now and then, mostly the first; so many in a row are a broken cable or device.
 UNREADABLE_IN_A_ROW: Final = 15
+# Some devices hand over an empty buffer now and then. A device that has stopped says so each time.
+EMPTY_IN_A_ROW: Final = 15
+EMPTY_PAUSE_S: Final = 0.02
+# OpenCV waits ten seconds for a picture (select), then says the same.
+SILENCE_S: Final = 1.0
 NODE_GOES_S: Final = 0.5
 
 
@@ -76,32 +82,64 @@ class _V4L2Device:
         self._clock = clock
         self._capture = capture
         self._unreadable = 0
+        self._empty = 0
+        self._pictures = 0
+        self._has_been_empty = False
 
-    def next(self) -> Frame | None:
-        """Return the next picture, stamped by the driver; None where it could not be decoded."""
+    def next(self) -> Frame | Skipped:
+        """Return the next picture, stamped by the driver, or that one came which is empty or cannot be decoded."""
+        asked_ns = self._clock.monotonic_ns()
         if not self._capture.grab():
-            raise self._lost()
+            return self._bear_empty(asked_ns)
+        self._empty = 0
         now_ns = self._clock.monotonic_ns()
         stamp_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
-        readable, bgr = self._capture.retrieve()
-        if readable:
+        bgr = self._decode()
+        if bgr is not None:
             self._unreadable = 0
+            self._pictures += 1
             return Frame(bgr, captured_at(stamp_ns, now_ns))
         self._unreadable += 1
         if self._unreadable >= UNREADABLE_IN_A_ROW:
             raise CameraGarbled(self._source, f"{self._unreadable} in a row could not be decoded")
-        return None
+        return Skipped()
 
     def close(self) -> None:
         """Close the device."""
         self._capture.release()
 
-    def _lost(self) -> CameraError:
-        for _ in range(10):  # the kernel wakes whoever waits for a picture shortly before it removes the node
-            if not self._node.exists():
-                return CameraMissing(self._source, "it was unplugged")
-            time.sleep(NODE_GOES_S / 10)
+    def _decode(self) -> Picture | None:
+        """Return the grabbed picture; None where it is empty or broken. OpenCV raises for some, and denies others."""
+        try:
+            readable, bgr = self._capture.retrieve()
+        except cv2.error:
+            return None
+        return bgr if readable and isinstance(bgr, np.ndarray) and bgr.size else None
+
+    def _bear_empty(self, asked_ns: int) -> Skipped:
+        """Go on after an empty buffer between pictures. Raises CameraError where the device has stopped or gone."""
+        waited_s = (self._clock.monotonic_ns() - asked_ns) / 1e9
+        self._empty += 1
+        if not self._pictures or self._empty >= EMPTY_IN_A_ROW or waited_s > SILENCE_S:
+            raise self._lose()
+        # The first time it may be that the device goes; later it is known that this one does so.
+        if self._is_gone(EMPTY_PAUSE_S if self._has_been_empty else NODE_GOES_S):
+            raise CameraMissing(self._source, "it was unplugged")
+        self._has_been_empty = True
+        return Skipped()
+
+    def _lose(self) -> CameraError:
+        if self._is_gone(NODE_GOES_S):
+            return CameraMissing(self._source, "it was unplugged")
         return CameraError(self._source, "it stopped sending pictures")
+
+    def _is_gone(self, patience_s: float) -> bool:
+        """Tell whether the node goes: the kernel wakes a process that waits for a picture shortly before it does."""
+        for _ in range(10):
+            if not self._node.exists():
+                return True
+            time.sleep(patience_s / 10)
+        return False
 
 
 def device_node(source: str) -> Path:

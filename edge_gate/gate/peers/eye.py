@@ -45,7 +45,16 @@ class EyeLink:
         self._on_gone = on_gone
         self._commands = 0
         self.health: Health | None = None
-        self._peer = PeerLink(EYE_LINK, path, eye_user, LIMITS, clock, judge=self._judge, on_gone=self._forget_health)
+        self._peer = PeerLink(
+            EYE_LINK,
+            path,
+            eye_user,
+            LIMITS,
+            clock,
+            judge=self._judge,
+            dismissal=Command(EyeMode.LEAVE, 0),
+            on_gone=self._forget_health,
+        )
 
     @property
     def server(self) -> socket.socket:

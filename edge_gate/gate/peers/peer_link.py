@@ -8,8 +8,10 @@ It knows no message. The link has the layouts (edge_gate.wire.frame), the channe
 from __future__ import annotations
 
 import logging
+import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -47,16 +49,19 @@ class PeerLink(Generic[HeardT, SaidT]):
         clock: Clock,
         *,
         judge: Callable[[HeardT], None] = lambda _: None,
+        dismissal: SaidT | None = None,
         on_gone: Callable[[socket.socket], None],
     ) -> None:
         """Listen on ``path`` for a process of ``user``.
 
-        ``judge`` raises WireError for a message that ends the connection. ``on_gone`` is called with a peer's
+        ``judge`` raises WireError for a message that ends the connection. ``dismissal`` is said to a second peer, which
+        then ends instead of coming again and again. ``on_gone`` is called with a peer's
         connection just before it is closed.
         """
         self._link = link
         self._clock = clock
         self._judge = judge
+        self._dismissal = dismissal
         self._on_gone = on_gone
         self._allowed = list_peer_uids(user)
         self.server = listen(path, socket.SOCK_SEQPACKET, 0o660)
@@ -76,13 +81,17 @@ class PeerLink(Generic[HeardT, SaidT]):
         A stranger, a second peer and one that comes too often are turned away.
         """
         connection, _ = self.server.accept()
+        connection.setblocking(False)
+        if self.connection is not None and _has_hung_up(self.connection):
+            self.drop(f"the {self._link.name} has gone")  # else one that is started again would be taken for a second
         pid, uid, _ = read_credentials(connection)
         objection = self._object(pid, uid)
         if objection:
             self._turn_away(objection)
+            if uid in self._allowed and self.connection is not None:
+                self._dismiss(connection)
             connection.close()
             return False
-        connection.setblocking(False)
         self.connection, self.process = connection, pid
         self._channel.renew_patience()
         _log.info("the %s is connected (process %d)", self._link.name, pid)
@@ -160,7 +169,18 @@ class PeerLink(Generic[HeardT, SaidT]):
             return f"process {pid} comes as the {name} again and again"
         return ""
 
+    def _dismiss(self, connection: socket.socket) -> None:
+        if self._dismissal is not None:
+            with suppress(OSError):
+                connection.send(encode(self._link, Direction.FROM_GATE, self._dismissal))
+
     def _turn_away(self, objection: str) -> None:
         self.turned_away += 1
         if self._lines.spend(self._clock.monotonic_ns()):
             _log.error("%s and was turned away", objection)
+
+
+def _has_hung_up(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))

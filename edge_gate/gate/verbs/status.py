@@ -90,6 +90,8 @@ class StatusVerbs:
             fps=round(health.fps, 1) if health else None,
             loop_p95_ms=round(health.loop_p95_ms, 1) if health else None,
             frames=health.frames if health else None,
+            pictures=health.arrived if health else None,
+            pictures_skipped=health.skipped if health else None,
             messages_refused=eye.link.refused,
             turned_away=eye.link.turned_away,
         )
