@@ -88,7 +88,7 @@ def _call(arguments: Sequence[str] | None) -> int:
     except click.Abort as abort:
         if isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from abort
-        say("Aborted: nothing was done.", err=True)
+        say("Aborted.", err=True)
         return 1
     except click.ClickException as mistake:
         told = io.StringIO()

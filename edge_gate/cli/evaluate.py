@@ -58,7 +58,7 @@ def command(
     if as_json:
         show_json(report.as_dict())
         return
-    say(*heading(report).splitlines())
+    say(*heading(report).splitlines(), "")
     say_rendered(table(report))
     for failure in report.acquisition.failures[:20]:
         say(f"not acquired: {failure.picture}: {failure.reason}")

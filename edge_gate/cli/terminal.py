@@ -7,7 +7,6 @@ Lines are fitted to a terminal's width. In a pipe or a file nothing is wrapped, 
 
 from __future__ import annotations
 
-import codecs
 import json
 import sys
 from collections.abc import Collection, Iterable
@@ -42,9 +41,12 @@ def say(*lines: object, err: bool = False) -> None:
 
 
 def say_json(document: Any) -> None:
-    """Print one JSON document. Where the locale is not UTF-8 its escapes are JSON's own."""
-    unicode = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
-    print(json.dumps(document, ensure_ascii=not unicode, indent=2))
+    """Print one JSON document. What the encoding lacks, or a terminal would obey, is written in JSON's own escapes."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    obeyed = sys.stdout.isatty() and escape(text, keep="\n") != text
+    if obeyed or encodable(text, sys.stdout) != text:
+        text = json.dumps(document, indent=2)
+    print(text)
 
 
 def either(chinese: str, english: str) -> str:

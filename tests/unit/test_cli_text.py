@@ -200,6 +200,7 @@ def start(
     )  # fmt: skip
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_pipe_in_any_locale_has_whole_lines(site: tuple[Gate, config.Config], locale: str) -> None:
     gate, settings_of_site = site
@@ -214,6 +215,7 @@ def test_a_pipe_in_any_locale_has_whole_lines(site: tuple[Gate, config.Config], 
     assert away.returncode == 0 and b"EDGE-GATE RECEIPT" in out, err
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("command", [("residents",), ("status",), ("models", "list"), ("--help",), ("init", "--help")])
 def test_a_full_disk_is_a_sentence_and_a_reader_that_left_is_none(
     site: tuple[Gate, config.Config], command: tuple[str, ...]
@@ -231,6 +233,7 @@ def test_a_full_disk_is_a_sentence_and_a_reader_that_left_is_none(
     assert child.returncode == 141 and not err, err
 
 
+@pytest.mark.processes
 def test_where_nothing_can_be_told_the_exit_code_still_is_right() -> None:
     for redirected, code in (("2>/dev/full", 2), ("2>&-", 2), (">&- 2>&-", 2)):
         command = f"{sys.executable} -m edge_gate.cli no-such-command {redirected}"
@@ -240,6 +243,7 @@ def test_where_nothing_can_be_told_the_exit_code_still_is_right() -> None:
         assert subprocess.run(["/bin/sh", "-c", command], timeout=60, check=False).returncode == 11, redirected
 
 
+@pytest.mark.processes
 def test_the_eye_ends_in_a_sentence_too(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "edge_gate.eye.service", "--config"]
     for file in ("/nowhere/\N{GRINNING FACE}.toml", str(tmp_path)):
@@ -248,6 +252,7 @@ def test_the_eye_ends_in_a_sentence_too(tmp_path: Path) -> None:
         assert done.stderr.startswith("edge-gate-eye: ")
 
 
+@pytest.mark.processes
 def test_an_interrupt_ends_a_question_and_a_wait_with_a_code_of_its_own(tmp_path: Path) -> None:
     """A gate that never answers, and a question that nobody answers."""
     file = tmp_path / "x.toml"
@@ -283,6 +288,7 @@ def test_what_scripts_read_is_json(site: tuple[Gate, config.Config]) -> None:
     assert "lcus1" in json.loads(show(["relay", "list", "--json"]).out)
 
 
+@pytest.mark.processes
 def test_a_name_is_found_and_a_path_is_opened_in_a_locale_without_their_characters(
     site: tuple[Gate, config.Config], tmp_path: Path
 ) -> None:

@@ -106,11 +106,11 @@ def test_a_text_of_any_value_is_one_line_in_a_pipe(text: str, encoding: str, wid
     assert width is not None or said.splitlines() == [encodable(escape(f"{text} is enrolled."), Stream(encoding, None))]
 
 
-@given(TEXTS, st.sampled_from(ENCODINGS))
-def test_json_is_json_in_every_encoding_and_its_values_are_whole(text: str, encoding: str) -> None:
-    if encoding == "utf-8" and any("\ud800" <= each <= "\udfff" for each in text):
-        return  # the process's own stream writes it as JSON's own escape: test_cli_text.py
-    assert json.loads(printed(encoding, None, lambda: terminal.say_json({"name": text}))) == {"name": text}
+@given(TEXTS, st.sampled_from(ENCODINGS), st.sampled_from(WIDTHS))
+def test_json_is_json_in_every_encoding_and_its_values_are_whole(text: str, encoding: str, width: int | None) -> None:
+    said = printed(encoding, width, lambda: terminal.say_json({"name": text}))
+    assert json.loads(said) == {"name": text}
+    assert width is None or escape(said, keep="\n") == said
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(ENCODINGS))
