@@ -46,7 +46,7 @@ def off(path: Path) -> None:
     settings = config.load(path)
     with sole_use(settings.store.path):
         clock = SystemClock()
-        board = open_board(settings.door, clock)
+        board = open_board(settings.door, clock, may_pulse=False)
         try:
             switch_off(board, clock)
         finally:
@@ -59,3 +59,5 @@ def protocols() -> None:
     """List the installed relay protocols."""
     for name in drivers.names("edge_gate.relays"):
         click.echo(name)
+    for told in drivers.list_shadowing("edge_gate.relays"):
+        click.echo(told, err=True)

@@ -8,27 +8,34 @@
      │        └──── the next exchange, or once more ─┤
      └──────────────────── the job is done ──────────┘
 
+A question is asked only while no older one could be answered by the same bytes (answers.py): after a missing answer the
+line keeps so long a silence, LATE_MS beyond the reply time. What switches off goes out before that silence, unheard,
+and is asked again after it. The port is looked at in each call, also at rest: `report_to` tells that it is gone.
+
 No call waits. What could not be sent is thrown away, never left in a buffer where it might open the door minutes later,
 with nobody there to close it.
 """
 
 from __future__ import annotations
 
-import enum
+import logging
 import selectors
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import Busy, RelayError, RelayGarbled, RelaySilent
+from edge_gate.core.errors import Busy, RelayError, RelayGarbled
+from edge_gate.relays.answers import NOISE_BYTES, LateAnswers, explain_failure, find_answer
 from edge_gate.relays.framing import Exchange, hex_spaced
+from edge_gate.relays.jobs import Attempt, Done, Job, Stage
 from edge_gate.relays.machine import Wake, Watch
 from edge_gate.relays.port import Port, SerialPort
 
 REPLY_TIMEOUT_MS: Final = 250
 """Beyond the time that the bytes need on the line; boards answer within a few tens of ms."""
+LATE_MS: Final = 2000
+"""How long after its time an answer may still come."""
 MOST_WAITING: Final = 8
 """Jobs that may wait at once; what switches off always finds a place."""
 
@@ -39,40 +46,8 @@ _GAP_CHARACTERS: Final = 4
 """RTU frames are 3.5 characters of silence apart ("MODBUS over Serial Line" V1.02, 2.5.1.1)."""
 _GAP_LEAST_MS: Final = 10.0
 _DRAIN_STEP_NS: Final = 1_000_000
-
-Done = Callable[[bytes | RelayError | None], None]
-"""Told the last answer, None for a board that gives none, or the error that ended the job."""
-
-
-class Stage(enum.Enum):
-    """Where the exchange of the moment is."""
-
-    IDLE = enum.auto()
-    GAP = enum.auto()
-    SENDING = enum.auto()
-    DRAINING = enum.auto()
-    LISTENING = enum.auto()
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """Exchanges that belong together; the first that fails ends the job. ``begun``: it cannot be taken back."""
-
-    plan: deque[Exchange]
-    done: Done
-    not_after_ns: int | None
-    begun: bool = False
-    opening_left: int = 0
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One exchange under way."""
-
-    exchange: Exchange
-    attempts_left: int
-    unsent: bytes = b""
-    received: bytearray = field(default_factory=bytearray)
+_LATE_FACTOR: Final = 8
+_log = logging.getLogger(__name__)
 
 
 class SerialLine:
@@ -80,7 +55,8 @@ class SerialLine:
 
     ``on_open`` is exchanged after every opening before anything else; where that fails the port is closed again, so
     nothing else can come first. A repeatable request whose answer was missing or wrong is sent once more; anything
-    else is sent once, whatever comes of it. The line is neither thread-safe nor meant to be shared.
+    else is sent once, whatever comes of it. ``late_ms`` is how long after its time an answer may still come; without it
+    LATE_MS, or less for a reply time that is short. The line is neither thread-safe nor meant to be shared.
     """
 
     def __init__(
@@ -91,6 +67,7 @@ class SerialLine:
         on_open: tuple[Exchange, ...] = (),
         reply_timeout_ms: int = REPLY_TIMEOUT_MS,
         open_port: Callable[[str, int], Port] = SerialPort,
+        late_ms: int | None = None,
     ) -> None:
         self.path = path
         self._open_port = open_port
@@ -98,11 +75,15 @@ class SerialLine:
         self._clock = clock
         self._on_open = on_open
         self._reply_timeout_ms = reply_timeout_ms
+        self._late_ns = (min(LATE_MS, _LATE_FACTOR * reply_timeout_ms) if late_ms is None else late_ms) * 1_000_000
+        self._late = LateAnswers()
+        self._echoes: bool | None = None
+        self._report: Callable[[RelayError], None] = lambda _: None
         self._port: Port | None = None
         self._watch = Watch()
         self._waiting: deque[Job] = deque()
         self._job: Job | None = None
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._stage = Stage.IDLE
         self._quiet_until_ns = 0
         self._look_ns = 0
@@ -121,10 +102,14 @@ class SerialLine:
             case Stage.IDLE:
                 return self._clock.monotonic_ns() if self._waiting else None
             case Stage.GAP:
-                return self._quiet_until_ns
+                return self._sends_ns()
             case Stage.DRAINING:
                 return min(self._look_ns, self._give_up_ns)
         return self._give_up_ns
+
+    def report_to(self, report: Callable[[RelayError], None]) -> None:
+        """Have it told when the port is lost while nothing is said; a job that is under way is told itself."""
+        self._report = report
 
     def submit(
         self, exchanges: tuple[Exchange, ...], done: Done, *, ahead: bool = False, patience_ms: int | None = None
@@ -132,9 +117,9 @@ class SerialLine:
         """Queue exchanges; ``done`` is called once, by a later `tick`, when the last was answered or one failed.
 
         Without exchanges the job only opens the port. ``ahead`` puts the job before all that wait. A job that was not
-        begun within ``patience_ms`` is dropped with RelayError. The errors are RelaySilent and RelayGarbled, after
-        which the port stays open, and RelayMissing and RelayError, after which the next job opens it. Raises Busy
-        where too much is waiting; what goes ahead always finds a place.
+        begun within ``patience_ms`` is dropped with RelayError. The errors are RelaySilent, RelayGarbled and their
+        kinds, and RelayMissing and RelayError, after which the next job opens the port. Raises Busy where too much is
+        waiting; what goes ahead always finds a place.
         """
         if len(self._waiting) >= MOST_WAITING and not ahead:
             raise Busy(f"Too much on {self.path}")
@@ -198,18 +183,27 @@ class SerialLine:
                 case Stage.LISTENING:
                     return self._listen()
         except RelayError as error:
+            idle = self._job is None
+            self._expect_sent()
             self._shut()
             self._conclude(error)
+            if idle:
+                self._report(error)
             return True
 
     def _receive(self) -> None:
-        """Take what has come, and notice an unplugged port. What comes unasked is thrown away."""
+        """Take what has come, and notice a port that is gone. What comes unasked may be an answer that is late."""
         if self._port is None:
             return
         data = self._port.read()
-        if self._attempt is not None:
-            kept = self._attempt.exchange.reply_length - len(self._attempt.received)
-            self._attempt.received += data[:kept]
+        attempt = self._attempt
+        if not data:
+            return
+        if attempt is None or self._stage is Stage.GAP or attempt.ahead:
+            self._late.hear(data, self._clock.monotonic_ns())
+        else:
+            most = len(attempt.exchange.request) + attempt.exchange.reply_length + NOISE_BYTES
+            attempt.received += data[: most - len(attempt.received)]
 
     def _begin(self) -> bool:
         if not self._waiting:
@@ -234,20 +228,38 @@ class SerialLine:
             self._conclude(reply)
             return
         exchange = job.plan.popleft()
-        self._attempt = _Attempt(exchange, 2 if exchange.repeatable else 1)
+        self._attempt = Attempt(exchange, 2 if exchange.repeatable else 1)
         self._stage = Stage.GAP
 
     def _start_sending(self) -> bool:
-        now_ns = self._clock.monotonic_ns()
+        port, attempt = self._parts()
+        now_ns, job = self._clock.monotonic_ns(), self._job
         if now_ns < self._quiet_until_ns:
             return False
-        port, attempt = self._parts()
-        port.discard_input()  # an answer that came too late is no answer to this
+        if self._late.clear_ns(attempt.exchange, now_ns) is not None:
+            if attempt.may_go_ahead:
+                attempt.ahead = True
+                attempt.attempts_left -= 1
+            elif job is not None and job.not_after_ns is not None and now_ns >= job.not_after_ns:
+                self._give_up(RelayError(self.path, "an older answer was awaited for too long, so nothing was sent"))
+                return True
+            else:
+                return False
+        port.discard_input()
         attempt.received.clear()
         attempt.unsent = attempt.exchange.request
         self._give_up_ns = now_ns + self._patience_ns()
         self._stage = Stage.SENDING
         return True
+
+    def _sends_ns(self) -> int:
+        """Return when the exchange in the gap can be sent, or is given up."""
+        now_ns, job, attempt = self._clock.monotonic_ns(), self._job, self._attempt
+        clear_ns = None if attempt is None else self._late.clear_ns(attempt.exchange, now_ns)
+        if clear_ns is None or attempt is None or attempt.may_go_ahead:
+            return self._quiet_until_ns
+        late_ns = clear_ns if job is None or job.not_after_ns is None else min(clear_ns, job.not_after_ns)
+        return max(self._quiet_until_ns, late_ns)
 
     def _send(self) -> bool:
         port, attempt = self._parts()
@@ -261,48 +273,91 @@ class SerialLine:
 
     def _drain(self) -> bool:
         """Go on once the bytes have left this machine; never wait for that as tcdrain(3) would."""
-        port, _ = self._parts()
+        port, attempt = self._parts()
         now_ns = self._clock.monotonic_ns()
         if now_ns < self._look_ns and now_ns < self._give_up_ns:
             return False
         if unsent := port.unsent_bytes():
             self._look_ns = now_ns + max(_DRAIN_STEP_NS, unsent * _BITS_PER_BYTE * 10**9 // self._baud)
             return self._still_stuck()
+        attempt.sent_ns = now_ns
         self._give_up_ns = now_ns + self._patience_ns()
-        self._stage = Stage.LISTENING
+        if attempt.ahead:
+            attempt.ahead = False
+            self._expect(attempt, echo=self._echoes is not False)
+            self._keep_gap(now_ns)
+            self._stage = Stage.GAP
+        else:
+            self._stage = Stage.LISTENING
         return True
 
     def _listen(self) -> bool:
         _, attempt = self._parts()
-        now_ns = self._clock.monotonic_ns()
-        if len(attempt.received) < attempt.exchange.reply_length and now_ns < self._give_up_ns:
+        now_ns, exchange = self._clock.monotonic_ns(), attempt.exchange
+        answer = find_answer(exchange, bytes(attempt.received), self._echoes) if exchange.reply_length else None
+        if exchange.reply_length and answer is None and now_ns < self._give_up_ns:
             return False
-        gap_ms = max(_GAP_LEAST_MS, 1000 * _GAP_CHARACTERS * _BITS_PER_BYTE / self._baud)
-        self._quiet_until_ns = now_ns + int(gap_ms * 1e6)
+        self._keep_gap(now_ns)
         attempt.attempts_left -= 1
-        result = self._judge(attempt.exchange, bytes(attempt.received))
-        if not isinstance(result, RelayError):
-            if self._job:
-                self._job.opening_left = max(0, self._job.opening_left - 1)
-            self._next(result)
-        elif attempt.attempts_left:
-            self._stage = Stage.GAP
+        if not exchange.reply_length:
+            self._succeed(None)
+        elif answer is None:
+            self._late.hear(bytes(attempt.received), now_ns)
+            self._expect(attempt)
+            self._retry(self._explain(attempt))
         else:
-            if self._job and self._job.opening_left:
-                self._shut()
-            self._conclude(result)
+            self._learn(answer.echoes)
+            if exchange.reply is not None and answer.frame != exchange.reply:
+                self._retry(RelayGarbled(self.path, hex_spaced(answer.frame), hex_spaced(exchange.reply)))
+            else:
+                self._late.forget_lateness()
+                self._succeed(answer.frame)
         return True
 
-    def _judge(self, exchange: Exchange, reply: bytes) -> bytes | RelayError | None:
-        if not exchange.reply_length:
-            return None
-        if not reply:
-            return RelaySilent(self.path, self._reply_timeout_ms)
-        if exchange.reply is not None and reply != exchange.reply:
-            return RelayGarbled(self.path, hex_spaced(reply), hex_spaced(exchange.reply))
-        if len(reply) != exchange.reply_length:
-            return RelayGarbled(self.path, hex_spaced(reply), f"{exchange.reply_length} bytes")
-        return reply
+    def _succeed(self, reply: bytes | None) -> None:
+        if self._job:
+            self._job.opening_left = max(0, self._job.opening_left - 1)
+        self._next(reply)
+
+    def _retry(self, error: RelayError) -> None:
+        _, attempt = self._parts()
+        if attempt.attempts_left:
+            self._stage = Stage.GAP
+        else:
+            self._give_up(error)
+
+    def _give_up(self, error: RelayError) -> None:
+        """End the job. What is said on opening is said again where it failed, or where the line's echo is in doubt."""
+        if self._job and (self._job.opening_left or (self._echoes and self._on_open)):
+            self._shut()
+        self._conclude(error)
+
+    def _expect(self, attempt: Attempt, *, echo: bool = False) -> None:
+        """Note that the answer to this may still come, and after it, on a line that may echo, the same bytes again."""
+        until_ns = self._give_up_ns + self._late_ns
+        for _ in range(1 + echo):
+            self._late.expect(attempt.exchange, attempt.sent_ns, until_ns)
+
+    def _expect_sent(self) -> None:
+        """Note that something of a request went out before the port failed."""
+        attempt = self._attempt
+        if attempt and self._stage is not Stage.GAP and attempt.unsent != attempt.exchange.request:
+            attempt.sent_ns = self._clock.monotonic_ns()
+            self._give_up_ns = attempt.sent_ns + self._patience_ns()
+            self._expect(attempt)
+
+    def _explain(self, attempt: Attempt) -> RelayError:
+        late_ms = None if self._echoes else self._late.late_ms
+        return explain_failure(self.path, attempt.exchange, bytes(attempt.received), self._reply_timeout_ms, late_ms)
+
+    def _learn(self, echoes: bool | None) -> None:
+        if echoes and not self._echoes:
+            _log.info("the line on %s returns what is sent on it; that is allowed for", self.path)
+        self._echoes = echoes
+
+    def _keep_gap(self, now_ns: int) -> None:
+        gap_ms = max(_GAP_LEAST_MS, 1000 * _GAP_CHARACTERS * _BITS_PER_BYTE / self._baud)
+        self._quiet_until_ns = now_ns + int(gap_ms * 1e6)
 
     def _still_stuck(self) -> bool:
         """Return False, nothing to be done now. Raises RelayError where the line took nothing for too long."""
@@ -322,11 +377,12 @@ class SerialLine:
 
     def _shut(self) -> None:
         self._watch.forget()
+        self._echoes = None
         port, self._port = self._port, None
         if port is not None:
             port.close()
 
-    def _parts(self) -> tuple[Port, _Attempt]:
+    def _parts(self) -> tuple[Port, Attempt]:
         if self._port is None or self._attempt is None:
             raise RelayError(self.path, "the port was closed")
         return self._port, self._attempt
