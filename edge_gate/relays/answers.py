@@ -49,7 +49,7 @@ def explain_failure(path: str, exchange: Exchange, received: bytes, reply_ms: in
     if exchange.request in received and not received.replace(exchange.request, b"", 1):
         return RelayEchoed(path, hex_spaced(received[: exchange.reply_length]), wanted)
     if late_ms is not None:
-        return RelayLate(path, late_ms, reply_ms)
+        return RelayLate(path, f"after {late_ms} ms where {reply_ms} ms are allowed")
     if not received:
         return RelaySilent(path, reply_ms)
     if _has_doubled_byte(exchange, received):

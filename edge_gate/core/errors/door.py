@@ -28,7 +28,7 @@ class RelayGarbled(RelayError, ValueError):
 
 
 class RelayLate(RelaySilent):
-    message = "The relay on {0} answered after {1} ms, later than door.reply_ms allows ({2} ms). Raise door.reply_ms."
+    message = "The relay on {0} answered too late, {1}. Raise door.reply_ms."  # an OSError keeps no third argument
 
 
 class RelayEchoed(RelayGarbled):
