@@ -111,6 +111,10 @@ class Door:
         self._securing = True
         self._board.all_off(self._note_secured)
 
+    def check_pulse(self) -> None:
+        """Raise BadPulse where the board cannot give the configured pulse: at the start, not at the first resident."""
+        self._board.check_pulse(self._settings.channel, self._settings.pulse_ms)
+
     def release(self, pulse_ms: int, on_outcome: OnOutcome) -> None:
         """Begin to release the lock for one pulse. ``on_outcome`` is called once, by a later `tick` or by `close`.
 
