@@ -20,12 +20,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from edge_gate.core import drivers
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import Busy, EdgeGateError, RelayError, RelayGarbled
-from edge_gate.relays.framing import Exchange, Framing, hex_spaced, round_up
+from edge_gate.core.errors import Busy, RelayError, RelayGarbled
+from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
 from edge_gate.relays.line import LATE_MS, MOST_WAITING, SerialLine
+from edge_gate.relays.loading import load_framing
 from edge_gate.relays.machine import SETTLE_S, Wake, settle
 from edge_gate.relays.port import SerialPort
 from edge_gate.relays.pulses import Confirmation, Pulse, Pulsed, Wish, frame_pulse
@@ -319,7 +319,7 @@ def open_board(settings: DoorSettings, clock: Clock, *, may_pulse: bool = True) 
     its right to start programs. Raises UnknownDriver, RelayError where the guard cannot be started, and BadPulse where
     the board cannot give the configured pulse; ``may_pulse=False`` is for switching off alone, which needs no pulse.
     """
-    framing, rest = _load_framing(settings)
+    framing, rest = load_framing(settings)
     if may_pulse:
         frame_pulse(framing, settings.channel, settings.pulse_ms)
     open_port = partial(SerialPort, raise_dtr=settings.raise_dtr)
@@ -328,19 +328,3 @@ def open_board(settings: DoorSettings, clock: Clock, *, may_pulse: bool = True) 
     if not framing.board_timed:
         guard = PulseGuard(settings.port, settings.baud, (each.request for each in rest), clock)
     return RelayBoard(framing, line, clock, guard)
-
-
-def _load_framing(settings: DoorSettings) -> tuple[Framing, tuple[Exchange, ...]]:
-    """Return the protocol and what switches everything off. A driver that fails is found here, not during a pulse."""
-    make = drivers.load("edge_gate.relays", settings.relay)
-    try:
-        framing: Framing = make(settings)
-        for channel in range(1, framing.channels + 1):
-            framing.off(channel)
-        framing.read()
-        return framing, framing.all_off()
-    except EdgeGateError:
-        raise
-    except Exception as error:
-        what = f"its driver {settings.relay} failed ({type(error).__name__}: {error}); tell its maker"
-        raise RelayError(settings.port, what) from error

@@ -18,7 +18,6 @@ with nobody there to close it.
 
 from __future__ import annotations
 
-import logging
 import selectors
 from collections import deque
 from collections.abc import Callable
@@ -26,8 +25,8 @@ from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, RelayError, RelayGarbled
-from edge_gate.relays.answers import NOISE_BYTES, LateAnswers, explain_failure, find_answer
 from edge_gate.relays.framing import Exchange, hex_spaced
+from edge_gate.relays.hearing import Hearing
 from edge_gate.relays.jobs import Attempt, Done, Job, Stage
 from edge_gate.relays.machine import Wake, Watch
 from edge_gate.relays.port import Port, SerialPort
@@ -47,7 +46,6 @@ _GAP_CHARACTERS: Final = 4
 _GAP_LEAST_MS: Final = 10.0
 _DRAIN_STEP_NS: Final = 1_000_000
 _LATE_FACTOR: Final = 8
-_log = logging.getLogger(__name__)
 
 
 class SerialLine:
@@ -75,9 +73,8 @@ class SerialLine:
         self._clock = clock
         self._on_open = on_open
         self._reply_timeout_ms = reply_timeout_ms
-        self._late_ns = (min(LATE_MS, _LATE_FACTOR * reply_timeout_ms) if late_ms is None else late_ms) * 1_000_000
-        self._late = LateAnswers()
-        self._echoes: bool | None = None
+        late_ms = min(LATE_MS, _LATE_FACTOR * reply_timeout_ms) if late_ms is None else late_ms
+        self._hearing = Hearing(path, reply_timeout_ms, late_ms * 1_000_000)
         self._report: Callable[[RelayError], None] = lambda _: None
         self._port: Port | None = None
         self._watch = Watch()
@@ -195,15 +192,11 @@ class SerialLine:
         """Take what has come, and notice a port that is gone. What comes unasked may be an answer that is late."""
         if self._port is None:
             return
-        data = self._port.read()
-        attempt = self._attempt
-        if not data:
-            return
-        if attempt is None or self._stage is Stage.GAP or attempt.ahead:
-            self._late.hear(data, self._clock.monotonic_ns())
-        else:
-            most = len(attempt.exchange.request) + attempt.exchange.reply_length + NOISE_BYTES
-            attempt.received += data[: most - len(attempt.received)]
+        data, attempt = self._port.read(), self._attempt
+        if data and (attempt is None or attempt.ahead or self._stage is Stage.GAP):
+            self._hearing.note_stray(data, self._clock.monotonic_ns())
+        elif data and attempt:
+            self._hearing.note_bytes(attempt, data)
 
     def _begin(self) -> bool:
         if not self._waiting:
@@ -236,7 +229,7 @@ class SerialLine:
         now_ns, job = self._clock.monotonic_ns(), self._job
         if now_ns < self._quiet_until_ns:
             return False
-        if self._late.clear_ns(attempt.exchange, now_ns) is not None:
+        if self._hearing.clear_ns(attempt.exchange, now_ns) is not None:
             if attempt.may_go_ahead:
                 attempt.ahead = True
                 attempt.attempts_left -= 1
@@ -255,7 +248,7 @@ class SerialLine:
     def _sends_ns(self) -> int:
         """Return when the exchange in the gap can be sent, or is given up."""
         now_ns, job, attempt = self._clock.monotonic_ns(), self._job, self._attempt
-        clear_ns = None if attempt is None else self._late.clear_ns(attempt.exchange, now_ns)
+        clear_ns = None if attempt is None else self._hearing.clear_ns(attempt.exchange, now_ns)
         if clear_ns is None or attempt is None or attempt.may_go_ahead:
             return self._quiet_until_ns
         late_ns = clear_ns if job is None or job.not_after_ns is None else min(clear_ns, job.not_after_ns)
@@ -284,7 +277,7 @@ class SerialLine:
         self._give_up_ns = now_ns + self._patience_ns()
         if attempt.ahead:
             attempt.ahead = False
-            self._expect(attempt, echo=self._echoes is not False)
+            self._hearing.expect(attempt, self._give_up_ns, unheard=True)
             self._keep_gap(now_ns)
             self._stage = Stage.GAP
         else:
@@ -294,24 +287,17 @@ class SerialLine:
     def _listen(self) -> bool:
         _, attempt = self._parts()
         now_ns, exchange = self._clock.monotonic_ns(), attempt.exchange
-        answer = find_answer(exchange, bytes(attempt.received), self._echoes) if exchange.reply_length else None
+        answer = self._hearing.find(attempt) if exchange.reply_length else None
         if exchange.reply_length and answer is None and now_ns < self._give_up_ns:
             return False
         self._keep_gap(now_ns)
         attempt.attempts_left -= 1
-        if not exchange.reply_length:
-            self._succeed(None)
-        elif answer is None:
-            self._late.hear(bytes(attempt.received), now_ns)
-            self._expect(attempt)
-            self._retry(self._explain(attempt))
+        if exchange.reply_length and answer is None:
+            self._retry(self._hearing.explain(attempt, now_ns, self._give_up_ns))
+        elif answer is not None and exchange.reply not in (None, answer):
+            self._retry(RelayGarbled(self.path, hex_spaced(answer), hex_spaced(exchange.reply or b"")))
         else:
-            self._learn(answer.echoes)
-            if exchange.reply is not None and answer.frame != exchange.reply:
-                self._retry(RelayGarbled(self.path, hex_spaced(answer.frame), hex_spaced(exchange.reply)))
-            else:
-                self._late.forget_lateness()
-                self._succeed(answer.frame)
+            self._succeed(answer)
         return True
 
     def _succeed(self, reply: bytes | None) -> None:
@@ -328,32 +314,16 @@ class SerialLine:
 
     def _give_up(self, error: RelayError) -> None:
         """End the job. What is said on opening is said again where it failed, or where the line's echo is in doubt."""
-        if self._job and (self._job.opening_left or (self._echoes and self._on_open)):
+        if self._job and (self._job.opening_left or (self._hearing.echoes and self._on_open)):
             self._shut()
         self._conclude(error)
-
-    def _expect(self, attempt: Attempt, *, echo: bool = False) -> None:
-        """Note that the answer to this may still come, and after it, on a line that may echo, the same bytes again."""
-        until_ns = self._give_up_ns + self._late_ns
-        for _ in range(1 + echo):
-            self._late.expect(attempt.exchange, attempt.sent_ns, until_ns)
 
     def _expect_sent(self) -> None:
         """Note that something of a request went out before the port failed."""
         attempt = self._attempt
         if attempt and self._stage is not Stage.GAP and attempt.unsent != attempt.exchange.request:
             attempt.sent_ns = self._clock.monotonic_ns()
-            self._give_up_ns = attempt.sent_ns + self._patience_ns()
-            self._expect(attempt)
-
-    def _explain(self, attempt: Attempt) -> RelayError:
-        late_ms = None if self._echoes else self._late.late_ms
-        return explain_failure(self.path, attempt.exchange, bytes(attempt.received), self._reply_timeout_ms, late_ms)
-
-    def _learn(self, echoes: bool | None) -> None:
-        if echoes and not self._echoes:
-            _log.info("the line on %s returns what is sent on it; that is allowed for", self.path)
-        self._echoes = echoes
+            self._hearing.expect(attempt, attempt.sent_ns + self._patience_ns())
 
     def _keep_gap(self, now_ns: int) -> None:
         gap_ms = max(_GAP_LEAST_MS, 1000 * _GAP_CHARACTERS * _BITS_PER_BYTE / self._baud)
@@ -377,7 +347,7 @@ class SerialLine:
 
     def _shut(self) -> None:
         self._watch.forget()
-        self._echoes = None
+        self._hearing.start_anew()
         port, self._port = self._port, None
         if port is not None:
             port.close()

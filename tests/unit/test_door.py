@@ -7,6 +7,7 @@ import selectors
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -264,7 +265,7 @@ class BrokenBoard(Lcus1):
     ],
 )
 def test_an_impossible_pulse_is_found_when_the_board_is_opened_and_does_not_keep_it_from_being_switched_off(
-    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, driver: type[Lcus1], changes: dict[str, int], says: str
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, driver: type[Lcus1], changes: dict[str, Any], says: str
 ) -> None:
     monkeypatch.setattr(drivers, "load", lambda *_: driver)
     settings = replace(DoorSettings(relay="theirs", port=simulator.path), **changes)

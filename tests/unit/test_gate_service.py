@@ -144,7 +144,7 @@ def test_a_gate_whose_board_cannot_give_the_pulse_switches_off_and_ends_with_a_s
     write_model(tmp_path / "models")
     loaded = config.load(make_site(tmp_path / "site", {"door": {"relay": "lcus1", "port": board.path}}))
     with (
-        pytest.raises(BadPulse, match="must last 1 to 100 ms; correct door.pulse_ms"),
+        pytest.raises(BadPulse, match=r"must last 1 to 100 ms; correct door.pulse_ms"),
         gate_main.open_gate(loaded, clock=SystemClock()),
     ):
         pass
