@@ -51,8 +51,8 @@ _LATE_FACTOR: Final = 8
 class SerialLine:
     """One board's line, opened when it is first needed, and a bounded queue of what is to be said on it.
 
-    ``on_open`` is exchanged after every opening before anything else; where that fails the port is closed again, so
-    nothing else can come first. A repeatable request whose answer was missing or wrong is sent once more; anything
+    ``on_open`` is exchanged after every opening before anything else; where that fails, or the line's echo is in doubt,
+    it comes first again. A repeatable request whose answer was missing or wrong is sent once more; anything
     else is sent once, whatever comes of it. ``late_ms`` is how long after its time an answer may still come; without it
     LATE_MS, or less for a reply time that is short. The line is neither thread-safe nor meant to be shared.
     """
@@ -82,6 +82,7 @@ class SerialLine:
         self._job: Job | None = None
         self._attempt: Attempt | None = None
         self._stage = Stage.IDLE
+        self._greeted = False
         self._quiet_until_ns = 0
         self._look_ns = 0
         self._give_up_ns = 0
@@ -209,6 +210,7 @@ class SerialLine:
         if self._port is None:
             self._port = self._open_port(self.path, self._baud)
             self._watch.follow(self._port.fileno())
+        if not self._greeted:
             job.plan.extendleft(reversed(self._on_open))
             job.opening_left = len(self._on_open)
         self._next(None)
@@ -303,6 +305,7 @@ class SerialLine:
     def _succeed(self, reply: bytes | None) -> None:
         if self._job:
             self._job.opening_left = max(0, self._job.opening_left - 1)
+            self._greeted = not self._job.opening_left
         self._next(reply)
 
     def _retry(self, error: RelayError) -> None:
@@ -313,9 +316,10 @@ class SerialLine:
             self._give_up(error)
 
     def _give_up(self, error: RelayError) -> None:
-        """End the job. What is said on opening is said again where it failed, or where the line's echo is in doubt."""
-        if self._job and (self._job.opening_left or (self._hearing.echoes and self._on_open)):
-            self._shut()
+        """End the job. The port stays open, so that an answer that is late is still heard."""
+        if self._job and (self._job.opening_left or self._hearing.echoes):
+            self._greeted = False
+            self._hearing.start_anew()
         self._conclude(error)
 
     def _expect_sent(self) -> None:
@@ -348,6 +352,7 @@ class SerialLine:
     def _shut(self) -> None:
         self._watch.forget()
         self._hearing.start_anew()
+        self._greeted = False
         port, self._port = self._port, None
         if port is not None:
             port.close()

@@ -60,6 +60,7 @@ class VirtualWire:
         self.board = LcusBoard(self.relays) if self.protocol == "lcus1" else WaveshareBoard(self.relays, 1)
         self.arriving: list[tuple[int, bytes, tuple[int, bytes] | None]] = []
         self._sent = b""
+        self.listening = False
         self._plug = 0
         self._troubled_ns = 0
 
@@ -78,6 +79,8 @@ class VirtualWire:
         if self.trouble is Trouble.UNPLUGGED:
             raise RelayMissing(path, "No such file or directory")
         self._sent = b""
+        self.arrived()  # a closed port keeps nothing
+        self.listening = True
         return VirtualPort(self, path)
 
     def suffer(self, trouble: Trouble) -> None:
@@ -118,7 +121,7 @@ class VirtualWire:
 
     def next_ns(self) -> int | None:
         """Return when the next bytes arrive or the next relay moves by itself."""
-        times = [at_ns for at_ns, _, _ in self.arriving]
+        times = [at_ns for at_ns, _, _ in self.arriving if self.listening]
         if (moves_ns := self.relays.next_ns()) is not None:
             times.append(moves_ns)
         return min(times, default=None)
@@ -173,6 +176,7 @@ class VirtualPort:
 
     def close(self) -> None:
         self._wire.arrived()
+        self._wire.listening = False
 
     def _look(self) -> None:
         if self._plug != self._wire.plug:
