@@ -216,7 +216,7 @@ def test_a_plug_that_is_pulled_while_the_door_is_at_rest_is_a_fault_within_two_s
         door.secure()
         assert door.settle()
         assert door.state is DoorState.SECURE
-        assert board.wait_until(lambda: len(board.heard) == 2, 5)  # each is told twice, or told and asked
+        assert board.wait_until(lambda: len(board.heard) == 4, 5)  # on opening, and as it was asked to
         heard = len(board.heard)
         rested = time.monotonic() + 0.3
         turn(door, SystemClock(), lambda: time.monotonic() > rested)
