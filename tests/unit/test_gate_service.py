@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from edge_gate.cli.checks.findings import Patient
+from edge_gate.cli.checks.health import check_relay
 from edge_gate.cli.status import find_faults
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadPulse, EdgeGateError, StoreFull
@@ -110,8 +112,12 @@ def test_a_board_that_is_unplugged_while_nobody_comes_is_reported_and_found_agai
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "status")["door"]["state"] == "secure"
+        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        assert finding.state == "ok" and "such a board never answers" in finding.text
         board.unplug()
         until(lambda: "not there" in (ask(settings, "status")["door"]["fault"] or ""), 2.0)
+        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        assert finding.state == "fault" and "not there" in finding.text
         board.plug_in()
         pass_time(gate, RETRY_NS / 1e9)
         until(lambda: ask(settings, "status")["door"]["state"] == "secure")
