@@ -48,7 +48,7 @@ def off(path: Path) -> None:
     settings = config.load(path)
     with sole_use(settings.store.path):
         clock = SystemClock()
-        board = open_board(settings.door, clock)
+        board = open_board(settings.door, clock, may_pulse=False)
         try:
             switch_off(board, clock)
         finally:
@@ -65,3 +65,5 @@ def protocols(as_json: bool) -> None:
         show_json(list(names))
     else:
         say(*names)
+    for told in drivers.list_shadowing("edge_gate.relays"):
+        say(told, err=True)

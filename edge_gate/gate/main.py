@@ -152,10 +152,11 @@ def open_gate(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        door = Door(open_board(config.door, clock), config.door, clock)
+        door = Door(open_board(config.door, clock, may_pulse=False), config.door, clock)
         stack.callback(door.close)
         door.secure()
         door.settle()
+        door.check_pulse()  # every relay is off by now, whatever the configuration says
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))

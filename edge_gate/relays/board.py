@@ -20,14 +20,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from edge_gate.core import drivers
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, RelayError, RelayGarbled
 from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
-from edge_gate.relays.line import MOST_WAITING, SerialLine
+from edge_gate.relays.line import LATE_MS, MOST_WAITING, SerialLine
+from edge_gate.relays.loading import load_framing
 from edge_gate.relays.machine import SETTLE_S, Wake, settle
-from edge_gate.relays.pulses import Confirmation, Pulse, Pulsed, Wish, refuse_impossible
+from edge_gate.relays.port import SerialPort
+from edge_gate.relays.pulses import Confirmation, Pulse, Pulsed, Wish, frame_pulse
 from edge_gate.settings.config import DoorSettings
 
 BACKSTOP_MS: Final = 250
@@ -57,6 +58,7 @@ class RelayBoard:
         self._pulses: dict[int, Pulse] = {}
         self._clearing: list[Switched] | None = None
         self._report: Callable[[RelayError], None] = lambda _: None
+        line.report_to(self._report_loss)
 
     @property
     def path(self) -> str:
@@ -86,7 +88,7 @@ class RelayBoard:
         return min([*times, *(each for each in others if each is not None)], default=None)
 
     def report_to(self, report: Callable[[RelayError], None]) -> None:
-        """Have every failure to end a pulse told, each time it is tried in vain."""
+        """Have every failure to end a pulse told, each time it is tried in vain, and a port that is lost at rest."""
         self._report = report
 
     def all_off(self, done: Switched) -> None:
@@ -98,6 +100,10 @@ class RelayBoard:
         self._refuse_waiting(RelayError(self._line.path, "everything was switched off before the pulse was sent"))
         self._clear(done)
 
+    def check_pulse(self, channel: int, pulse_ms: int) -> None:
+        """Raise BadPulse where the board cannot give such a pulse."""
+        frame_pulse(self._framing, channel, pulse_ms)
+
     def pulse(self, channel: int, pulse_ms: int, done: Pulsed) -> None:
         """Switch one relay on for ``pulse_ms``, rounded up to the board's step, from the moment that the board took it.
 
@@ -107,11 +113,11 @@ class RelayBoard:
         should; then everything is switched off at once, and the pulse is **not** sent again, because a board whose
         answer was lost would open twice.
         """
-        refuse_impossible(self._framing, channel, pulse_ms)
+        exchange = frame_pulse(self._framing, channel, pulse_ms)
         if len(self._wishes) >= MOST_WAITING:
             raise Busy("Another pulse")
         length_ns = round_up(pulse_ms, self._framing.pulse_step_ms) * 1_000_000
-        wish = Wish(channel, pulse_ms, length_ns, done, self._clock.monotonic_ns() + LATEST_MS * 1_000_000)
+        wish = Wish(channel, exchange, length_ns, done, self._clock.monotonic_ns() + LATEST_MS * 1_000_000)
         wish.job = self._line.submit((), partial(self._opened, wish), patience_ms=LATEST_MS)
         self._wishes.append(wish)
 
@@ -195,10 +201,11 @@ class RelayBoard:
         if error is not None:
             self._fail(wish, error)
             return
-        framing = self._framing
-        exchange = framing.timed_pulse(wish.channel, wish.pulse_ms) if framing.board_timed else framing.on(wish.channel)
+        left_ms = max(0, (wish.late_ns - self._clock.monotonic_ns()) // 1_000_000)
         try:
-            wish.job = self._line.submit((exchange,), partial(self._sent, wish), permit=partial(self._permit, wish))
+            wish.job = self._line.submit(
+                (wish.exchange,), partial(self._sent, wish), patience_ms=left_ms, permit=partial(self._permit, wish)
+            )
             wish.switching = True
         except Busy:
             self._fail(wish, RelayError(self._line.path, "too much is waiting for the line, so nothing was sent"))
@@ -278,6 +285,9 @@ class RelayBoard:
         for done in waiting:
             done(error)
 
+    def _report_loss(self, error: RelayError) -> None:
+        self._report(error)
+
     def _report_failure(self, error: RelayError | None) -> None:
         if error is not None:
             self._report(error)
@@ -317,15 +327,18 @@ def switch_off(board: RelayBoard, clock: Clock, timeout_s: float = SETTLE_S) -> 
         raise told[0]
 
 
-def open_board(settings: DoorSettings, clock: Clock) -> RelayBoard:
+def open_board(settings: DoorSettings, clock: Clock, *, may_pulse: bool = True) -> RelayBoard:
     """Return the board that the configuration names. Nothing is sent yet, and the port may be missing.
 
     Starts the pulse guard where the host has to time pulses: call it before the process starts threads or gives up
-    its right to start programs. Raises UnknownDriver, or RelayError where the guard cannot be started.
+    its right to start programs. Raises UnknownDriver, RelayError where the guard cannot be started, and BadPulse where
+    the board cannot give the configured pulse; ``may_pulse=False`` is for switching off alone, which needs no pulse.
     """
-    framing: Framing = drivers.load("edge_gate.relays", settings.relay)(settings)
-    rest = framing.all_off()
-    line = SerialLine(settings.port, settings.baud, clock, on_open=rest)
+    framing, rest = load_framing(settings)
+    if may_pulse:
+        frame_pulse(framing, settings.channel, settings.pulse_ms)
+    open_port = partial(SerialPort, raise_dtr=settings.raise_dtr)
+    line = SerialLine(settings.port, settings.baud, clock, rest, settings.reply_ms, open_port, LATE_MS)
     guard = None
     if not framing.board_timed:
         guard = PulseGuard(settings.port, settings.baud, (each.request for each in rest), clock)

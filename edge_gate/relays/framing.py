@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,12 +16,35 @@ class Exchange:
     ``reply_length`` counts the bytes to wait for, 0 for a board that never answers. ``repeatable`` says that sending
     it twice does no more than sending it once. Only what switches off or reads may claim that: a board that obeyed an
     opening but whose answer was lost would, asked again, hold the door open for longer than one pulse.
+
+    ``asks`` marks a question that moves nothing. ``recognise`` tells whether ``reply_length`` bytes are a whole answer,
+    its check included: with it an answer that carries news is found behind noise and behind the line's own echo.
     """
 
     request: bytes
     reply: bytes | None
     reply_length: int
     repeatable: bool = False
+    asks: bool = False
+    recognise: Callable[[bytes], bool] | None = None
+
+    def accepts(self, frame: bytes) -> bool:
+        """Tell whether these bytes could be the answer, the unwelcome ones of a question included."""
+        if len(frame) != self.reply_length or not frame:
+            return False
+        if self.recognise is not None:
+            return self.recognise(frame)
+        return self.reply is None or frame == self.reply
+
+    def resembles(self, other: Exchange) -> bool:
+        """Tell whether an answer to one could pass for an answer to the other."""
+        if not self.reply_length or not other.reply_length:
+            return False
+        replies = (
+            self.reply is not None and other.accepts(self.reply),
+            other.reply is not None and self.accepts(other.reply),
+        )
+        return self.request == other.request or any(replies)
 
 
 class Framing(Protocol):

@@ -13,6 +13,8 @@ The CRC is that of "MODBUS over Serial Line" V1.02, 6.2.2, low byte first. Eight
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge_gate.relays.framing import Exchange, round_up
 from edge_gate.settings.config import DoorSettings
 
@@ -58,12 +60,13 @@ class WaveshareModbus:
         """
         everything_off = bytes(-(-self.channels // 8))
         expected = self._frame(_READ_COILS, bytes((len(everything_off),)) + everything_off)
-        question = Exchange(self._question(), expected, len(expected), repeatable=True)
+        question = replace(self.read(), reply=expected)
         return self._write(_ALL_RELAYS, _OFF, repeatable=True), question
 
     def read(self) -> Exchange:
         """Ask for the state of every relay; `decode` reads the answer."""
-        return Exchange(self._question(), None, 5 + -(-self.channels // 8), repeatable=True)
+        length = 5 + -(-self.channels // 8)
+        return Exchange(self._question(), None, length, repeatable=True, asks=True, recognise=self._recognise)
 
     def decode(self, reply: bytes) -> tuple[bool, ...] | None:
         """Return each relay's state, or None where this is not this board's answer to `read`."""
@@ -73,6 +76,9 @@ class WaveshareModbus:
             return None
         bits = int.from_bytes(reply[3:-2], "little")
         return tuple(bool(bits >> place & 1) for place in range(self.channels))
+
+    def _recognise(self, frame: bytes) -> bool:
+        return self.decode(frame) is not None
 
     def _question(self) -> bytes:
         return self._frame(_READ_COILS, (0).to_bytes(2, "big") + self.channels.to_bytes(2, "big"))

@@ -3,6 +3,12 @@
 
 pyserial opens the port and configures it. Bytes go through the descriptor itself: with a write timeout of zero
 pyserial 3.5 spins for ever in `write` on a line that takes no bytes.
+
+A port is gone when its descriptor hangs up, when a control call fails on it, or when its device node was removed.
+The name in the configuration is not looked at: a udev link may move to a second board while the first one works.
+
+Some boards restart or click when DTR or RTS move. Linux raises both when a port is opened first. Here neither is moved
+unless that is asked for, and HUPCL is cleared, so that they stay as they are at each closing and opening that follows.
 """
 
 from __future__ import annotations
@@ -52,14 +58,37 @@ class Port(Protocol):
         ...
 
 
+class _QuietSerial(serial.Serial):  # type: ignore[misc]  # pyserial has no types
+    """pyserial without its two calls at opening: its ``dtr = False`` would lower what Linux has raised, each time."""
+
+    def _update_dtr_state(self) -> None:
+        """Leave DTR as it is."""
+
+    def _update_rts_state(self) -> None:
+        """Leave RTS as it is."""
+
+
 class SerialPort:
     """A port, 8N1 without flow control, held exclusively. After an error it is good for `close` alone."""
 
-    def __init__(self, path: str, baud: int) -> None:
-        """Open the port. Raises RelayMissing, or RelayError: another process holds it, or it is no serial port."""
+    def __init__(self, path: str, baud: int, raise_dtr: bool = False) -> None:
+        """Open the port; ``raise_dtr`` raises DTR and RTS, where an adapter takes its current from them.
+
+        Raises RelayMissing, or RelayError: another process holds it, or it is no serial port.
+        """
         self._path = path
+        kind = serial.Serial if raise_dtr else _QuietSerial
         with _translate(path):  # 8N1 without flow control is pyserial's default
-            self._handle = serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
+            self._handle = kind(timeout=0, write_timeout=0, exclusive=True)
+            self._handle.baudrate = baud
+            self._handle.dtr = self._handle.rts = raise_dtr  # before the opening, so that it does not raise them
+            self._handle.port = path
+            self._handle.open()
+            try:
+                _keep_lines_at_close(self._handle.fileno())
+            except BaseException:
+                self._handle.close()
+                raise
 
     def fileno(self) -> int:
         """Return the descriptor, for a selector."""
@@ -75,6 +104,8 @@ class SerialPort:
                 data = b""
             if not data:
                 _ = self._handle.in_waiting  # a port that is gone reads as empty; only a control call fails on it
+                if not os.fstat(self.fileno()).st_nlink:
+                    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
             return data
 
     def write(self, data: bytes) -> int:
@@ -104,6 +135,14 @@ class SerialPort:
                 self._handle.reset_output_buffer()
         finally:
             self._handle.close()
+
+
+def _keep_lines_at_close(descriptor: int) -> None:
+    """Clear HUPCL: the last close of the port then leaves DTR and RTS as they are."""
+    attributes = termios.tcgetattr(descriptor)
+    if attributes[2] & termios.HUPCL:
+        attributes[2] &= ~termios.HUPCL
+        termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
 
 
 @contextmanager

@@ -54,6 +54,14 @@ class Fault(enum.Enum):
     """It does not obey and says so (Modbus exception 4; an LCUS board says nothing)."""
     ECHO = enum.auto()
     """There is no board, only an adapter that returns what it is sent."""
+    LINE_ECHO = enum.auto()
+    """The line returns what is sent on it, and the board answers as well: two wires, with the receiver left on."""
+    LEADING_BYTE = enum.auto()
+    """A byte that nobody sent comes before each answer: the line is not biased."""
+    DOUBLED_BYTE = enum.auto()
+    """A byte within each answer comes twice."""
+    LATE = enum.auto()
+    """It obeys at once, and answers `BoardSimulator.late_ms` later."""
     HELD = enum.auto()
     """The line takes no bytes, as with a flow control that is never released."""
 
@@ -75,6 +83,9 @@ class BoardSimulator:
     ) -> None:
         self.heard: list[bytes] = []
         """Every well-formed request that reached the board and was obeyed, since the start."""
+        self.late_ms = 330
+        """How late an answer comes with Fault.LATE."""
+        self._delayed: list[tuple[int, bytes]] = []
         self._clock = clock or SystemClock()
         self._on_change = on_change
         self._history: list[Change] = []
@@ -193,7 +204,9 @@ class BoardSimulator:
             with self._changed:
                 now_ns = self._clock.monotonic_ns()
                 self._relays.expire(now_ns)
-                next_ns = self._relays.next_ns()
+                self._send_delayed(now_ns)
+                due = (self._relays.next_ns(), *(at_ns for at_ns, _ in self._delayed))
+                next_ns = min((each for each in due if each is not None), default=None)
                 ends = self._polled = self._ends
                 self._changed.notify_all()
             poller = select.poll()
@@ -218,6 +231,13 @@ class BoardSimulator:
                 self._count_down()
             self._changed.notify_all()
 
+    def _send_delayed(self, now_ns: int) -> None:
+        ready = b"".join(answer for at_ns, answer in self._delayed if at_ns <= now_ns)
+        self._delayed = [each for each in self._delayed if each[0] > now_ns]
+        if ready and self._ends:
+            with suppress(OSError):  # nobody reads the answers
+                os.write(self._ends[0], ready)
+
     def _count_down(self) -> None:
         if self._fault_left is not None:
             self._fault_left -= 1
@@ -233,9 +253,14 @@ class BoardSimulator:
             data = data[1:]
         if self._fault is Fault.REFUSES:
             return self._refusals(data)
-        heard = self._board.hear(self._clock.monotonic_ns(), data)
+        now_ns = self._clock.monotonic_ns()
+        heard = self._board.hear(now_ns, data)
         self.heard += [request for request, _ in heard]
-        return b"".join(self._spoilt(answer) for _, answer in heard if answer)
+        answers = b"".join(self._spoilt(answer) for _, answer in heard if answer)
+        if self._fault is Fault.LATE and answers:
+            self._delayed.append((now_ns + self.late_ms * 1_000_000, answers))
+            return b""
+        return data + answers if self._fault is Fault.LINE_ECHO else answers
 
     def _refusals(self, data: bytes) -> bytes:
         return self._board.refusal(data, 4) if isinstance(self._board, WaveshareBoard) and len(data) > 1 else b""
@@ -250,6 +275,10 @@ class BoardSimulator:
                 return self._board.differently(answer)
             case Fault.CUT_SHORT:
                 return answer[:-3]
+            case Fault.LEADING_BYTE:
+                return b"\x00" + answer
+            case Fault.DOUBLED_BYTE:
+                return answer[:2] + answer[1:]
         return answer
 
 

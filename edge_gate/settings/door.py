@@ -15,6 +15,8 @@ class DoorSettings:
     relay: str = setting("lcus1", "an installed relay protocol: lcus1, modbus-waveshare")
     port: str = setting("/dev/edge-gate-relay", "the serial port")
     baud: int = setting(9600, "bits a second", one_of=(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200))
+    reply_ms: int = setting(250, "how long a board may take to answer (Modbus)", low=50, high=2000)
+    raise_dtr: bool = setting(False, "raise DTR and RTS, for an adapter that takes its current from them")
     address: int = setting(1, "the board's address on the bus (Modbus)", low=1, high=247)
     channels: int = setting(1, "relays on the board; all are switched off at start", low=1, high=32)
     channel: int = setting(1, "the relay that the lock hangs on, counted from 1", low=1, high=32)

@@ -31,6 +31,10 @@ class Trouble(enum.Enum):
     GARBLED = enum.auto()
     SHORT = enum.auto()
     LATE = enum.auto()
+    ECHO = enum.auto()
+    ECHO_ALONE = enum.auto()
+    LEADING = enum.auto()
+    DOUBLED = enum.auto()
     HELD = enum.auto()
     BABBLING = enum.auto()
     UNPLUGGED = enum.auto()
@@ -45,14 +49,21 @@ class VirtualWire:
     channels: int
     trouble: Trouble = Trouble.NONE
     answers_after_ms: int = 5
+    late_ms: int = 400
     heard: list[bytes] = field(default_factory=list)
     moves: list[tuple[int, int, bool]] = field(default_factory=list)
     on_heard: Callable[[bytes], None] = lambda _: None
+    asked: list[bytes] = field(default_factory=list)
+    """Every request as it was begun to be sent, whether the board heard it or not."""
+    delivered: list[tuple[int, bytes]] = field(default_factory=list)
+    """Every whole answer that reached the port, with the number in ``asked`` of the request that it answers."""
 
     def __post_init__(self) -> None:
         self.relays = Relays(self.channels, lambda *move: self.moves.append(move))
         self.board = LcusBoard(self.relays) if self.protocol == "lcus1" else WaveshareBoard(self.relays, 1)
-        self.arriving: list[tuple[int, bytes]] = []
+        self.arriving: list[tuple[int, bytes, tuple[int, bytes] | None]] = []
+        self._sent = b""
+        self.listening = False
         self._plug = 0
         self._troubled_ns = 0
 
@@ -70,6 +81,9 @@ class VirtualWire:
         """Open the port as SerialPort would."""
         if self.trouble is Trouble.UNPLUGGED:
             raise RelayMissing(path, "No such file or directory")
+        self._sent = b""
+        self.arrived()  # a closed port keeps nothing
+        self.listening = True
         return VirtualPort(self, path)
 
     def suffer(self, trouble: Trouble) -> None:
@@ -87,7 +101,12 @@ class VirtualWire:
         if self.trouble is Trouble.HELD:
             return 0
         taken = data[:5]  # in pieces, as a full buffer would
-        if self.trouble is not Trouble.DEAF:
+        if not self._sent:
+            self.asked.append(data)
+        self._sent = (self._sent + taken) if len(data) > len(taken) else b""
+        if self.trouble in (Trouble.ECHO, Trouble.ECHO_ALONE):
+            self.arriving.append((self.clock.at_ns, taken, None))
+        if self.trouble not in (Trouble.DEAF, Trouble.ECHO_ALONE):
             for request, answer in self.board.hear(self.clock.at_ns, taken):
                 self.heard.append(request)
                 self.on_heard(request)
@@ -98,19 +117,20 @@ class VirtualWire:
     def arrived(self) -> bytes:
         """Return what has come back by now."""
         now_ns = self.clock.at_ns
-        data = b"".join(each for at_ns, each in self.arriving if at_ns <= now_ns)
-        self.arriving = [(at_ns, each) for at_ns, each in self.arriving if at_ns > now_ns]
-        return data
+        ready = [each for each in self.arriving if each[0] <= now_ns]
+        self.arriving = [each for each in self.arriving if each[0] > now_ns]
+        self.delivered += [answer for _, _, answer in ready if answer is not None]
+        return b"".join(data for _, data, _ in ready)
 
     def next_ns(self) -> int | None:
         """Return when the next bytes arrive or the next relay moves by itself."""
-        times = [at_ns for at_ns, _ in self.arriving]
+        times = [at_ns for at_ns, _, _ in self.arriving if self.listening]
         if (moves_ns := self.relays.next_ns()) is not None:
             times.append(moves_ns)
         return min(times, default=None)
 
     def _answer(self, answer: bytes) -> None:
-        after_ms = self.answers_after_ms
+        after_ms, whole = self.answers_after_ms, answer
         match self.trouble:
             case Trouble.SILENT:
                 return
@@ -119,10 +139,15 @@ class VirtualWire:
             case Trouble.SHORT:
                 answer = answer[:-3]
             case Trouble.LATE:
-                after_ms = 400
+                after_ms = self.late_ms
+            case Trouble.LEADING:
+                answer = b"\x00" + answer
+            case Trouble.DOUBLED:
+                answer = answer[:2] + answer[1:]
             case Trouble.BABBLING:
                 answer = b"\xff" * 70 + answer
-        self.arriving.append((self.clock.at_ns + after_ms * 1_000_000, answer))
+        due_ns = self.clock.at_ns + after_ms * 1_000_000
+        self.arriving.append((due_ns, answer, (len(self.asked) - 1, answer) if whole in answer else None))
 
 
 class VirtualPort:
@@ -154,6 +179,7 @@ class VirtualPort:
 
     def close(self) -> None:
         self._wire.arrived()
+        self._wire.listening = False
 
     def _look(self) -> None:
         if self._plug != self._wire.plug:

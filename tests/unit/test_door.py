@@ -6,13 +6,18 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from edge_gate.core import drivers
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadPulse, Busy, RelayError, RelayMissing, RelaySilent, StoreFull
-from edge_gate.gate.door.door import Door, DoorState
-from edge_gate.relays.board import RelayBoard, open_board
+from edge_gate.gate.door.door import LOOK_NS, Door, DoorState
+from edge_gate.relays.board import RelayBoard, open_board, switch_off
+from edge_gate.relays.framing import Exchange
+from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.pulses import Confirmation
@@ -201,3 +206,91 @@ def test_no_call_on_the_door_waits_whatever_the_board_does(simulator: BoardSimul
     assert len(told) == 1
     simulator.fail(Fault.NONE)
     door.close()
+
+
+@pytest.mark.parametrize("relay", ["lcus1", "modbus-waveshare"])
+def test_a_plug_that_is_pulled_while_the_door_is_at_rest_is_a_fault_within_two_seconds(relay: str) -> None:
+    with BoardSimulator(relay) as board:
+        settings = DoorSettings(relay=relay, port=board.path, baud=115_200)
+        door = Door(open_board(settings, SystemClock()), settings, SystemClock())
+        door.secure()
+        assert door.settle()
+        assert door.state is DoorState.SECURE
+        assert board.wait_until(lambda: len(board.heard) == 4, 5)  # on opening, and as it was asked to
+        heard = len(board.heard)
+        rested = time.monotonic() + 0.3
+        turn(door, SystemClock(), lambda: time.monotonic() > rested)
+        assert len(board.heard) == heard, "nothing is sent while the door is at rest"
+        board.unplug()
+        latest = time.monotonic() + 2.0
+        turn(door, SystemClock(), lambda: door.state is DoorState.FAULT or time.monotonic() > latest)
+        assert door.state.value == "fault" and "not there" in str(door.fault)
+        board.plug_in()
+        turn(door, SystemClock(), lambda: door.state is DoorState.SECURE)
+        door.close()
+
+
+def test_a_door_at_rest_asks_to_look_at_its_port_each_second(simulator: BoardSimulator, clock: HeldClock) -> None:
+    door = make_door(simulator.path, clock)
+    assert door.due_ns is not None  # not yet reached
+    secure(door, clock)
+    door.tick()
+    assert door.due_ns == clock.monotonic_ns() + LOOK_NS
+
+
+class SmallBoard(Lcus1):
+    """Somebody else's driver, of a board with a timer that goes no further than a second."""
+
+    name = "small"
+    board_timed = True
+    max_pulse_ms = 1000
+
+    def timed_pulse(self, channel: int, pulse_ms: int) -> Exchange:
+        return self.on(channel)
+
+
+class BrokenBoard(Lcus1):
+    name = "broken"
+
+    def on(self, channel: int) -> Exchange:
+        raise OverflowError("byte must be in range(0, 256)")
+
+
+@pytest.mark.parametrize(
+    ("driver", "changes", "says"),
+    [
+        (SmallBoard, {"pulse_ms": 1001}, "must last 1 to 1000 ms; correct door.pulse_ms"),
+        (SmallBoard, {"channel": 2}, "it has 1 channels; correct door.channel"),
+        (Lcus1, {"channel": 3, "channels": 2}, "it has 2 channels"),
+        (BrokenBoard, {}, "its driver failed .OverflowError: byte must be in range"),
+    ],
+)
+def test_an_impossible_pulse_is_found_when_the_board_is_opened_and_does_not_keep_it_from_being_switched_off(
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch, driver: type[Lcus1], changes: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr(drivers, "load", lambda *_: driver)
+    settings = replace(DoorSettings(relay="theirs", port=simulator.path), **changes)
+    with pytest.raises(BadPulse, match=says):
+        open_board(settings, SystemClock())
+    board = open_board(settings, SystemClock(), may_pulse=False)
+    switch_off(board, SystemClock())
+    board.close()
+    door = Door(open_board(settings, SystemClock(), may_pulse=False), settings, SystemClock())
+    with pytest.raises(BadPulse, match=says):
+        door.check_pulse()
+    with pytest.raises(BadPulse, match=says):
+        door.release(settings.pulse_ms, lambda _: None)
+    door.tick()
+    door.close()
+
+
+def test_a_driver_that_fails_at_once_is_an_error_of_the_relay(
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faulty(Lcus1):
+        def all_off(self) -> tuple[Exchange, ...]:
+            raise KeyError("off")
+
+    monkeypatch.setattr(drivers, "load", lambda *_: Faulty)
+    with pytest.raises(RelayError, match=r"its driver theirs failed .KeyError: 'off'.; tell its maker"):
+        open_board(DoorSettings(relay="theirs", port=simulator.path), SystemClock())

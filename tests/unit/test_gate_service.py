@@ -9,26 +9,32 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_gate.cli.checks.findings import Patient
+from edge_gate.cli.checks.health import check_relay
 from edge_gate.cli.status import find_faults
-from edge_gate.core.errors import EdgeGateError, StoreFull
+from edge_gate.core.clock import SystemClock
+from edge_gate.core.errors import BadPulse, EdgeGateError, StoreFull
+from edge_gate.gate import main as gate_main
 from edge_gate.gate.door.door import RETRY_NS
 from edge_gate.gate.journal import MOST_SEEN, SEEN_PER_S
 from edge_gate.gate.peers.eye import LIMITS
 from edge_gate.gate.peers.peer_link import MOST_JOINS
+from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings import config
 from edge_gate.store.events import append
+from edge_gate.tools.trial import make_site
 from edge_gate.wire import client
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import BERT, ROLES, Clerk
 from tests.support.gates import eye_at, let_turn, pass_time, within
-from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until
+from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until, write_model
 
 
 def test_a_resident_is_enrolled_recognised_and_forgotten(tmp_path: Path, board: BoardSimulator) -> None:
@@ -99,6 +105,56 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         until(lambda: events(settings, "opened") and events(settings, "opened")[0]["outcome"], 20)
         assert events(settings, "opened")[0]["outcome"].startswith("failed")
         until(lambda: ask(settings, "status")["door"]["state"] == "fault")
+
+
+def test_a_board_that_is_unplugged_while_nobody_comes_is_reported_and_found_again(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert ask(settings, "status")["door"]["state"] == "secure"
+        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        assert finding.state == "ok" and "such a board never answers" in finding.text
+        board.unplug()
+        until(lambda: "not there" in (ask(settings, "status")["door"]["fault"] or ""), 2.0)
+        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        assert finding.state == "fault" and "not there" in finding.text
+        board.plug_in()
+        pass_time(gate, RETRY_NS / 1e9)
+        until(lambda: ask(settings, "status")["door"]["state"] == "secure")
+
+
+def test_a_pulse_that_turns_out_to_be_impossible_is_a_failed_opening_and_does_not_end_the_gate(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        for track, limit_ms, expected in [(2, 100, "failed"), (3, 25_000, "unconfirmed")]:
+            monkeypatch.setattr(Lcus1, "max_pulse_ms", limit_ms)
+            with pytest.raises(GateRefused, match="not possible") if limit_ms == 100 else nullcontext():
+                ask(settings, "relay-test")
+            eye.walk_up(1, track=track)
+            wait_for_outcome(settings, expected)
+            eye.step_away()
+
+
+def wait_for_outcome(settings: config.Config, expected: str) -> None:
+    """Wait until the newest opening has ended like this."""
+    until(lambda: [each for each in events(settings, "opened")[:1] if (each["outcome"] or "").startswith(expected)])
+
+
+def test_a_gate_whose_board_cannot_give_the_pulse_switches_off_and_ends_with_a_sentence(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lcus1, "max_pulse_ms", 100)
+    write_model(tmp_path / "models")
+    loaded = config.load(make_site(tmp_path / "site", {"door": {"relay": "lcus1", "port": board.path}}))
+    with (
+        pytest.raises(BadPulse, match=r"must last 1 to 100 ms; correct door.pulse_ms"),
+        gate_main.open_gate(loaded, clock=SystemClock()),
+    ):
+        pass
+    assert board.heard and set(board.heard) == {bytes.fromhex("A00100A1")}
 
 
 def test_a_silent_board_keeps_no_caller_waiting(tmp_path: Path) -> None:

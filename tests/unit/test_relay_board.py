@@ -304,7 +304,7 @@ def live_through(
     steps: list[str | Fault], framing: Framing, simulator: BoardSimulator, clock: HeldClock
 ) -> list[list[bytes]]:
     """Do and suffer the steps, mend everything, let go; return what the board heard from each plugging in on."""
-    relay = board(simulator, framing, clock, patience_ms=15)
+    relay = board(simulator, framing, clock, patience_ms=40)
     starts = [0]
     for step in steps:
         with suppress(RelayError):

@@ -47,15 +47,23 @@ class Pass:
     ms: int
 
 
+@dataclass(frozen=True)
+class Late:
+    """From now on answers come so late."""
+
+    ms: int
+
+
 PULSES = st.builds(Pulse, st.integers(1, CHANNELS), st.integers(1, 12))
 TIMES = st.builds(Pass, st.sampled_from([0, 1, 4, 9, 30, 90, 260, 450, 1100]))
+LATE = st.builds(Late, st.integers(50, 2000))
 TROUBLES: dict[str, list[Trouble]] = {
     # Of a board without answers nobody can know that it heard nothing; what it is told twice may both be lost.
-    "lcus1": [each for each in Trouble if each is not Trouble.DEAF],
+    "lcus1": [each for each in Trouble if each not in (Trouble.DEAF, Trouble.ECHO_ALONE)],
     "modbus-waveshare": list(Trouble),
 }
 STEPS = {
-    name: st.lists(st.one_of(PULSES, TIMES, st.sampled_from([*troubles, "all off", "tick", "read"])), max_size=40)
+    name: st.lists(st.one_of(PULSES, TIMES, LATE, st.sampled_from([*troubles, "all off", "tick", "read"])), max_size=40)
     for name, troubles in TROUBLES.items()
 }
 CALM = st.lists(st.one_of(PULSES, TIMES), max_size=40)
@@ -99,6 +107,9 @@ class World:
             case Trouble():
                 self.wire.suffer(step)
                 self.tick()  # a selector would wake: the line hangs up, or takes bytes again
+            case Late():
+                self.wire.late_ms = step.ms
+                self.wire.suffer(Trouble.LATE)
             case "all off":
                 self.told.append([])
                 self.board.all_off(self.told[-1].append)

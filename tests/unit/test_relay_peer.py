@@ -29,9 +29,13 @@ BOARD = WaveshareModbus(DoorSettings(channels=8))
 
 
 class Wire:
-    """Two pseudo-terminals joined by a thread, as a cable joins two machines."""
+    """Two pseudo-terminals joined by a thread, as a cable joins two machines.
 
-    def __init__(self) -> None:
+    ``echoes``: the first end hears what it sends, as two wires with the receiver left on.
+    """
+
+    def __init__(self, *, echoes: bool = False) -> None:
+        self.echoes = echoes
         self.ends = [os.openpty() for _ in range(2)]
         for _, slave in self.ends:
             tty.setraw(slave)
@@ -44,7 +48,10 @@ class Wire:
         one, other = self.ends[0][0], self.ends[1][0]
         while self._stop_r not in (ready := select.select([one, other, self._stop_r], [], [])[0]):
             for source in ready:
-                os.write(other if source == one else one, os.read(source, 256))
+                data = os.read(source, 256)
+                if self.echoes and source == one:
+                    os.write(one, data)
+                os.write(other if source == one else one, data)
 
     def close(self) -> None:
         os.write(self._stop_w, b"x")
@@ -56,8 +63,8 @@ class Wire:
 class Peer:
     """pymodbus' RTU server, with plain coils and no idea of Waveshare's special addresses."""
 
-    def __init__(self, coils: int) -> None:
-        self.wire = Wire()
+    def __init__(self, coils: int, *, echoes: bool = False) -> None:
+        self.wire = Wire(echoes=echoes)
         self.path = self.wire.paths[0]
         bits = [SimData(0, count=coils, values=False, datatype=DataType.BITS)]
         registers = [SimData(0, count=1, values=0, datatype=DataType.REGISTERS)]
@@ -109,6 +116,18 @@ def test_pymodbus_takes_our_writes_and_we_take_its_answers(peer: Peer) -> None:
     states = BOARD.decode(port.exchange(BOARD.read()) or b"")
     assert states == (True, False, False, False, False, False, False, True)
     port.close()
+
+
+def test_pymodbus_is_understood_on_a_line_that_echoes() -> None:
+    peer = Peer(coils=8, echoes=True)
+    port = port_to(peer.path, (BOARD.read(),))
+    for channel in (1, 8):
+        assert port.exchange(BOARD.on(channel)) == BOARD.on(channel).request
+    assert BOARD.decode(port.exchange(BOARD.read()) or b"") == (True, *[False] * 6, True)
+    port.exchange(BOARD.off(1))
+    assert BOARD.decode(port.exchange(BOARD.read()) or b"") == (*[False] * 7, True)
+    port.close()
+    peer.close()
 
 
 def test_a_board_that_does_not_know_all_relays_off_is_never_used(peer: Peer) -> None:

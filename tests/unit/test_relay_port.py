@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The serial line on real pseudo-terminals: what goes wrong on it, and what the gate is told."""
 
+import fcntl
 import os
 import selectors
 import socket
+import termios
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError, RelayGarbled, RelayMissing, RelaySilent
+from edge_gate.relays.board import open_board
 from edge_gate.relays.framing import Exchange
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
+from edge_gate.relays.port import SerialPort
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
 from tests.support.turning import TurnedLine, turn
@@ -278,3 +283,89 @@ def test_a_closed_line_tells_every_job_that_it_ended(simulator: BoardSimulator) 
     port.line.tick()
     port.close()
     assert [str(each) for each in told] == [f"The relay on {simulator.path} failed: the port was closed"] * 3
+
+
+class OpeningCalls:
+    """The control calls and settings that an opening makes, in order."""
+
+    MODEM: ClassVar = {termios.TIOCMBIS: "raise", termios.TIOCMBIC: "lower", termios.TIOCMSET: "set"}
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[str] = []
+        ioctl, tcsetattr = fcntl.ioctl, termios.tcsetattr
+
+        def note_ioctl(descriptor: int, request: int, *rest: Any) -> Any:
+            if request in self.MODEM:
+                self.told.append(self.MODEM[request])
+            return ioctl(descriptor, request, *rest)
+
+        def note_settings(descriptor: int, when: int, attributes: list[Any]) -> None:
+            tcsetattr(descriptor, when, attributes)
+            self.told.append("keep at close" if not attributes[2] & termios.HUPCL else "settings")
+
+        monkeypatch.setattr(fcntl, "ioctl", note_ioctl)
+        monkeypatch.setattr(termios, "tcsetattr", note_settings)
+
+
+def hang_up_at_close(path: str) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        return bool(termios.tcgetattr(descriptor)[2] & termios.HUPCL)
+    finally:
+        os.close(descriptor)
+
+
+def set_hang_up_at_close(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    attributes = termios.tcgetattr(descriptor)
+    attributes[2] |= termios.HUPCL
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+    os.close(descriptor)
+
+
+def test_opening_moves_no_modem_line_and_keeps_them_at_close(
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_hang_up_at_close(simulator.path)
+    calls = OpeningCalls(monkeypatch)
+    port = SerialPort(simulator.path, 9600)
+    assert calls.told == ["settings", "keep at close"]
+    assert not hang_up_at_close(simulator.path)
+    port.close()
+    assert not hang_up_at_close(simulator.path)
+
+
+def test_dtr_and_rts_are_raised_where_the_configuration_asks_for_it(
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pseudo-terminal has no such lines and refuses the first call; pyserial then leaves the second out."""
+    set_hang_up_at_close(simulator.path)
+    calls = OpeningCalls(monkeypatch)
+    settings = DoorSettings(relay="modbus-waveshare", port=simulator.path, raise_dtr=True)
+    board = open_board(settings, SystemClock())
+    board.all_off(lambda _: None)
+    board.tick()
+    assert calls.told == ["settings", "raise", "keep at close"]
+    board.close()
+
+
+def test_a_port_whose_device_node_was_removed_is_gone_although_nothing_hangs_up(
+    simulator: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, told = line(simulator), list[RelayError]()
+    port.line.report_to(told.append)
+    port.open()
+    port.line.tick()
+    assert told == []
+
+    def removed(descriptor: int) -> os.stat_result:
+        fields = list(os.stat(descriptor))
+        fields[3] = 0
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(os, "fstat", removed)
+    port.line.tick()
+    assert [type(each) for each in told] == [RelayMissing]
+    port.line.tick()
+    assert len(told) == 1
+    port.close()

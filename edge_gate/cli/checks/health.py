@@ -18,6 +18,7 @@ from edge_gate.core.errors import CameraError, KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
+from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.client import ask
 from edge_gate.wire.status import HardeningStatus
 
@@ -82,7 +83,7 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
     door = patient.settings.door
     if patient.status is not None:
         fault = patient.status.door.fault
-        yield Finding("relay", "fault" if fault else "ok", fault or f"{door.relay} on {door.port} answers the gate")
+        yield Finding("relay", "fault" if fault else "ok", fault or _describe_relay(door))
         return
     port = Path(door.port)
     if not port.exists():
@@ -95,6 +96,15 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
         yield Finding("relay", "fault", f"this user may not use {port}", "Add the user to the group dialout.")
     else:
         yield Finding("relay", "ok", f"{port} is there; start the gate and use `edge-gate relay test` to hear it")
+
+
+def _describe_relay(door: DoorSettings) -> str:
+    """Say what is known of a board without a fault: not every board answers."""
+    from edge_gate.core import drivers
+
+    if drivers.load("edge_gate.relays", door.relay)(door).read() is not None:
+        return f"{door.relay} on {door.port} answers the gate"
+    return f"{door.relay} on {door.port} is plugged in; such a board never answers: `edge-gate relay test`, and listen"
 
 
 def check_store(patient: Patient) -> Iterator[Finding]:

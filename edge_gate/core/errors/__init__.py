@@ -10,7 +10,17 @@ from __future__ import annotations
 
 from edge_gate.core.errors.base import EdgeGateError, describe_exception
 from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing, TimeZoneUnknown
-from edge_gate.core.errors.door import BadPulse, GuardLost, RelayError, RelayGarbled, RelayMissing, RelaySilent
+from edge_gate.core.errors.door import (
+    BadPulse,
+    GuardLost,
+    RelayEchoed,
+    RelayError,
+    RelayGarbled,
+    RelayLate,
+    RelayMissing,
+    RelayNoisy,
+    RelaySilent,
+)
 from edge_gate.core.errors.eye import (
     CameraError,
     CameraLibraryUnusable,
@@ -141,9 +151,12 @@ __all__ = [
     "PassphraseWrong",
     "PolicyHeld",
     "ReceiptInvalid",
+    "RelayEchoed",
     "RelayError",
     "RelayGarbled",
+    "RelayLate",
     "RelayMissing",
+    "RelayNoisy",
     "RelaySilent",
     "ResidentUnknown",
     "RotationFailed",

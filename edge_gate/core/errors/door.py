@@ -27,6 +27,24 @@ class RelayGarbled(RelayError, ValueError):
     exit_code = ExitCode.RELAY_GARBLED
 
 
+class RelayLate(RelaySilent):
+    message = "The relay on {0} answered too late, {1}. Raise door.reply_ms."  # an OSError keeps no third argument
+
+
+class RelayEchoed(RelayGarbled):
+    message = (
+        "The relay on {0} answered {1}, where {2} was expected: the line returns what is sent on it, and the board says"
+        " nothing. Check the board's power, wiring and address."
+    )
+
+
+class RelayNoisy(RelayGarbled):
+    message = (
+        "The relay on {0} answered {1}, where {2} was expected: {3}. Check termination, biasing and the length of"
+        " the cable."
+    )
+
+
 class BadPulse(EdgeGateError, ValueError):
     message = "A pulse of {0} ms on channel {1} is not possible with {2}: {3}."
     exit_code = ExitCode.BAD_PULSE

@@ -16,6 +16,9 @@ of its wiring (docs/installer.md).
 
 RELEASED begins when the board has taken the pulse, a few ms after `Door.release`: before that nothing is known, and the
 door never claims an opening that may not have been. Until then `Door.releasing` says that an outcome is awaited.
+
+SECURE ends when the port goes. Each `tick` looks at it, also for a board that never answers: the descriptor hangs up,
+a control call fails on it, or its device node is removed (edge_gate/relays/port.py).
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 
 RETRY_NS: Final = 2_000_000_000
+LOOK_NS: Final = 1_000_000_000
+"""How often the port is looked at while the door is at rest. Nothing is sent for that."""
 OnOutcome = Callable[[Confirmation | RelayError], None]
 _log = logging.getLogger(__name__)
 
@@ -59,6 +64,7 @@ class Door:
         self._fault = "not yet reached"
         self._released_until_ns = 0
         self._retry_at_ns = 0
+        self._look_at_ns = 0
         self._securing = False
         self._awaited = 0
         self._outcomes: deque[tuple[OnOutcome, Confirmation | RelayError]] = deque()
@@ -95,12 +101,18 @@ class Door:
             times.append(self._retry_at_ns)
         if self._state is DoorState.RELEASED:
             times.append(self._released_until_ns)
+        if self._state is not DoorState.FAULT:
+            times.append(self._look_at_ns)
         return min((each for each in times if each is not None), default=None)
 
     def secure(self) -> None:
         """Begin to switch every relay off; called first at every start. A pulse that was not sent yet never will be."""
         self._securing = True
         self._board.all_off(self._note_secured)
+
+    def check_pulse(self) -> None:
+        """Raise BadPulse where the board cannot give the configured pulse: at the start, not at the first resident."""
+        self._board.check_pulse(self._settings.channel, self._settings.pulse_ms)
 
     def release(self, pulse_ms: int, on_outcome: OnOutcome) -> None:
         """Begin to release the lock for one pulse. ``on_outcome`` is called once, by a later `tick` or by `close`.
@@ -124,6 +136,7 @@ class Door:
         """
         self._board.tick()
         now = self._clock.monotonic_ns()
+        self._look_at_ns = now + LOOK_NS
         if self._state is DoorState.RELEASED and now >= self._released_until_ns:
             self._state = DoorState.SECURE
         elif self._must_retry and now >= self._retry_at_ns:
