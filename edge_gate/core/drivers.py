@@ -6,7 +6,8 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
-from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver, describe_exception
+from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver
+from edge_gate.core.errors.foreign import describe_exception
 
 
 def names(group: str) -> list[str]:

@@ -22,7 +22,8 @@ from typing import Final, Protocol
 import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import EdgeGateError, EyeFailed, SecondEye, describe_exception
+from edge_gate.core.errors import EdgeGateError, EyeFailed, SecondEye
+from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
