@@ -316,6 +316,37 @@ def test_a_second_eye_is_told_why_and_ends_with_its_code_while_the_first_stays(t
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize("kind", ["folder", "film"])
+def test_a_sealed_eye_plays_recordings_with_odd_names_and_passes_over_what_a_mac_leaves(
+    tmp_path: Path, film: Path, kind: str
+) -> None:
+    folder = tmp_path / "Wed 10:30:15 门口"
+    folder.mkdir()
+    pictures = [picture for file in sorted(film.iterdir()) if (picture := cv2.imread(str(file))) is not None]
+    if kind == "film":
+        source = folder / "loop:a.avi"
+        writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 15, (640, 480))
+        for bgr in pictures:
+            writer.write(bgr)
+        writer.release()
+        (tmp_path / "a.avi").rename(source)
+    else:
+        source = folder
+        for number, bgr in enumerate(pictures):
+            name = os.fsencode(folder) + b"/%02d-\xff\xfe.jpg" % number
+            Path(os.fsdecode(name)).write_bytes(cv2.imencode(".jpg", bgr)[1].tobytes())
+            (folder / f"._{number:02d}.jpg").write_bytes(b"\0\x05\x16\x07")
+    gate = Gate(tmp_path / "eye.sock")
+    with running(site(tmp_path, f"loop:{source}")) as (eye, _):
+        until(lambda: any(each.embedding for each in gate.of(Sighting)) or eye.poll() is not None, "nobody was seen")
+        until(lambda: len(gate.of(Health)) > 2 or eye.poll() is not None, "no health came")
+        assert eye.poll() is None
+    gate.die()
+    assert gate.of(Health)[-1].camera is CameraState.WORKING
+    assert sum(each.skipped for each in gate.of(Health)) == 0
+
+
+@pytest.mark.processes
 def test_what_no_part_of_the_eye_expects_is_one_line_and_a_code(tmp_path: Path, film: Path) -> None:
     path = site(tmp_path, f"loop:{film}")
     program = f"""
