@@ -13,7 +13,8 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, Final
 
-from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver, describe_exception
+from edge_gate.core.errors import DriverUnusable, EdgeGateError, UnknownDriver
+from edge_gate.core.errors.foreign import describe_exception
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {

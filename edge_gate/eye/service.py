@@ -37,6 +37,7 @@ from edge_gate.settings.config import Config
 from edge_gate.wire.eye import EyeMode, Health, Sighting
 
 _POLL_S: Final = 0.2
+_GREETING_S: Final = 0.5
 _HEALTH_NS: Final = 1_000_000_000
 _MOST_COUNTED: Final = 2**16 - 1
 _log = logging.getLogger(__name__)
@@ -77,9 +78,10 @@ class Eye:
 
         Raises SecondEye where the gate has an eye already, and what `CameraSupervisor.open` raises.
         """
-        self._lookout.open()
-        self._notifier.notify("READY=1")
         try:
+            self._hear_greeting()
+            self._lookout.open()
+            self._notifier.notify("READY=1")
             while self._running:
                 self.once()
         finally:
@@ -93,13 +95,23 @@ class Eye:
 
     def once(self) -> None:
         """Do what the gate asks, deal with one picture, and report once a second."""
-        for command in self._link.receive():
-            self._obey(command.verb)
+        self._hear()
         if self._verb is EyeMode.PAUSE:
             self._link.wait(_POLL_S)
         else:
             self._look()
         self._report()
+
+    def _hear_greeting(self) -> None:
+        """Hear the gate out before the camera is touched: it may be another eye's."""
+        self._hear()
+        if self._link.connected:
+            self._link.wait(_GREETING_S)
+            self._hear()
+
+    def _hear(self) -> None:
+        for command in self._link.receive():
+            self._obey(command.verb)
 
     def _obey(self, verb: EyeMode) -> None:
         if verb is EyeMode.LEAVE:

@@ -134,13 +134,13 @@ def garbage(path: str) -> None:
     while True:
         with dial(path, socket.SOCK_SEQPACKET) as connection:
             for size in (344, 64, 16, 1, 4096, 345):
-                connection.send(b"EG\x01\x03\x01" + random.randbytes(size)[5:])
+                connection.send(b"EG\x01\x04\x01" + random.randbytes(size)[5:])
 
 
 def too_many(path: str) -> None:
     """Be the eye, and say well formed things all the time; when hung up on, come again."""
     eye = random.getrandbits(60)
-    layout = struct.Struct("<2sBBB 3x 4Q 4f BB 6x")
+    layout = struct.Struct("<2sBBB 3x 4Q 4f BB 2H 2x")
     with dial(path, socket.SOCK_SEQPACKET) as connection:
         for number in itertools.count(1):
             now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)

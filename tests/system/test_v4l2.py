@@ -67,7 +67,7 @@ def test_the_camera_reads_again_when_the_device_is_back_under_its_name(acts: Any
     act = acts["plugged in again"]
     assert act["state"] == "WORKING"
     assert act["errors"] == []
-    assert act["frames"] == act["different"] == 15
+    assert act["frames"] == act["different"] >= 15  # a recovery after relapses takes some seconds to be told
     assert act["in_order"]
 
 

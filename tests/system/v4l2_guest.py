@@ -143,7 +143,7 @@ def main() -> None:
     stage.act("unplugged", lambda act: len(act.errors) >= 3)
     plug_in()
     show(NOISE)
-    stage.act("plugged in again", lambda act: len(act.captured_ns) >= 15)
+    stage.act("plugged in again", lambda act: len(act.captured_ns) >= 15 and act.state == CameraState.WORKING)
     start = time.monotonic()
     stage.camera.close()
     stage.acts["close_s"] = round(time.monotonic() - start, 2)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from edge_gate.core.clock import SystemClock
@@ -24,6 +25,7 @@ from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.service import Eye, main
+from edge_gate.eye.stderr_limit import MOST_LINES
 from edge_gate.provenance import cards
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
@@ -39,6 +41,7 @@ from edge_gate.wire.eye import (
 )
 from edge_gate.wire.frame import Direction, decode, encode
 from tests.support.eye_scenes import models, sitter, sway
+from tests.support.peers import running_gate
 
 PATIENCE_S = 20.0
 
@@ -258,6 +261,129 @@ def test_a_damaged_picture_is_counted_and_the_next_is_read(tmp_path: Path, film:
         each.write_bytes(b"not a picture")
     lookout = CameraSupervisor(config.load(site(tmp_path, f"loop:{folder}")).camera, SystemClock())
     until(lambda: lookout.read(0.05) is None and lookout.state is CameraState.GARBAGE, "that lasts, and is a fault")
+
+
+@pytest.mark.parametrize("dark", ["black", "dim"])
+def test_under_lamps_that_strobe_a_resident_is_seen_and_the_dark_pictures_are_counted(
+    tmp_path: Path, film: Path, dark: str
+) -> None:
+    folder = tmp_path / "strobe"
+    folder.mkdir()
+    for number, file in enumerate(sorted(film.iterdir())):
+        bgr = cv2.imread(str(file))
+        assert bgr is not None
+        cv2.imwrite(str(folder / f"{2 * number:02}.png"), bgr)
+        cv2.imwrite(str(folder / f"{2 * number + 1:02}.png"), bgr // (100 if dark == "black" else 8))
+    settings = config.load(site(tmp_path, f"loop:fast:{folder}"))
+    eye = Eye(settings, models(), SystemClock(), Silent())
+    gate = Gate(tmp_path / "eye.sock")
+    thread = threading.Thread(target=eye.run)
+    thread.start()
+    until(lambda: len([each for each in gate.of(Sighting) if each.embedding]) > 12, "nobody was recognisable")
+    until(lambda: len(gate.of(Health)) > 3, "no health came")
+    eye.stop()
+    thread.join(PATIENCE_S)
+    gate.die()
+    rounds = 1 + len(gate.of(Sighting)) / 12  # where the film begins again, somebody else may have come
+    assert len({each.track for each in gate.of(Sighting)}) <= 1 + rounds
+    assert {each.camera for each in gate.of(Health)} <= {CameraState.STARTING, CameraState.WORKING}
+    health = gate.of(Health)[-1]
+    assert health.arrived > 4 and health.skipped == pytest.approx(health.arrived / 2, abs=1)
+
+
+@pytest.mark.processes
+def test_a_second_eye_is_told_why_and_ends_with_its_code_while_the_first_stays(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(pictures / f"{number}.png"), np.random.default_rng(number).integers(0, 255, (480, 640, 3)))
+    with running_gate(tmp_path / "gate", "/dev/null") as (gate, settings):
+        camera = {"driver": "replay", "source": f"loop:{pictures}"}
+        sockets = {"eye": str(settings.sockets.eye)}
+        (tmp_path / "edge-gate.toml").write_text(config.example({"camera": camera, "sockets": sockets}))
+        with running(tmp_path / "edge-gate.toml") as (first, _):
+            until(lambda: gate.eye.link.health, "the first was not taken")
+            process = gate.eye.link.process
+            for _ in range(2):
+                second = subprocess.run(
+                    [sys.executable, "-m", "edge_gate.eye.service", "--config", str(tmp_path / "edge-gate.toml")],
+                    capture_output=True, text=True, timeout=PATIENCE_S,
+                )  # fmt: skip
+                assert second.returncode == 78
+                assert "Another eye serves the gate" in second.stderr and "Traceback" not in second.stderr
+            assert first.poll() is None and gate.eye.link.process == process == first.pid
+            assert gate.eye.link.turned_away == 2
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("kind", ["folder", "film"])
+def test_a_sealed_eye_plays_recordings_with_odd_names_and_passes_over_what_a_mac_leaves(
+    tmp_path: Path, film: Path, kind: str
+) -> None:
+    folder = tmp_path / "Wed 10:30:15 门口"
+    folder.mkdir()
+    pictures = [picture for file in sorted(film.iterdir()) if (picture := cv2.imread(str(file))) is not None]
+    if kind == "film":
+        source = folder / "loop:a.avi"
+        writer = cv2.VideoWriter(str(tmp_path / "a.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 15, (640, 480))
+        for bgr in pictures:
+            writer.write(bgr)
+        writer.release()
+        (tmp_path / "a.avi").rename(source)
+    else:
+        source = folder
+        for number, bgr in enumerate(pictures):
+            name = os.fsencode(folder) + b"/%02d-\xff\xfe.jpg" % number
+            Path(os.fsdecode(name)).write_bytes(cv2.imencode(".jpg", bgr)[1].tobytes())
+            (folder / f"._{number:02d}.jpg").write_bytes(b"\0\x05\x16\x07")
+    gate = Gate(tmp_path / "eye.sock")
+    with running(site(tmp_path, f"loop:{source}")) as (eye, _):
+        until(lambda: any(each.embedding for each in gate.of(Sighting)) or eye.poll() is not None, "nobody was seen")
+        until(lambda: len(gate.of(Health)) > 2 or eye.poll() is not None, "no health came")
+        assert eye.poll() is None
+    gate.die()
+    assert gate.of(Health)[-1].camera is CameraState.WORKING
+    assert sum(each.skipped for each in gate.of(Health)) == 0
+
+
+@pytest.mark.processes
+def test_what_no_part_of_the_eye_expects_is_one_line_and_a_code(tmp_path: Path, film: Path) -> None:
+    path = site(tmp_path, f"loop:{film}")
+    program = f"""
+import sys
+from edge_gate.eye import pipeline, service
+def explode(*_):
+    raise RuntimeError("of a library\\nin two lines")
+pipeline.Perception.__init__ = explode
+sys.exit(service.main(["--config", {str(path)!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 79, done.stderr
+    assert "RuntimeError: of a library in two lines (at <string>:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.processes
+def test_a_camera_whose_jpegs_have_trailing_bytes_writes_a_few_lines_and_no_more(tmp_path: Path, film: Path) -> None:
+    """Each picture of the film makes libjpeg write a line of its own to file descriptor 2."""
+    folder = tmp_path / "jpegs"
+    folder.mkdir()
+    for number, file in enumerate(sorted(film.iterdir())):
+        bgr = cv2.imread(str(file))
+        assert bgr is not None
+        content = cv2.imencode(".jpg", bgr)[1].tobytes()
+        (folder / f"{number:02}.jpg").write_bytes(content[:-2] + bytes(7) + content[-2:])
+    gate = Gate(tmp_path / "eye.sock")
+    with running(site(tmp_path, f"loop:fast:{folder}")) as (eye, _):
+        until(lambda: gate.of(Health) and gate.of(Health)[-1].frames > 60, "too few pictures came")
+        eye.send_signal(signal.SIGTERM)
+        _, said = eye.communicate(timeout=PATIENCE_S)
+        assert eye.returncode == 0
+    gate.die()
+    chatter = [line for line in said.splitlines() if "extraneous bytes" in line]
+    assert 1 <= len(chatter) <= MOST_LINES
+    assert all(line.startswith("library: ") for line in chatter)
+    assert "connected to the gate" in said
 
 
 def test_a_gate_that_does_not_read_never_holds_up_the_eye(tmp_path: Path) -> None:

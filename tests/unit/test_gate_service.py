@@ -32,6 +32,7 @@ from edge_gate.store.events import append
 from edge_gate.tools.trial import make_site
 from edge_gate.wire import client
 from edge_gate.wire.client import GateRefused, ask
+from edge_gate.wire.eye import EyeMode
 from tests.support.clerk import BERT, ROLES, Clerk
 from tests.support.gates import eye_at, let_turn, pass_time, within
 from tests.support.peers import RawEye, embedding, enrol, events, pulsed, running_gate, until, write_model
@@ -218,8 +219,8 @@ def test_an_outcome_that_cannot_be_written_is_a_fault_of_the_store_and_is_writte
     "change",
     [
         {"model_id": b"another!"},
-        {"version": 2},
-        {"version": 4},
+        {"version": 3},
+        {"version": 5},
         {"link": 2},
         {"magic": b"XX"},
         {"kind": 3},
@@ -315,6 +316,7 @@ def test_a_second_eye_is_turned_away(tmp_path: Path, board: BoardSimulator) -> N
         first = eye_at(gate)
         assert first.connection.recv(64)
         second = eye_at(gate)
+        assert second.connection.recv(64)[4:6] == bytes([3, EyeMode.LEAVE])  # a command: there is another eye
         assert second.connection.recv(64) == b""
         first.see(embedding(1))
         assert ask(settings, "status")["eye"]["connected"]

@@ -108,6 +108,52 @@ def test_another_links_frames_are_refused_by_the_eyes_end(tmp_path: Path) -> Non
     link.close()
 
 
+def test_a_second_eye_is_told_to_leave_and_the_first_stays(tmp_path: Path) -> None:
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
+    health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
+    first, second = (PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock()) for _ in range(2))
+    assert first.receive() == [] and link.accept()
+    for talks_first in (False, True):  # what the second has sent is never read: its end is told of an error instead
+        assert second.receive() == []
+        assert not talks_first or second.send(health)
+        assert not link.accept()
+        if talks_first:
+            second.send(health)
+        assert [each.verb for each in second.receive()] == [EyeMode.LEAVE] and not second.connected
+        second = PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock())
+    assert first.send(health) and link.receive() == [health]
+    assert link.turned_away == 2
+    first.close()
+    link.close()
+
+
+def test_an_eye_that_comes_back_before_its_end_was_noticed_is_no_second_one(tmp_path: Path) -> None:
+    gone: list[socket.socket] = []
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), gone.append)
+    health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
+    first, second = (PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock()) for _ in range(2))
+    assert first.receive() == [] and link.accept() and first.send(health)
+    first.close()
+    assert second.receive() == [] and link.accept() and len(gone) == 1
+    assert second.send(health) and link.receive() == [health]
+    assert second.receive() == [] and second.connected
+    second.close()
+    link.close()
+
+
+def test_a_stranger_is_told_nothing(tmp_path: Path) -> None:
+    link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
+    first = PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock())
+    assert first.receive() == [] and link.accept()
+    link._peer._allowed = frozenset()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        stranger.connect(str(tmp_path / "eye.sock"))
+        assert not link.accept()
+        assert stranger.recv(64) == b""
+    first.close()
+    link.close()
+
+
 def test_the_health_of_an_eye_goes_with_it(tmp_path: Path) -> None:
     link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
     health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)

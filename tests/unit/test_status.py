@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.cli.status import find_faults
+from edge_gate.cli.status import find_faults, show
 from edge_gate.core.errors import WireError
 from edge_gate.settings.config import parse
 from edge_gate.wire import client
@@ -29,6 +29,8 @@ from edge_gate.wire.status import (
     SealedStatus,
     ThresholdStatus,
 )
+from tests.support.gates import eye_at, let_turn
+from tests.support.peers import running_gate
 
 # Scripts read these names from `edge-gate status --json`.
 ANSWER: Final[dict[str, Any]] = {
@@ -243,3 +245,20 @@ def test_a_caller_of_something_that_is_no_gate_gets_a_clear_error(tmp_path: Path
         with pytest.raises(WireError, match=says):
             client.status(settings)
         thread.join()
+
+
+def test_the_pictures_that_the_eye_skipped_are_in_the_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_gate(tmp_path, "/dev/null") as (gate, settings):
+        eye = eye_at(gate)
+        eye.health(1, arrived=15, skipped=7)
+        let_turn(gate)
+        state = client.status(settings)
+        assert (state.eye.camera, state.eye.pictures, state.eye.pictures_skipped) == ("working", 15, 7)
+        show(state, [])
+        assert "7 of the last 15 pictures skipped" in " ".join(capsys.readouterr().out.split())
+        eye.health(1)
+        let_turn(gate)
+        show(client.status(settings), [])
+        assert "skipped" not in capsys.readouterr().out

@@ -8,7 +8,7 @@ thing, the class is one too, so callers may catch either.
 
 from __future__ import annotations
 
-from edge_gate.core.errors.base import EdgeGateError, describe_exception
+from edge_gate.core.errors.base import EdgeGateError
 from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing, TimeZoneUnknown
 from edge_gate.core.errors.door import (
     BadPulse,
@@ -179,5 +179,4 @@ __all__ = [
     "UnknownEventKind",
     "WireError",
     "WrongKey",
-    "describe_exception",
 ]

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from edge_gate.core.exit_codes import ExitCode
-
-LONGEST_DESCRIPTION: Final = 300
 
 
 class EdgeGateError(Exception):
@@ -30,13 +28,3 @@ class EdgeGateError(Exception):
             return self.message.format(*self.args)
         except (IndexError, TypeError, ValueError):  # too few, or not as the places want them: show what there is
             return f"{type(self).__name__}: {', '.join(map(str, self.args))}"
-
-
-def describe_exception(error: BaseException) -> str:
-    """Return the kind and the words of an exception of somebody else's, on one line, whatever it does when asked."""
-    try:
-        words = " ".join(str(error).split())
-    except Exception:  # it is somebody else's
-        words = ""
-    shown = "".join(each if each.isprintable() else "?" for each in words[:LONGEST_DESCRIPTION])
-    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError, describe_exception
+from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError
+from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.settings.config import CameraSettings
 
 GROUP: Final = "edge_gate.cameras"

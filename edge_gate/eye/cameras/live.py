@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, DriverRaised, describe_exception
+from edge_gate.core.errors import CameraError, DriverRaised
+from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.eye.cameras.base import Frame
 
 FIRST_PAUSE_S: Final = 0.5

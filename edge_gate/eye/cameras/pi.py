@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing, describe_exception
+from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing
+from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.eye.cameras.base import Frame, Picture, captured_at
 from edge_gate.eye.cameras.live import LiveCamera
 from edge_gate.settings.config import CameraSettings
