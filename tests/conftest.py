@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test that was skipped means in CI."""
+"""What a test that was skipped means in CI, and an interrupt that works wherever the tests are started."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Let an interrupt interrupt. A shell starts what it puts into the background with SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
