@@ -110,10 +110,11 @@ def test_the_live_demo_asks_first_and_then_knows_whoever_agreed(film: Path) -> N
     assert live.stdin and live.stdout
     live.stdin.write("y\n")
     live.stdin.flush()
-    said = []
+    said, interrupted = [], False
     for line in live.stdout:
         said.append(line)
-        if line.startswith("opened You"):
+        if line.startswith("opened You") and not interrupted:
+            interrupted = True
             live.send_signal(signal.SIGINT)
     live.stdin.close()
     live.stdout.close()
