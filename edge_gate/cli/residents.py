@@ -32,7 +32,7 @@ def command(path: Path, as_json: bool) -> None:
     """List who is enrolled and how long consent holds."""
     settings = config.load(path)
     rows: list[dict[str, Any]] = []
-    while page := ask(settings, "residents", first=len(rows)):
+    while page := ask(settings, "residents", after=rows[-1]["name"] if rows else ""):
         rows += page
     if as_json:
         show_json(rows)

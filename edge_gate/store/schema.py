@@ -34,7 +34,14 @@ from sqlite_utils import Database, Migrations
 
 from edge_gate.spec import registry
 from edge_gate.spec.model import PersonalTable
-from edge_gate.store.steps import audit_tables, event_names, first_tables, protected_templates, sealed_templates
+from edge_gate.store.steps import (
+    audit_tables,
+    event_kinds,
+    event_names,
+    first_tables,
+    protected_templates,
+    sealed_templates,
+)
 from edge_gate.store.steps.sealed_templates import UNSEALED
 from edge_gate.store.steps.step import Migrating, Step
 
@@ -52,6 +59,7 @@ STEPS: Final = (
     protected_templates.STEP,
     audit_tables.END_STEP,
     event_names.STEP,
+    event_kinds.STEP,
 )
 
 

@@ -314,3 +314,20 @@ def test_nothing_is_declared_twice(names: list[str]) -> None:
     with pytest.raises(ValueError, match="'a' is declared twice"):
         registry.refuse_twice(names)
     registry.refuse_twice(["a", "b"])
+
+
+def test_residents_are_paged_by_name_and_nothing_else(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_gate.gate.verbs.residents.PAGE_RESIDENTS", 3)
+    names = ["Ann", "Ann ", "Bo [/b]", "李雷", "Ünal", "a'b\"c", "zz"]
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        settle(gate, *dict.fromkeys(each.strip() for each in names))
+        listed: list[str] = []
+        while page := ask(settings, "residents", after=listed[-1] if listed else ""):
+            assert len(page) <= 3
+            listed += [each["name"] for each in page]
+        assert listed == sorted({each.strip() for each in names})
+        for wrong in ({"after": 3}, {"after": None}, {"after": ["Ann"]}, {"after": "x" * 300}, {"first": 0}):
+            with pytest.raises(GateRefused, match="by the name"):
+                ask(settings, "residents", **wrong)

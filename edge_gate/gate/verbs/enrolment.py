@@ -110,7 +110,7 @@ class EnrolmentVerbs:
             raise ConsentOver(name, self._local.show_until(iso(stated.until)))
         self._mode.refuse_enrolling()
         self._mode.require_eye()
-        if name in residents.names(self._store).values():
+        if residents.is_known(self._store, name):
             raise NameTaken(name)
         self._authorisation.let_through()
         approved = self._authorisation.second(request, name, f"enrolling {name}")
@@ -131,7 +131,8 @@ class EnrolmentVerbs:
         """Store consent and template together, or nothing; raises where the person is enrolled already."""
         vector = session.enrolment.template()
         gallery, threshold = self._recognition.gallery, self._recognition.point.threshold
-        refuse_duplicate(vector, gallery, threshold, residents.names(self._store))
+        alike = [each.resident_id for each in gallery.search(vector, 1)]
+        refuse_duplicate(vector, gallery, threshold, residents.names(self._store, alike))
         views = session.enrolment.taken
         with self._store.transaction():
             resident = self._write(session, vector)

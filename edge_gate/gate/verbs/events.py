@@ -27,8 +27,8 @@ class EventVerbs:
         kind = request.fields.get("kind")
         if kind is not None and not isinstance(kind, str):
             raise WireError("control", "kind is text")
-        names = residents.names(self._store)
         found = events.recent(self._store, kind=kind, limit=limit)
+        names = residents.names(self._store, {each.resident_id for each in found if each.resident_id})
         request.answer([_shown(each, names) for each in found])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
+from edge_gate.core.errors import WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
@@ -47,11 +48,13 @@ class ResidentVerbs:
         }
 
     def _list(self, request: Request) -> None:
-        """Send one page of the residents by name, from the number ``first`` on; an empty one is the end."""
-        first = request.number("first", 0, 0, 2**62)
-        everyone = residents.everyone(self._store, self._recognition.card.model_id, self._store.clock.now())
+        """Send one page of the residents by name, those behind the name ``after``; an empty one is the end."""
+        after = request.fields.get("after", "")
+        if not isinstance(after, str) or len(after) > 2 * residents.LONGEST_NAME or "first" in request.fields:
+            raise WireError("control", "residents are asked for by the name that they come after")
+        model_id, now = self._recognition.card.model_id, self._store.clock.now()
+        page = residents.page(self._store, model_id, now, after=after, limit=PAGE_RESIDENTS)
         compared = set(self._recognition.gallery.ids)
-        page = everyone[first : first + PAGE_RESIDENTS]
         request.answer([_shown(each, each.resident.id in compared) for each in page])
 
     def _withdraw(self, request: Request) -> None:

@@ -7,6 +7,7 @@ Without a valid consent nothing biometric is stored or compared (GDPR, articles 
 from __future__ import annotations
 
 import enum
+import json
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -91,9 +92,19 @@ def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = l
 
 def everyones(store: Store) -> dict[str, list[Consent]]:
     """Return each resident's consents by resident id, oldest first."""
+    return _by_resident(store, "true")
+
+
+def of_these(store: Store, resident_ids: Iterable[str]) -> dict[str, list[Consent]]:
+    """Return the consents of these residents by resident id, oldest first."""
+    chosen = "resident_id IN (SELECT value FROM json_each(?))"
+    return _by_resident(store, chosen, (json.dumps(list(resident_ids)),))
+
+
+def _by_resident(store: Store, where: str, values: tuple[str, ...] = ()) -> dict[str, list[Consent]]:
     found: dict[str, list[Consent]] = {}
     with reading(store.path):
-        for row in store.rows("SELECT * FROM consent ORDER BY given_at, rowid"):
+        for row in store.rows(f"SELECT * FROM consent WHERE {where} ORDER BY given_at, rowid", values):  # noqa: S608
             found.setdefault(row["resident_id"], []).append(_consent(row))
     return found
 

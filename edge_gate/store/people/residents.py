@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -73,12 +74,18 @@ def find(store: Store, name_or_id: str) -> Resident:
 def everyone(store: Store, model_id: bytes, at: datetime) -> list[ResidentStatus]:
     """Return all residents by name, with what their consent amounts to at that moment and whether there is a template
     for this model."""
-    given = consent.everyones(store)
+    return page(store, model_id, at, limit=-1)
+
+
+def page(store: Store, model_id: bytes, at: datetime, *, after: str = "", limit: int) -> list[ResidentStatus]:
+    """Return at most ``limit`` residents behind the name ``after``, as `everyone` does; -1 is all of them."""
     rows = store.rows(
         "SELECT resident.*, template.rowid IS NOT NULL AS enrolled FROM resident"
-        " LEFT JOIN template ON template.resident_id = resident.id AND model_id = ? ORDER BY name",
-        (model_id,),
+        " LEFT JOIN template ON template.resident_id = resident.id AND model_id = ?"
+        " WHERE name > ? ORDER BY name LIMIT ?",
+        (model_id, after, limit),
     )
+    given = consent.of_these(store, [row["id"] for row in rows]) if limit >= 0 else consent.everyones(store)
     with reading(store.path):
         return [_standing(row, consent.decisive(given.get(row["id"], ()), at), at) for row in rows]
 
@@ -105,9 +112,16 @@ def everyone_known(store: Store) -> list[Resident]:
         return [_resident(row) for row in store.rows("SELECT * FROM resident ORDER BY id")]
 
 
-def names(store: Store) -> dict[str, str]:
-    """Return the name of each resident by identifier."""
-    return {each.id: each.name for each in everyone_known(store)}
+def names(store: Store, resident_ids: Iterable[str]) -> dict[str, str]:
+    """Return the name of each of these residents that is known, by identifier."""
+    chosen = "SELECT id, name FROM resident WHERE id IN (SELECT value FROM json_each(?))"
+    return {row["id"]: row["name"] for row in store.rows(chosen, (json.dumps(list(resident_ids)),))}
+
+
+def is_known(store: Store, name: str) -> bool:
+    """Tell whether there is a resident of this name."""
+    shown = unicodedata.normalize("NFC", name).strip()
+    return bool(store.rows("SELECT 1 FROM resident WHERE name = ?", (shown,)))
 
 
 def _shown(name: str) -> str:
