@@ -11,9 +11,11 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Let an interrupt interrupt. A shell starts what it puts into the background with SIGINT ignored."""
+    """Let an interrupt interrupt. A shell starts what it puts into the background with SIGINT and SIGQUIT ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)
