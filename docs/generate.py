@@ -95,8 +95,9 @@ def _event(kind: EventKind) -> str:
 def _verb(verb: Verb) -> str:
     may = ["yes" if role in verb.roles else "" for role in _ASKING]
     second = " or ".join(role.value for role in _ASKING if role in verb.second)
-    if verb.people:
-        second += ", for more than `roles.people_per_hour`"
+    when = "for more than `roles.people_per_hour`" if verb.people else verb.when
+    if second and when:
+        second += f", {when}"
     return f"| `{verb.name}` | {' | '.join(may)} | {second} | {'yes' if verb.changes else ''} |"
 
 

@@ -15,6 +15,7 @@ SPEC: Final = Capability(
             roles(Role.INSTALLER, Role.MAINTAINER),
             changes=True,
             second=roles(Role.INSTALLER, Role.MAINTAINER),
+            when="while wider trust in models waits",
         ),
     ),
     events=(EventKind("relay test", "an operator released the lock by hand", awaited=True),),

@@ -28,7 +28,8 @@ class Verb:
 
     ``roles`` may ask for it, besides root and the gate's own user. ``changes``: it changes something, so it has a row
     in the audit log. ``second``: the roles of which a second person has to be, where it takes one. ``people``: it
-    changes the keyring, and counts as an enrolment or a deletion (roles.people_per_hour).
+    changes the keyring, and counts as an enrolment or a deletion (roles.people_per_hour). ``when``: in words, where the
+    second person is not always needed.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Verb:
     changes: bool = False
     second: frozenset[Role] = NOBODY
     people: bool = False
+    when: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Retention(enum.Enum):
     """How long rows are kept. Nothing is purged by its age yet."""
 
     UNTIL_FORGOTTEN = "kept until the resident is forgotten"
+    ROW_STAYS = "who it was: until the resident is forgotten; the row: until the store is replaced"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,9 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
         try:
             connection.connect(str(settings.sockets.control))
         except PermissionError as error:
-            named = (settings.sockets.operators, settings.roles.installer, settings.roles.auditor)
-            hint = f"Join the group of your role ({', '.join(named)}), or use sudo."
+            roles = settings.roles
+            named = (settings.sockets.operators, roles.installer, roles.maintainer, roles.auditor)
+            hint = f"Join the group of your role ({', '.join(named)}) and log in again, or use sudo."
             raise NotAllowed(os.environ.get("USER", "This user"), hint) from error
         except OSError as error:
             raise GateNotRunning(settings.sockets.control) from error

@@ -128,6 +128,7 @@ def furnish(shared: Path, guest: str) -> None:
     """Put into the folder that the guest will see all that it needs."""
     _wheel(CHECKOUT, shared)
     shutil.copytree(CHECKOUT / "systemd", shared / "systemd")
+    shutil.copy(CHECKOUT / "docs/installer.md", shared)
     for name in {guest, "systemd_guest.py", "systemd_probe.py", "kernel_probe.py", "../support/terminal.py"}:
         shutil.copy(HERE / name, shared)
     (shared / "play.service").write_text(PLAY.replace("@GUEST@", guest))

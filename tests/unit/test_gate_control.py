@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from edge_gate.core.errors import NotAllowed
+from edge_gate.gate.authorisation.roles import groups
 from edge_gate.gate.control.server import IDLE_NS, MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.settings.config import Config
 from edge_gate.wire.client import GateRefused, ask, converse
 from tests.support.clocks import WindableClock
 from tests.support.gates import eye_at, pass_time
@@ -193,3 +196,16 @@ def test_too_many_callers_of_one_user_are_told_so(tmp_path: Path, board: BoardSi
             idle.connect(str(settings.sockets.control))
         with pytest.raises(GateRefused, match="4 callers of this user"):
             ask(settings, "status")
+
+
+def test_who_may_not_reach_the_socket_is_told_every_group_that_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: socket.socket, __: object) -> None:
+        raise PermissionError
+
+    settings = Config()
+    monkeypatch.setattr(socket.socket, "connect", closed)
+    with pytest.raises(NotAllowed) as refusal:
+        ask(settings, "status")
+    said = str(refusal.value)
+    assert groups(settings) and [group for group in groups(settings) if group not in said] == []
+    assert "log in again" in said

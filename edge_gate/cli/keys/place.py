@@ -86,7 +86,7 @@ class KeyPlace:
     def fetch(self, *, may_ask: bool = True) -> bytes:
         """Return the key from its place, by the passphrase that was asked before where there is one.
 
-        Raises what `unlocked` raises.
+        Raises what `unlock_key` and `unlock` raise.
         """
         if self.passphrase is None:
             return unlock_key(self.settings, may_ask=may_ask)

@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 class Known(Protocol):
-    """A caller as the kernel named them (edge_gate.gate.control.server.Caller)."""
+    """A caller as the kernel named them (edge_gate.gate.control.caller.Caller)."""
 
     @property
     def uid(self) -> int:
