@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from edge_gate.core.clock import SystemClock
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
@@ -309,7 +310,7 @@ def test_a_second_eye_is_told_why_and_ends_with_its_code_while_the_first_stays(t
                     [sys.executable, "-m", "edge_gate.eye.service", "--config", str(tmp_path / "edge-gate.toml")],
                     capture_output=True, text=True, timeout=PATIENCE_S,
                 )  # fmt: skip
-                assert second.returncode == 78
+                assert second.returncode == ExitCode.SECOND_EYE
                 assert "Another eye serves the gate" in second.stderr and "Traceback" not in second.stderr
             assert first.poll() is None and gate.eye.link.process == process == first.pid
             assert gate.eye.link.turned_away == 2
@@ -358,8 +359,9 @@ pipeline.Perception.__init__ = explode
 sys.exit(service.main(["--config", {str(path)!r}]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 79, done.stderr
-    assert "RuntimeError: of a library in two lines (at <string>:" in done.stderr
+    assert done.returncode == ExitCode.INTERNAL_FAULT, done.stderr
+    (line,) = (each for each in done.stderr.splitlines() if "RuntimeError" in each)
+    assert line.startswith("edge-gate-eye: This is a fault of edge-gate itself: RuntimeError in edge_gate/eye/")
     assert "Traceback" not in done.stderr
 
 
