@@ -140,7 +140,7 @@ class EnrolmentVerbs:
             events.append(self._store, "enrolled", resident_id=resident.id, detail=detail)
             noted = {"views": views, **session.approved}
             self._authorisation.acted(session.request, resident_id=resident.id, detail=noted)
-        self._recognition.reload()
+        self._recognition.refresh(resident.id)
         self._end_session()
         session.request.answer({"id": resident.id, "name": resident.name, "views": views})
 

@@ -81,13 +81,18 @@ def valid(store: Store, resident_id: str, at: datetime) -> Consent | None:
 
 
 def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
+    """End the resident's consents, as `end` does, and leave no trace of what went. Not inside another transaction."""
+    return removal.without_traces(store, end(store, resident_id, record=record))
+
+
+def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
     """End the resident's consents and remove what goes with them, such as templates. The resident stays known.
 
     Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
     the transaction that follows. Not inside another transaction.
     """
     store.keyring.destroy(resident_id, forgotten=False)
-    return removal.remove(store, Act.WITHDRAWAL, resident_id, record=record)
+    return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=record)
 
 
 def everyones(store: Store) -> dict[str, list[Consent]]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_gate.core.clock import iso
 from edge_gate.spec.model import Act, Fate, PersonalTable
+from edge_gate.store import rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.schema import FORGOTTEN
 
@@ -22,7 +23,7 @@ class Removed:
     """What became of a resident's rows.
 
     ``figures``: how many were deleted, marked or blanked, by the figure that their table declares. ``traces_left``:
-    see `Store.empty_log`.
+    whether old pages are left, because they were not written anew yet (rebuilding.py) or see `Store.empty_log`.
     """
 
     act: Act
@@ -34,7 +35,14 @@ class Removed:
 def remove(
     store: Store, act: Act, resident_id: str, names: Sequence[str] = (), record: Callable[[], object] = lambda: None
 ) -> Removed:
-    """Remove, mark or blank the rows of a resident whose data key is destroyed already.
+    """Take a resident out, as `take_out` does, and leave no trace. Not inside another transaction."""
+    return without_traces(store, take_out(store, act, resident_id, names, record))
+
+
+def take_out(
+    store: Store, act: Act, resident_id: str, names: Sequence[str] = (), record: Callable[[], object] = lambda: None
+) -> Removed:
+    """Remove, mark or blank the rows of a resident whose data key is destroyed already. Their traces are left.
 
     ``names`` are looked for, like the identifier, in what blanked rows say of others. ``record()`` writes down who
     asked for it, in the same transaction. Not inside another transaction.
@@ -43,9 +51,15 @@ def remove(
         record()
         # What refers to a table goes before it.
         touched = [(table, _apply(store, table, act, resident_id, names)) for table in reversed(store.schema.personal)]
-        store.rebuild_personal_tables()
+        rebuilding.require(store)
     figures = {table.figure: count for table, count in reversed(touched) if table.figure and _told(table, act)}
-    return Removed(act, resident_id, figures, traces_left=not store.empty_log())
+    return Removed(act, resident_id, figures, traces_left=True)
+
+
+def without_traces(store: Store, removed: Removed) -> Removed:
+    """Write anew at once what has old copies of the rows, and tell whether all of them are gone."""
+    rebuilding.at_once(store)
+    return replace(removed, traces_left=not store.empty_log())
 
 
 def _told(table: PersonalTable, act: Act) -> bool:

@@ -91,7 +91,12 @@ def page(store: Store, model_id: bytes, at: datetime, *, after: str = "", limit:
 
 
 def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
-    """Destroy a resident's data key, then remove what each personal table has of them, without a trace.
+    """Take a resident out, as `take_out` does, and leave no trace. Not inside another transaction."""
+    return removal.without_traces(store, take_out(store, name_or_id, record=record))
+
+
+def take_out(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
+    """Destroy a resident's data key, then remove what each personal table has of them. Traces are left in old pages.
 
     The key and the tombstone are one durable step, after which nothing brings the template back. A power cut behind it
     leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN for
@@ -103,7 +108,7 @@ def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lamb
     """
     resident = find(store, name_or_id)
     store.keyring.destroy(resident.id, forgotten=True)
-    return removal.remove(store, Act.FORGETTING, resident.id, (resident.name,), record)
+    return removal.take_out(store, Act.FORGETTING, resident.id, (resident.name,), record)
 
 
 def everyone_known(store: Store) -> list[Resident]:

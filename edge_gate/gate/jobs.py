@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long work that somebody waits for: a slice in each turn of the gate's loop, so that the door is never kept waiting.
+
+One job at a time, in the order in which they were begun: two that write the same tables anew would undo each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Generator
+from typing import Final
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import EdgeGateError, InternalFault
+from edge_gate.gate.control.requests import Request
+
+Slices = Generator[float, None, None]
+"""A job. Each step does a slice and says in how many seconds it wants the next one, 0 for at once."""
+
+# What is under way when the gate is stopped gets so long; the unit's TimeoutStopSec= is longer.
+STOP_S: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Jobs:
+    """The queue. Only the gate's own thread calls it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: deque[tuple[Request, Slices]] = deque()
+        self._due_ns = 0
+
+    def begin(self, request: Request, slices: Slices) -> None:
+        """Have ``slices`` done, one after the other. They answer ``request``; what they raise is its answer too."""
+        self._waiting.append((request, slices))
+
+    def tick(self, now_ns: int) -> None:
+        """Do one slice, if one is due."""
+        if self._waiting and now_ns >= self._due_ns:
+            self._step()
+
+    def patience_s(self) -> float | None:
+        """Return in how many seconds the next slice is due; None where nothing is to be done."""
+        return max(0, self._due_ns - self._clock.monotonic_ns()) / 1e9 if self._waiting else None
+
+    def finish(self) -> None:
+        """Do what is left, before the gate ends; what takes too long is broken off, and its caller is not answered."""
+        end_ns = self._clock.monotonic_ns() + round(STOP_S * 1e9)
+        while self._waiting and self._clock.monotonic_ns() < end_ns:
+            self._step()
+        for _, slices in self._waiting:
+            slices.close()
+        self._waiting.clear()
+
+    def _step(self) -> None:
+        request, slices = self._waiting[0]
+        try:
+            pause_s = next(slices, None)
+        except EdgeGateError as error:
+            request.fail(error)
+        except Exception as error:  # a job's own fault must not end the gate for everybody
+            _log.exception("a job could not be done")
+            request.fail(InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
+        else:
+            if pause_s is not None:
+                self._due_ns = self._clock.monotonic_ns() + round(pause_s * 1e9)
+                return
+        self._waiting.popleft()
+        self._due_ns = 0
