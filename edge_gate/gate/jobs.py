@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Long work that somebody waits for: a slice in each turn of the gate's loop, so that the door is never kept waiting.
 
-One job at a time, in the order in which they were begun: two that write the same tables anew would undo each other.
+One job at a time, for two that write the same tables anew would undo each other. Those that write go before those that
+only read. They are as many as there were acts before them; of those that read a user has one at a time, so that no
+flood of them keeps others waiting.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Generator
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import EdgeGateError, InternalFault
+from edge_gate.core.errors import Busy, EdgeGateError, InternalFault
 from edge_gate.gate.control.requests import Request
 
 Slices = Generator[float, None, None]
@@ -28,33 +30,44 @@ class Jobs:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: deque[tuple[Request, Slices]] = deque()
+        self._current: tuple[Request, Slices] | None = None
+        self._writing: deque[tuple[Request, Slices]] = deque()
+        self._reading: deque[tuple[Request, Slices]] = deque()
         self._due_ns = 0
 
-    def begin(self, request: Request, slices: Slices) -> None:
+    def write(self, request: Request, slices: Slices) -> None:
         """Have ``slices`` done, one after the other. They answer ``request``; what they raise is its answer too."""
-        self._waiting.append((request, slices))
+        self._writing.append((request, slices))
+        self._current = self._current or self._next()
+
+    def read(self, request: Request, slices: Slices) -> None:
+        """Do the same for slices that change nothing. Raises Busy where this user has asked for such before."""
+        under_way = (self._current, *self._reading)
+        if any(each and each[0].caller.uid == request.caller.uid for each in under_way):
+            slices.close()
+            raise Busy("Something else that you have asked for")
+        self._reading.append((request, slices))
+        self._current = self._current or self._next()
 
     def tick(self, now_ns: int) -> None:
         """Do one slice, if one is due."""
-        if self._waiting and now_ns >= self._due_ns:
-            self._step()
+        if self._current is not None and now_ns >= self._due_ns:
+            self._step(*self._current)
 
     def patience_s(self) -> float | None:
         """Return in how many seconds the next slice is due; None where nothing is to be done."""
-        return max(0, self._due_ns - self._clock.monotonic_ns()) / 1e9 if self._waiting else None
+        return None if self._current is None else max(0, self._due_ns - self._clock.monotonic_ns()) / 1e9
 
     def finish(self) -> None:
         """Do what is left, before the gate ends; what takes too long is broken off, and its caller is not answered."""
         end_ns = self._clock.monotonic_ns() + round(STOP_S * 1e9)
-        while self._waiting and self._clock.monotonic_ns() < end_ns:
-            self._step()
-        for _, slices in self._waiting:
-            slices.close()
-        self._waiting.clear()
+        while self._current is not None and self._clock.monotonic_ns() < end_ns:
+            self._step(*self._current)
+        while self._current is not None:
+            self._current[1].close()
+            self._current = self._next()
 
-    def _step(self) -> None:
-        request, slices = self._waiting[0]
+    def _step(self, request: Request, slices: Slices) -> None:
         try:
             pause_s = next(slices, None)
         except EdgeGateError as error:
@@ -66,5 +79,8 @@ class Jobs:
             if pause_s is not None:
                 self._due_ns = self._clock.monotonic_ns() + round(pause_s * 1e9)
                 return
-        self._waiting.popleft()
-        self._due_ns = 0
+        self._current, self._due_ns = self._next(), 0
+
+    def _next(self) -> tuple[Request, Slices] | None:
+        waiting = self._writing or self._reading
+        return waiting.popleft() if waiting else None

@@ -77,7 +77,7 @@ class OversightVerbs:
         if not isinstance(name, str) or not 0 < len(name) <= 2 * residents.LONGEST_NAME:
             raise WireError("control", "name is a line of text")
         resident_id = residents.find(self._store, name).id
-        self._jobs.begin(request, self._search(request, resident_id))
+        self._jobs.read(request, self._search(request, resident_id))
 
     def _search(self, request: Request, resident_id: str) -> Slices:
         """Look at each row of the log, some in each turn: only the resident's salt tells which are about them."""

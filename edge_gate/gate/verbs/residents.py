@@ -75,7 +75,7 @@ class ResidentVerbs:
         finally:
             self._recognition.refresh(resident.id)
         self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
-        self._jobs.begin(request, self._finish(request, removed, {"name": resident.name}))
+        self._jobs.write(request, self._finish(request, removed, {"name": resident.name}))
 
     def _forget(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
@@ -88,7 +88,7 @@ class ResidentVerbs:
             self._recognition.refresh(resident.id)
         self._journal.record("forgotten", detail={"operator": request.operator})
         told = {"name": resident.name, "resident_id": resident.id}
-        self._jobs.begin(request, self._finish(request, removed, told))
+        self._jobs.write(request, self._finish(request, removed, told))
 
     def _finish(self, request: Request, removed: Removed, told: dict[str, Any]) -> Slices:
         """Leave no trace of what was removed, and answer with the receipt."""

@@ -26,7 +26,7 @@ class StoreVerbs:
 
     def _begin(self, request: Request) -> None:
         """Begin a check. It is a job, so it never reads while another one writes tables anew."""
-        self._jobs.begin(request, self._checked(request))
+        self._jobs.read(request, self._checked(request))
 
     def _checked(self, request: Request) -> Slices:
         self._store.empty_log(wait=False)

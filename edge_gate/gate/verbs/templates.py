@@ -55,7 +55,7 @@ class TemplateVerbs:
             request.progress({"ready": under_way.ready})
             return
         self._computing = None
-        self._jobs.begin(request, self._finish(request, under_way))
+        self._jobs.write(request, self._finish(request, under_way))
 
     def _finish(self, request: Request, under_way: renewal.Renewal) -> Slices:
         """Put the new templates in place, compare under them from that moment on, leave no trace of the old ones."""
