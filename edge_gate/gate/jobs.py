@@ -17,8 +17,8 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, EdgeGateError, InternalFault
 from edge_gate.gate.control.requests import Request
 
-Slices = Generator[float, None, None]
-"""A job. Each step does a slice and says in how many seconds it wants the next one, 0 for at once."""
+Slices = Generator[float | None, None, None]
+"""A job. Each step does a slice and may say in how many seconds it wants the next one."""
 
 # What is under way when the gate is stopped gets so long; the unit's TimeoutStopSec= is longer.
 STOP_S: Final = 5.0
@@ -69,16 +69,17 @@ class Jobs:
 
     def _step(self, request: Request, slices: Slices) -> None:
         try:
-            pause_s = next(slices, None)
+            self._due_ns = self._clock.monotonic_ns() + round((next(slices) or 0) * 1e9)
+        except StopIteration:
+            self._current, self._due_ns = self._next(), 0
         except EdgeGateError as error:
-            request.fail(error)
+            self._fail(request, error)
         except Exception as error:  # a job's own fault must not end the gate for everybody
             _log.exception("a job could not be done")
-            request.fail(InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
-        else:
-            if pause_s is not None:
-                self._due_ns = self._clock.monotonic_ns() + round(pause_s * 1e9)
-                return
+            self._fail(request, InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
+
+    def _fail(self, request: Request, error: EdgeGateError) -> None:
+        request.fail(error)
         self._current, self._due_ns = self._next(), 0
 
     def _next(self) -> tuple[Request, Slices] | None:

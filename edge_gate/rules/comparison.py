@@ -58,11 +58,13 @@ class Gallery:
 
     def without(self, gone: Collection[str]) -> Gallery:
         """Return the gallery without the templates of these ids."""
-        kept = [place for place, each in enumerate(self.ids) if each not in gone]
-        if len(kept) == len(self.ids):
+        places = [place for place, each in enumerate(self.ids) if each in gone]
+        if not places:
             return self
-        ids = tuple(self.ids[place] for place in kept)
-        return replace(self, ids=ids, columns=np.ascontiguousarray(self.columns[:, kept]))
+        ids = list(self.ids)
+        for place in reversed(places):
+            del ids[place]
+        return replace(self, ids=tuple(ids), columns=np.delete(self.columns, places, axis=1))
 
     def including(self, added: str, code: bytes) -> Gallery:
         """Return the gallery with one more template."""

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.core.errors import StoreFull
+from edge_gate.core.errors import ResidentUnknown, StoreFull
 from edge_gate.spec.model import Act
 from edge_gate.store import events, rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.people import consent, removal, residents
-from edge_gate.store.schema import SCHEMA
+from edge_gate.store.people.sweep import sweep
+from edge_gate.store.schema import FORGOTTEN, SCHEMA
 from edge_gate.store.templates import templates
 from tests.support.stores import CLOCK, KEY, MODEL, enrol, in_the_clear
 
@@ -81,6 +82,42 @@ def test_the_power_may_go_after_any_slice(store: Store, tmp_path: Path) -> None:
     assert content(store) == before
     assert store.check() == []
     assert not twins(store)
+
+
+def test_the_power_may_go_after_any_step_of_forgetting(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "SLICE_ROWS", 4)
+    ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
+    bob, of_bob = enrol(store, "Bob-Noyce-1927", 2)
+    for number in range(10):
+        events.append(store, "opened", resident_id=ada.id, detail={"track": number})
+        events.append(store, "opened", resident_id=bob.id, detail={"like": ada.name, "track": number})
+    residents.bury(store, ada)
+    told: list[str] = []
+    steps = residents.taking_out(store, ada, lambda: told.append("recorded"))
+    removed: removal.Removed | None = None
+    cuts = 0
+    while removed is None:
+        with Store.open(copied(store, tmp_path / f"cut-{cuts}"), KEY, CLOCK) as after:
+            sweep(after)
+            clear = in_the_clear(after.path)
+            assert [secret for secret in of_ada if secret in clear] == [], cuts
+            assert all(secret in clear for secret in of_bob), cuts
+            assert {event.resident_id for event in events.recent(after, limit=99)} - {None} == {FORGOTTEN, bob.id}
+            assert after.check() == [], cuts
+        cuts += 1
+        events.append(store, "opened", detail={"like": ada.name})  # somebody passes meanwhile
+        try:
+            next(steps)
+        except StopIteration as over:
+            removed = over.value
+    assert cuts > 20 / 4 and told == ["recorded"]
+    assert removed.figures == {"consents": 1, "templates": 1, "events": 20 + cuts}
+    assert not removal.without_traces(store, removed).traces_left
+    assert [secret for secret in of_ada if secret in in_the_clear(store.path)] == []
+    with pytest.raises(ResidentUnknown):
+        next(residents.taking_out(store, ada, lambda: None))
 
 
 def twins(store: Store) -> list[tuple[str]]:

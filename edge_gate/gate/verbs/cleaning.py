@@ -17,14 +17,13 @@ PAUSE_S: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
-def slices(store: Store) -> Generator[float, None, bool]:
+def slices(store: Store) -> Generator[float | None, None, bool]:
     """Do it, a slice at each step (edge_gate/gate/jobs.py). Returns whether no trace is left.
 
     Where the store fails the rows are gone all the same, and the next removal or start tries again.
     """
     try:
-        for _ in rebuilding.slices(store):
-            yield 0.0
+        yield from rebuilding.slices(store)
         for _ in range(TRIES):
             if store.empty_log(wait=False):
                 return True

@@ -84,7 +84,7 @@ class OversightVerbs:
         found: list[Row] = []
         for page in audit_log.about(self._store, resident_id):
             found = [*found, *page][:MOST_OF_ONE]
-            yield 0.0
+            yield None
         request.answer([{"at": each.at, "verb": each.verb, "role": each.role} for each in found])
 
     def _checkpoint(self, request: Request) -> None:

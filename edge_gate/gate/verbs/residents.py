@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
@@ -17,6 +18,7 @@ from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation, Journal, Recognition
 from edge_gate.gate.verbs import cleaning
 from edge_gate.settings.config import SiteSettings
+from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.removal import Removed
@@ -24,6 +26,7 @@ from edge_gate.store.people.removal import Removed
 # However long their names are, so many fit into what may wait to be sent (control/caller.py).
 PAGE_RESIDENTS: Final = 100
 LONGEST_FIELD: Final = 200
+EVENTS: Final = MappingProxyType({Act.FORGETTING: "forgotten", Act.WITHDRAWAL: "consent withdrawn"})
 
 
 class ResidentVerbs:
@@ -71,27 +74,32 @@ class ResidentVerbs:
             self._authorisation.acted(request, resident_id=resident.id, detail=approved)
 
         try:
-            removed = consent.end(self._store, resident.id, record=record)
-        finally:
+            consent.close(self._store, resident.id)
+        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             self._recognition.refresh(resident.id)
-        self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
-        self._jobs.write(request, self._finish(request, removed, {"name": resident.name}))
+        steps = consent.ending(self._store, resident.id, record)
+        self._jobs.write(request, self._remove(request, steps, {"name": resident.name}))
 
     def _forget(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
         approved = self._authorisation.second(request, resident.id, f"forgetting {resident.name}", resident.id)
-        try:
-            removed = residents.take_out(
-                self._store, resident.id, record=lambda: self._authorisation.acted(request, detail=approved)
-            )
-        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
-            self._recognition.refresh(resident.id)
-        self._journal.record("forgotten", detail={"operator": request.operator})
-        told = {"name": resident.name, "resident_id": resident.id}
-        self._jobs.write(request, self._finish(request, removed, told))
 
-    def _finish(self, request: Request, removed: Removed, told: dict[str, Any]) -> Slices:
-        """Leave no trace of what was removed, and answer with the receipt."""
+        def record() -> None:
+            self._authorisation.acted(request, detail=approved)
+
+        try:
+            residents.bury(self._store, resident)
+        finally:
+            self._recognition.refresh(resident.id)
+        steps = residents.taking_out(self._store, resident, record)
+        told = {"name": resident.name, "resident_id": resident.id}
+        self._jobs.write(request, self._remove(request, steps, told))
+
+    def _remove(self, request: Request, steps: Generator[None, None, Removed], told: dict[str, Any]) -> Slices:
+        """Remove the rows, leave no trace of them, and answer with the receipt."""
+        removed = yield from steps
+        kind, whose = EVENTS[removed.act], None if removed.act is Act.FORGETTING else removed.resident_id
+        self._journal.record(kind, resident_id=whose, detail={"operator": request.operator})
         clean = yield from cleaning.slices(self._store)
         removed = replace(removed, traces_left=not clean)
         told |= {**removed.figures, "traces_left": removed.traces_left}

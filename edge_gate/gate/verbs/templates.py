@@ -60,8 +60,7 @@ class TemplateVerbs:
     def _finish(self, request: Request, under_way: renewal.Renewal) -> Slices:
         """Put the new templates in place, compare under them from that moment on, leave no trace of the old ones."""
         try:
-            for _ in under_way.put_in_place():
-                yield 0.0
+            yield from under_way.put_in_place()
             model_id = self._recognition.card.model_id
             codes = {resident: code for (resident, model), code in under_way.codes.items() if model == model_id}
             self._recognition.renew(under_way.transform, codes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -89,10 +89,20 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
     """End the resident's consents and remove what goes with them, such as templates. The resident stays known.
 
     Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
-    the transaction that follows. Not inside another transaction.
+    the transaction that follows. Traces are left. Not inside another transaction.
     """
-    store.keyring.destroy(resident_id, forgotten=False)
+    close(store, resident_id)
     return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=record)
+
+
+def close(store: Store, resident_id: str) -> None:
+    """Destroy the resident's data key, so that no backup brings a template back; what comes next is `ending`."""
+    store.keyring.destroy(resident_id, forgotten=False)
+
+
+def ending(store: Store, resident_id: str, record: Callable[[], object]) -> Generator[None, None, Removed]:
+    """End the resident's consents and remove what goes with them, a slice at each step (removal.slices)."""
+    return (yield from removal.slices(store, Act.WITHDRAWAL, resident_id, record=record))
 
 
 def everyones(store: Store) -> dict[str, list[Consent]]:
