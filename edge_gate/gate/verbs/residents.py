@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
@@ -26,7 +25,6 @@ from edge_gate.store.people.removal import Removed
 # However long their names are, so many fit into what may wait to be sent (control/caller.py).
 PAGE_RESIDENTS: Final = 100
 LONGEST_FIELD: Final = 200
-EVENTS: Final = MappingProxyType({Act.FORGETTING: "forgotten", Act.WITHDRAWAL: "consent withdrawn"})
 
 
 class ResidentVerbs:
@@ -98,8 +96,11 @@ class ResidentVerbs:
     def _remove(self, request: Request, steps: Generator[None, None, Removed], told: dict[str, Any]) -> Slices:
         """Remove the rows, leave no trace of them, and answer with the receipt."""
         removed = yield from steps
-        kind, whose = EVENTS[removed.act], None if removed.act is Act.FORGETTING else removed.resident_id
-        self._journal.record(kind, resident_id=whose, detail={"operator": request.operator})
+        detail = {"operator": request.operator}
+        if removed.act is Act.FORGETTING:
+            self._journal.record("forgotten", detail=detail)
+        else:
+            self._journal.record("consent withdrawn", resident_id=removed.resident_id, detail=detail)
         clean = yield from cleaning.slices(self._store)
         removed = replace(removed, traces_left=not clean)
         told |= {**removed.figures, "traces_left": removed.traces_left}

@@ -7,7 +7,7 @@ The secret is the keyring's, not the store's key: it stays when that key changes
 database does not have it.
 
 A store of an earlier version holds vectors, sealed under the residents' data keys. They become codes at the gate's
-next start, sealed again under the same keys, in one transaction; the rebuilt tables and the emptied log leave no copy
+next start, sealed again under the same keys, in one transaction; tables written anew and the emptied log leave no copy
 of a sealed vector behind.
 
 **Renewal** needs no resident, because whoever has the key can recover a direction nearly whole from a code
