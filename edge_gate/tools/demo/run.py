@@ -111,7 +111,7 @@ class Demo:
 
     def play(self, schedule: Schedule, lookalike: Schedule | None) -> Summary:
         """Enrol, watch everybody come, and sum up. Raises DemoFailed where the machinery itself fails."""
-        self.site.wait_until_watching()
+        self.site.rehearse()
         point = self.site.status().threshold
         approaches = tuple(self._played(schedule))
         limit = None
