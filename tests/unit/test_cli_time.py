@@ -24,7 +24,7 @@ from edge_gate.core.time_zones import named_zone
 from edge_gate.settings import config
 
 LATE = "2027-03-31T16:30:00.000Z"  # half past midnight in Shanghai, the day before in New York
-EVENT = {"at": LATE, "kind": "opened", "resident": "Ann", "score": 0.5, "outcome": "confirmed"}
+EVENT = {"at": LATE, "kind": "opened", "resident": "Ann", "score": 0.5, "outcome": "confirmed", "detail": {}}
 RESIDENT = {
     "id": "1", "name": "Ann", "created_at": LATE, "consent": "valid", "consent_until": "2027-12-31T16:00:00.000Z",
     "recognised": True,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import WireError
+from edge_gate.core.errors import NothingToWithdraw, WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
@@ -59,6 +59,8 @@ class ResidentVerbs:
 
     def _withdraw(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
+        if not consent.can_withdraw(self._store, resident.id):
+            raise NothingToWithdraw(resident.name)
         shown = f"withdrawing the consent of {resident.name}"
         approved = self._authorisation.second(request, resident.id, shown, resident.id)
 

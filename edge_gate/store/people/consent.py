@@ -90,6 +90,12 @@ def withdraw(store: Store, resident_id: str, *, record: Callable[[], object] = l
     return removal.remove(store, Act.WITHDRAWAL, resident_id, record=record)
 
 
+def can_withdraw(store: Store, resident_id: str) -> bool:
+    """Tell whether a withdrawal would end anything: a consent, a template, or a key that opens a copy of one."""
+    has_key = store.keyring.data_key(resident_id) is not None
+    return has_key or removal.would_change(store, Act.WITHDRAWAL, resident_id)
+
+
 def everyones(store: Store) -> dict[str, list[Consent]]:
     """Return each resident's consents by resident id, oldest first."""
     return _by_resident(store, "true")

@@ -132,7 +132,7 @@ class DemoSite:
         return self._log_path.read_text(errors="replace")
 
     def audit(self) -> DiskAudit:
-        """Look for pictures in every file of the site, and at what the kernel says the eye has written since `rehearse`.
+        """Look for pictures in every file of the site, and at what the kernel says the eye wrote since `rehearse`.
 
         The eye is ended for it, and is started again only when all was read.
         """
