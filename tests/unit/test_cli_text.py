@@ -152,9 +152,11 @@ def test_a_resident_of_any_name_is_listed_and_forgotten(
         check(command, shown)
         assert command[0] not in ("residents", "events") or whole.strip() in shown.out
     withdrawal = at(settings_of_site, "consent", "withdraw", resident.id, "--yes")
-    until = datetime(2099, 1, 1, tzinfo=UTC)
-    stated = {"purpose": "x", "given_by": name, "until": until, "operator": "x"}
-    within(gate, lambda: consent.record(gate.store, resident.id, **stated))
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    within(
+        gate,
+        lambda: consent.record(gate.store, resident.id, purpose="x", given_by=name, until=end, operator="x"),
+    )
     check(("consent",), show(withdrawal, encoding, width))
     forgotten = show(at(settings_of_site, "forget", resident.id, "--yes"), encoding, None)
     check(("forget",), forgotten)
@@ -270,8 +272,8 @@ def test_an_interrupt_ends_a_question_and_a_wait_with_a_code_of_its_own(tmp_path
         connection, _ = silent.accept()
         connection.recv(65536)
         asking = start("forget", "Ann", "--config", str(file))
-        assert asking.stdout is not None
-        assert b"Erase" in os.read(asking.stdout.fileno(), 100)
+        assert asking.stderr is not None
+        assert b"Erase" in os.read(asking.stderr.fileno(), 100)
         for child in (waiting, asking):
             time.sleep(0.1)
             child.send_signal(signal.SIGINT)
