@@ -76,7 +76,8 @@ def command(
         return
     say(*heading(report).splitlines(), "")
     say_rendered(table(report))
-    say(*_missing(report.acquisition))
+    for line in _missing(report.acquisition):
+        say(line)
 
 
 def _missing(seen: Participation) -> Iterator[str]:

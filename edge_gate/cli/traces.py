@@ -120,7 +120,8 @@ class Answer:
             yield f"{file}: a receipt of a {receipt.kind.act.value} of {receipt.resident_id}, {when}; {whose} signed it"
         for found in self.files:
             yield from _pages(found, self.words)
-        yield f"keyring: {self.keyring.keys} keys and {self.keyring.tombstones} tombstones looked at"
+        if self.keyring.of:
+            yield f"keyring: {self.keyring.keys} keys and {self.keyring.tombstones} tombstones looked at"
         for word, (has_key, buried) in self.keyring.of.items():
             state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
             yield f"  {word}: {state}; {'a tombstone' if buried else 'no tombstone'}"

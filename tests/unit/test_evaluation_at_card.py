@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_gate.rules.operating_point import OperatingPoint
@@ -60,6 +60,7 @@ def test_a_card_without_a_point_of_the_kind_gives_none() -> None:
 scores = st.lists(st.floats(-1, 1, width=32), max_size=30)
 
 
+@settings(deadline=None)
 @given(genuine=scores, impostor=scores)
 def test_whatever_was_compared_the_interval_holds_the_rate(genuine: list[float], impostor: list[float]) -> None:
     for of in judge(comparisons(genuine, impostor), POINTS, 1e-4):
