@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import WireError
+from edge_gate.core.errors import NothingToWithdraw, WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
@@ -65,6 +65,8 @@ class ResidentVerbs:
 
     def _withdraw(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
+        if not consent.can_withdraw(self._store, resident.id):
+            raise NothingToWithdraw(resident.name)
         shown = f"withdrawing the consent of {resident.name}"
         approved = self._authorisation.second(request, resident.id, shown, resident.id)
 
@@ -72,10 +74,10 @@ class ResidentVerbs:
             self._authorisation.acted(request, resident_id=resident.id, detail=approved)
 
         try:
-            consent.close(self._store, resident.id)
+            closed = consent.close(self._store, resident.id)
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             self._recognition.refresh(resident.id)
-        steps = consent.ending(self._store, resident.id, record)
+        steps = consent.ending(self._store, resident.id, resident.name, record, closed=closed)
         self._jobs.write(request, self._remove(request, steps, {"name": resident.name}))
 
     def _forget(self, request: Request) -> None:

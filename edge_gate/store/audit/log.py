@@ -19,7 +19,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,10 +29,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
-from edge_gate.store.audit.chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
+from edge_gate.store.audit.chain import ANNOUNCING, CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
 from edge_gate.store.audit.log_end import end, last_row, sign_end
+from edge_gate.store.connection import look
 from edge_gate.store.database import Store
-from edge_gate.store.faults import reading
+from edge_gate.store.faults import faults, reading
 
 LONGEST_DETAIL_BYTES: Final = 4096
 # So many rows are looked at in one step of a search.
@@ -160,6 +163,19 @@ def about(store: Store, resident_id: str) -> Iterator[list[Row]]:
         if len(some) < SEARCHED_ROWS:
             return
         last = some[-1]["seq"]
+
+
+def announced_keys(path: Path, key: bytes) -> frozenset[str]:
+    """Return each public key that the log of a store's file was ever announced to be signed with, in hexadecimal.
+
+    Nothing is written, and a gate may be running. Raises what `connection.look` raises.
+    """
+    with closing(look(path, key)) as database, faults(path), reading(path):
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone():  # of an earlier version
+            return frozenset()
+        chosen = "SELECT detail FROM audit WHERE verb IN (SELECT value FROM json_each(?))"
+        rows = database.execute(chosen, (json.dumps(ANNOUNCING),))
+        return frozenset(str(json.loads(detail).get("device_key")) for (detail,) in rows)
 
 
 def salt_of(store: Store, resident_id: str) -> bytes | None:

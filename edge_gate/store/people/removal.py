@@ -80,6 +80,16 @@ def without_traces(store: Store, removed: Removed) -> Removed:
     return replace(removed, traces_left=not store.empty_log())
 
 
+def would_change(store: Store, act: Act, resident_id: str) -> bool:
+    """Tell whether the act would delete, mark or blank any row of this resident."""
+    conditions = ((table, table.not_ended(act)) for table in store.schema.personal)
+    return any(
+        store.rows(f"SELECT 1 FROM {table.name} WHERE {theirs} LIMIT 1", (resident_id,))  # noqa: S608 - declared
+        for table, theirs in conditions
+        if theirs is not None
+    )
+
+
 def _told(table: PersonalTable, act: Act) -> bool:
     return table.fate(act) is not Fate.KEPT
 
