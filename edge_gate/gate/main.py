@@ -47,6 +47,7 @@ from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
+from edge_gate.store.upgrade import upgrade_apart
 
 # How often the watchdog is fed; the unit's WatchdogSec= is ten times that.
 FEED_S: Final = 1.0
@@ -159,6 +160,7 @@ def open_gate(
         door.check_pulse()  # every relay is off by now, whatever the configuration says
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
+        upgrade_apart(config.store.path, key)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         gate = build(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
         stack.callback(gate.close)

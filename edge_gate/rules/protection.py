@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -55,7 +54,9 @@ def secret_axes(key: bytes, dimensions: int, bits: int) -> Floats:
     once would cost the gate ten megabytes.
     """
     blocks, size = -(-bits // dimensions), dimensions * dimensions
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(8 * blocks * size))
+    cipher, stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor(), bytearray()
+    for _ in range(blocks):
+        stream += cipher.update(bytes(8 * size))
     axes = np.empty((blocks, dimensions, dimensions), np.float32)
     for block in range(blocks):
         normal = _gaussians(stream, block * size, (block + 1) * size).reshape(dimensions, dimensions)
@@ -118,11 +119,17 @@ def differing(columns: NDArray[np.uint64], probe: Codes) -> NDArray[np.uint16]:
     return count
 
 
+def _normal_slope(point: OperatingPoint) -> float:
+    from statistics import NormalDist  # here, because the cards that come with edge-gate never need it
+
+    return float((NormalDist().inv_cdf(1 - point.fmr) ** 2 + 1) / max(point.threshold, 0.1))
+
+
 def _unit(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def _gaussians(stream: bytes, start: int, stop: int) -> NDArray[np.float64]:
+def _gaussians(stream: bytearray, start: int, stop: int) -> NDArray[np.float64]:
     """Return some of the standard normal numbers that a cipher's stream gives, eight bytes each: Box and Muller (1958).
 
     The first half of the stream gives radii, the second angles; their cosines come first, then their sines.
@@ -148,7 +155,6 @@ def correct_threshold(points: tuple[OperatingPoint, ...], point: OperatingPoint,
     sigma = np.pi * np.sqrt(share * (1 - share) / bits) * np.sin(angle)
     falling = sorted((each.threshold, np.log(each.fmr)) for each in points if each.kind == point.kind)
     slopes = [(one - two) / (high - low) for (low, one), (high, two) in pairwise(falling) if high > low]
-    quantile = NormalDist().inv_cdf(1 - point.fmr)
-    slope = max(slopes) if slopes else (quantile**2 + 1) / max(point.threshold, 0.1)
+    slope = max(slopes) if slopes else _normal_slope(point)
     higher = min(1.0, point.threshold + float(slope * sigma**2 / 2))
     return replace(point, threshold=math.ceil(higher * 1e4 - 1e-6) / 1e4)

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlcipher3 import dbapi2
-from sqlite_utils import Database
 
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
@@ -25,6 +24,7 @@ from edge_gate.store.faults import faults, reading
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
+from edge_gate.store.rebuilding import rebuild
 from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
@@ -34,7 +34,7 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "keyring", "path", "schema")
+    __slots__ = ("_connection", "clock", "keyring", "path", "schema")
 
     def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA) -> None:
         self.path = path
@@ -42,7 +42,6 @@ class Store:
         self.keyring = keyring
         self.schema = schema
         self._connection = connection
-        self._database = _database(connection)
 
     @classmethod
     def create(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
@@ -84,9 +83,9 @@ class Store:
         """
         key, ring_key = keys_in_use(path, key)
         with closing(connections.look(path, key)) as seen, reading(path):
-            applied = applied_steps(_database(seen))
+            applied = applied_steps(seen)
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
-            strange = schema.strange_tables(_database(seen), applied)
+            strange = schema.strange_tables(seen, applied)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
@@ -114,8 +113,10 @@ class Store:
             self.empty_log()
 
     def _migrate(self) -> None:
+        from edge_gate.store.migration import migrate  # here, because sqlite-utils takes 7 MB
+
         with self.transaction():
-            self.schema.migrate(self._database, self)
+            migrate(self._connection, self.schema, self)
 
     def close(self) -> None:
         """Close the file; the last to close it also empties and removes the write-ahead log."""
@@ -142,7 +143,7 @@ class Store:
         """
         with faults(self.path):
             if self._connection.in_transaction:
-                with self._database.atomic():
+                with self._nested():
                     yield
                 return
             self._connection.execute("BEGIN IMMEDIATE")  # waits here for another writer, not half-way through
@@ -153,6 +154,18 @@ class Store:
                 with suppress(dbapi2.Error):  # SQLite may have rolled back on its own
                     self._connection.rollback()
                 raise
+
+    @contextmanager
+    def _nested(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT nested")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite may have rolled back all of it on its own
+                self._connection.execute("ROLLBACK TO nested")
+                self._connection.execute("RELEASE nested")
+            raise
+        self._connection.execute("RELEASE nested")
 
     @property
     def in_transaction(self) -> bool:
@@ -168,9 +181,10 @@ class Store:
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         """Add one row and return its rowid."""
+        columns, places = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
+        statement = f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - names of ours
         with faults(self.path):
-            added = self._database.table(table).insert(dict(row)).last_rowid
-        return added or 0
+            return int(self._connection.execute(statement, tuple(row.values())).lastrowid)
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run an UPDATE or DELETE and return how many rows it touched."""
@@ -182,10 +196,11 @@ class Store:
 
         Call it in the transaction that removed the rows (schema.py, "Forgetting").
         """
-        with faults(self.path):
-            for table in reversed(self.schema.personal):  # what refers to a table goes before it
-                if table.rebuilt:
-                    self._database.table(table.name).transform()
+        with reading(self.path):
+            # What refers to a table goes before it.
+            rebuild(self._connection, [table.name for table in reversed(self.schema.personal) if table.rebuilt])
+            if self._connection.execute("PRAGMA foreign_key_check").fetchone():
+                raise StoreCorrupt(self.path, "a row refers to nobody")
 
     def empty_log(self) -> bool:
         """Move the write-ahead log into the database and cut it to nothing; not inside a transaction.
@@ -218,11 +233,6 @@ class Store:
                         yield f"{pragma}: {finding}"
             except StoreError as error:
                 yield str(error)
-
-
-def _database(connection: Any) -> Database:
-    # No plugins: an installed package must not be able to reach into the store.
-    return Database(connection, recursive_triggers=False, execute_plugins=False)
 
 
 def _keyring(path: Path, key: bytes, *, new: bool) -> Keyring:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from edge_gate.cli.keys.passphrase import ask_passphrase
+from edge_gate.store.keys.asking import ask_passphrase
 from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, open_credential, unlock_key
 from edge_gate.core.errors import EdgeGateError, KeyNotPlaced
 from edge_gate.settings.config import StoreSettings
