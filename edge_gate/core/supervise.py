@@ -83,4 +83,4 @@ def gate_command(path: Path) -> list[str]:
 
 def eye_command(path: Path) -> list[str]:
     """Return the command line of the eye process, for a configuration file."""
-    return [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path.absolute())]
+    return [sys.executable, "-P", "-m", "edge_gate.eye", "--config", str(path.absolute())]

@@ -36,7 +36,9 @@ def _rebuild(connection: Any, table: str) -> None:
     connection.execute(f'INSERT INTO "{fresh}" SELECT * FROM "{table}" ORDER BY rowid')  # noqa: S608 - names of ours
     if "AUTOINCREMENT" in statement.upper():  # a number is never given twice, also where the newest row is gone
         connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (fresh,))
-        connection.execute("INSERT INTO sqlite_sequence SELECT ?, seq FROM sqlite_sequence WHERE name = ?", (fresh, table))
+        connection.execute(
+            "INSERT INTO sqlite_sequence SELECT ?, seq FROM sqlite_sequence WHERE name = ?", (fresh, table)
+        )
     connection.execute(f'DROP TABLE "{table}"')
     connection.execute(f'ALTER TABLE "{fresh}" RENAME TO "{table}"')
     for (index,) in indexes:

@@ -50,7 +50,9 @@ def lacks_steps(path: Path, key: bytes) -> bool:
 
 def main() -> int:
     """Open the store that is named, with the key on standard input, and close it."""
-    return end_well("edge-gate", lambda: Store.open(Path(sys.argv[1]), sys.stdin.buffer.read(KEY_BYTES), SystemClock()).close())
+    return end_well(
+        "edge-gate", lambda: Store.open(Path(sys.argv[1]), sys.stdin.buffer.read(KEY_BYTES), SystemClock()).close()
+    )
 
 
 if __name__ == "__main__":

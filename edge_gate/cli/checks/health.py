@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Final
 
 import edge_gate
+from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Check, Finding, Patient
 from edge_gate.cli.common import local_time
 from edge_gate.cli.status import describe_walls
-from edge_gate.core.errors import CameraError, KeyLocked
+from edge_gate.core.errors import KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.client import ask
 from edge_gate.wire.status import HardeningStatus
-
-CAMERA_PATIENCE_S: Final = 5.0
 
 
 def check_gate(patient: Patient) -> Iterator[Finding]:
@@ -49,33 +48,6 @@ def check_models(patient: Patient) -> Iterator[Finding]:
     bound = f"measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
     text = f"threshold {point.threshold:.3f} for protected templates, {plain.threshold:.3f} for plain ones; {bound}"
     yield Finding("models", "ok", text)
-
-
-def check_camera(patient: Patient) -> Iterator[Finding]:
-    """Take the eye's word for the camera, or take one picture where no eye runs."""
-    if patient.status is not None and patient.status.eye.connected:
-        state = patient.status.eye.camera or "starting"
-        fine = state in ("working", "starting")
-        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
-        return
-    from edge_gate.eye.cameras import open_camera
-
-    try:
-        camera = open_camera(patient.settings.camera)
-        try:
-            frame = camera.read(CAMERA_PATIENCE_S)
-        finally:
-            camera.close()
-    except CameraError as error:
-        yield Finding(
-            "camera", "fault", str(error), "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
-        )
-        return
-    if frame is None:
-        yield Finding("camera", "fault", f"no picture within {CAMERA_PATIENCE_S:.0f} s", "Is another program using it?")
-    else:
-        height, width = frame.bgr.shape[:2]
-        yield Finding("camera", "ok", f"{width} x {height} pixels, mean brightness {frame.bgr.mean() / 255:.0%}")
 
 
 def check_relay(patient: Patient) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ from edge_gate.core.errors.processes import (
     UnknownEventKind,
     WireError,
 )
-from edge_gate.core.errors.program import InternalFault, OutputLost, SystemRefused
+from edge_gate.core.errors.program import InternalFault, LibraryUnusable, OutputLost, SystemRefused
 from edge_gate.core.errors.residents import (
     ConsentMissing,
     ConsentOver,
@@ -136,6 +136,7 @@ __all__ = [
     "KeyringDamaged",
     "KeyringDoubtful",
     "KeyringMissing",
+    "LibraryUnusable",
     "LockDamaged",
     "LockedOut",
     "ModelAltered",

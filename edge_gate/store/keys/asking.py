@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking at the terminal for the passphrase of a locked key. What this loads beyond locked.py is loaded when it asks."""
+"""Asking at the terminal for the passphrase of a locked key."""
 
 from __future__ import annotations
 
