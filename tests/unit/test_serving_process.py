@@ -158,9 +158,14 @@ def test_the_key_goes_through_a_pipe_and_stands_in_no_command_line(
     site: config.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_back(OLDEST, site)
-    seen: list[Any] = []
+    seen: list[tuple[Any, dict[str, Any]]] = []
     run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", lambda *words, **more: seen.append((words, more)) or run(*words, **more))
+
+    def watched(*words: Any, **more: Any) -> Any:
+        seen.append((words, more))
+        return run(*words, **more)
+
+    monkeypatch.setattr(subprocess, "run", watched)
     upgrade_apart(site.store.path, KEY)
     ((words, more),) = seen
     assert KEY.hex() not in str(words) and more["input"] == KEY and "env" not in more
