@@ -9,8 +9,8 @@ from typing import Final
 
 from edge_gate.core.errors import WireError
 
-LONGEST_BYTES: Final = 4096
-_LONGEST_SENTENCE: Final = 800
+LONGEST_BYTES: Final = 8192
+_LONGEST_SENTENCE: Final = 600
 _LARGEST_SIDE_PX: Final = 65_536
 
 

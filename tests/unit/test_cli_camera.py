@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -31,6 +32,7 @@ from edge_gate.wire import glance
 from edge_gate.wire.glance import LONGEST_BYTES, Glance
 from tests.support.strange_cameras import install
 
+CHECKOUT: Final = Path(__file__).parents[2]
 PICTURE: Final = np.full((48, 64, 3), 51, np.uint8)
 
 
@@ -127,7 +129,9 @@ def test_the_kernel_says_the_same_from_outside(site: Path) -> None:
         looking.join()
     assert (seen["Seccomp"], seen["NoNewPrivs"]) == ("2", "1")
     assert seen["session"] != str(os.getsid(0))
-    assert seen["files"] <= {"/dev/null", str(site / "edge-gate.toml"), "pipe"}, seen["files"]
+    programs = (sys.prefix, sys.base_prefix, str(CHECKOUT), "/usr/")  # which it may be about to load
+    others = {each for each in seen["files"] if not each.startswith(programs)}
+    assert others <= {"/dev/null", str(site / "edge-gate.toml"), "pipe"}, others
 
 
 def glances(site: Path) -> Iterator[int]:
@@ -173,16 +177,15 @@ SIDES = st.integers(0, 65_536)
 @given(st.builds(Glance, SIDES, SIDES, st.floats(0, 1), st.text(max_size=2000)))
 def test_a_line_comes_back_with_its_sentence_cut(made: Glance) -> None:
     line = glance.encode(made)
-    assert len(line) <= 12 * LONGEST_BYTES
-    if len(line) <= LONGEST_BYTES:
-        back = glance.decode(line)
-        assert (back.width, back.height, back.brightness) == (made.width, made.height, made.brightness)
-        assert made.fault.startswith(back.fault) and len(back.fault) <= 800
+    assert len(line) <= LONGEST_BYTES
+    back = glance.decode(line)
+    assert (back.width, back.height, back.brightness) == (made.width, made.height, made.brightness)
+    assert made.fault.startswith(back.fault) and len(back.fault) == min(len(made.fault), 600)
 
 
 HOSTILE: Final = [
     b"", b"\n", b"{}", b"null\n", b"[]\n", b"7\n", b"\xff\n", b"[" * 4000 + b"\n",
-    b'{"width": 1}' + b" " * 5000 + b"\n",
+    b'{"width": 1}' + b" " * 9000 + b"\n",
     b'{"width": -1}\n', b'{"width": true}\n', b'{"width": 1e3}\n', b'{"width": 99999999999999999999}\n',
     b'{"brightness": NaN}\n', b'{"brightness": Infinity}\n', b'{"brightness": "1"}\n', b'{"brightness": 2}\n',
     b'{"fault": 7}\n', b'{"fault": null}\n', b'{"fault": "' + b"x" * 900 + b'"}\n', b'{"more": 1}\n',

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from edge_gate.cli.checks.findings import Patient
+from edge_gate.cli.checks.health import check_drivers
 from edge_gate.core import drivers
 from edge_gate.core.errors import UnknownDriver
 from edge_gate.relays.lcus import Lcus1
+from edge_gate.settings import config
 
 SETUP = Path(__file__).parents[2] / "setup.cfg"
 OWN = [(group, name) for group, own in drivers.BUILT_IN.items() for name in own]
@@ -43,6 +46,8 @@ def test_no_installed_package_can_take_the_name_of_a_driver_and_one_that_tries_i
     else:
         assert loaded.__module__.startswith("edge_gate.")
     assert [name in told for told in drivers.list_shadowing(group)] == [True]
+    (finding,) = check_drivers(Patient(Path("x"), config.Config(), None))
+    assert finding.state == "unknown" and name in finding.text and finding.mend
     assert drivers.names(group).count(name) == 1
 
 

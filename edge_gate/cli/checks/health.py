@@ -15,6 +15,7 @@ from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Check, Finding, Patient
 from edge_gate.cli.common import local_time
 from edge_gate.cli.status import describe_walls
+from edge_gate.core import drivers
 from edge_gate.core.errors import KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
@@ -72,8 +73,6 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
 
 def _describe_relay(door: DoorSettings) -> str:
     """Say what is known of a board without a fault: not every board answers."""
-    from edge_gate.core import drivers
-
     if drivers.load("edge_gate.relays", door.relay)(door).read() is not None:
         return f"{door.relay} on {door.port} answers the gate"
     return f"{door.relay} on {door.port} is plugged in; such a board never answers: `edge-gate relay test`, and listen"
@@ -111,6 +110,12 @@ def check_keyring(patient: Patient) -> Iterator[Finding]:
         yield Finding("keyring", "fault", fault, mend)
     else:
         yield Finding("keyring", "ok", "not older than the audit log says")
+
+
+def check_drivers(_: Patient) -> Iterator[Finding]:
+    """Name the installed packages whose driver has the name of one of edge-gate's own."""
+    for told in (told for group in drivers.BUILT_IN for told in drivers.list_shadowing(group)):
+        yield Finding("drivers", "unknown", told, "Remove that package, or use another name for its driver.")
 
 
 def check_clock(patient: Patient) -> Iterator[Finding]:
@@ -182,6 +187,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("models", check_models),
     Check("store", check_store),
     Check("keyring", check_keyring),
+    Check("drivers", check_drivers),
     Check("clock", check_clock),
     Check("permissions", check_permissions),
     Check("sandbox", check_sandbox),
