@@ -10,11 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from edge_gate.core.ending import end_well
 
 # Where zoneinfo looks by itself; to find that out it would load all that Python was built with, half a megabyte.
-_ZONES = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
+_ZONES: Final = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

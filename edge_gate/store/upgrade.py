@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Brings an older store up to date in a short process of its own, before a process that serves opens it.
 
-Sqlite-utils and what comes with it, 7 MB, stay out of the process that holds the keys for months. The other process
-gets the key through a pipe, and nothing from the environment that it would look for one in. It takes no lock: the
-caller holds the store (lock.sole_use). Where it ends half-way, through a power cut too, the store is as it was.
+sqlite-utils and the packages that it brings stay out of the process that holds the keys for months. The other process
+gets the key through a pipe. It takes no lock: the caller holds the store (lock.sole_use). Where it ends half-way,
+through a power cut too, the store is as it was.
 """
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from edge_gate.store.keys.pending import keys_in_use
 from edge_gate.store.keys.source import KEY_BYTES
 from edge_gate.store.schema import SCHEMA, applied_steps
 
+_log = logging.getLogger(__name__)
+
 
 def upgrade_apart(path: Path, key: bytes) -> None:
     """Have another process apply the steps that this store has not had, where there are any.
@@ -33,6 +36,7 @@ def upgrade_apart(path: Path, key: bytes) -> None:
     """
     if not lacks_steps(path, key):
         return
+    _log.info("the store is of an earlier version; it is brought up to date")
     command = [sys.executable, "-P", "-m", __name__, str(path.absolute())]
     ended = subprocess.run(command, input=key, check=False).returncode  # noqa: S603 - ourselves
     if ended < 0:
