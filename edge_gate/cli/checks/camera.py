@@ -59,11 +59,11 @@ def check_camera(patient: Patient, patience_s: float = PATIENCE_S) -> Iterator[F
     try:
         stranger = stand_in(patient.settings.sockets) if os.geteuid() == 0 else None
     except KeyError as error:
-        yield Finding("camera", "unknown", f"nobody could look: {error.args[0]}", "Correct sockets.eye_user.")
+        yield Finding("camera", "unknown", f"not looked at: {error.args[0]}", "Correct sockets.eye_user.")
         return
     found = look_through(patient.path, stranger, patience_s)
     if found.state == "fault" and stranger is not None and not stranger.named:
-        text = f"looked at as the user {stranger.name}, since sockets.eye_user is empty: {found.text}"
+        text = f"looked at as the user {stranger.name}, since sockets.eye_user names no other: {found.text}"
         found = Finding(found.part, "unknown", text, "Run doctor as the user who runs the eye.")
     yield found
 
@@ -74,7 +74,7 @@ def stand_in(sockets: SocketSettings) -> Stranger:
     named = bool(sockets.eye_user) and account.pw_uid != 0
     if not named:
         account = pwd.getpwnam(_NOBODY)
-    groups = {*os.getgrouplist(account.pw_name, account.pw_gid), *_camera_group()}
+    groups = {*os.getgrouplist(account.pw_name, account.pw_gid), *_camera_group()} - {0}
     return Stranger(account.pw_name, account.pw_uid, account.pw_gid, tuple(sorted(groups)), named)
 
 
@@ -90,7 +90,8 @@ def look_through(path: Path, stranger: Stranger | None, patience_s: float = PATI
     try:
         line, ended = _ask(path, stranger, patience_s)
     except OSError as error:
-        text = f"nobody could look: {stranger.name if stranger else 'this user'} may not run {sys.executable}"
+        who = f"the user {stranger.name}" if stranger else "this user"
+        text = f"not looked at: {who} may not run {sys.executable}"
         mend = "Install edge-gate where that user may read it (docs/installer.md)."
         return Finding("camera", "unknown", f"{text} ({error.strerror})", mend)
     if not line:
