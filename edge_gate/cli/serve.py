@@ -3,21 +3,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import click
 
 from edge_gate.cli.common import config_option
-from edge_gate.core.supervise import Supervised, eye_command
-from edge_gate.settings import config
+from edge_gate.core.supervise import Supervised, eye_command, gate_command
 
 _TEND_S: Final = 0.1
 
@@ -31,29 +28,10 @@ def run(path: Path, with_eye: bool) -> None:
     Under systemd this is edge-gate.service. At a desk, --with-eye starts the eye as well, and the terminal is asked for
     the passphrase of a locked key.
     """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = config.load(path)
-    written_by = path.stat().st_uid
-    if not with_eye:
-        from edge_gate.gate.main import serve
-
-        serve(settings, written_by=written_by, load=_key)
-        return
-    sys.exit(_serve_both(path))
-
-
-def _key(settings: config.StoreSettings, environ: Mapping[str, str]) -> bytes:
-    """Return the key; where it is locked, ask for the passphrase at the terminal, in a process of its own: deriving
-    from it takes more memory than the gate has."""
-    from edge_gate.store.keys.locked import is_locked
-    from edge_gate.store.keys.source import as_it_lies, plain_key
-
-    content, place = as_it_lies(settings, environ)
-    if not is_locked(content):
-        return plain_key(content, place)
-    from edge_gate.cli.keys.passphrase import ask_in_child
-
-    return ask_in_child(content, place)
+    if with_eye:
+        sys.exit(_serve_both(path))
+    command = gate_command(path)
+    os.execv(command[0], command)  # noqa: S606 - a fresh process, so that nothing of the CLI stays in it
 
 
 def _serve_both(path: Path) -> int:
@@ -61,7 +39,7 @@ def _serve_both(path: Path) -> int:
 
     Neither of the two can do this: once sealed, they start no program.
     """
-    gate = subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(path.absolute())])  # noqa: S603
+    gate = subprocess.Popen(gate_command(path))  # noqa: S603
     eye_process = Supervised(eye_command(path))
     for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well
         signal.signal(number, lambda *_: gate.terminate())

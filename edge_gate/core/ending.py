@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import Final
 
-from edge_gate.core.errors import EdgeGateError, InternalFault, OutputLost, SystemRefused
+from edge_gate.core.errors import EdgeGateError, InternalFault, LibraryUnusable, OutputLost, SystemRefused
+from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.core.output import encodable, escape, guarded_output
 
 TRACEBACK: Final = "EDGE_GATE_TRACEBACK"
@@ -19,6 +20,7 @@ TRACEBACK: Final = "EDGE_GATE_TRACEBACK"
 INTERRUPTED: Final = 130
 READER_GONE: Final = 141
 _PACKAGE: Final = "edge_gate"
+_ROOT: Final = PurePath(__file__).parents[1]
 
 
 def end_well(program: str, run: Callable[[], int | None], environ: Mapping[str, str] = os.environ) -> int:
@@ -49,17 +51,28 @@ def _run(run: Callable[[], int | None]) -> int:
 def _tell_failure(program: str, error: Exception) -> int:
     if isinstance(error, OutputLost) and isinstance(error.__cause__, BrokenPipeError):
         return READER_GONE  # as with `| head`: nobody is there to be told
-    failure = error if isinstance(error, EdgeGateError) else _understand(error)
+    failure = understand(error)
     _tell(f"{program}: {failure}")
     return int(failure.exit_code)
 
 
-def _understand(error: Exception) -> EdgeGateError:
-    """Return one of our errors for one that is not."""
+def understand(error: Exception) -> EdgeGateError:
+    """Return the error where it is one of ours, else one of ours in its place."""
+    if isinstance(error, EdgeGateError):
+        return error
     if isinstance(error, OSError) and error.strerror:
         names = [os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes))]
         return SystemRefused(": ".join([*names, error.strerror]))
+    if _is_of_an_import(error):
+        return LibraryUnusable(describe_exception(error))
     return InternalFault(f"{type(error).__name__} in {_place(error)}")
+
+
+def _is_of_an_import(error: Exception) -> bool:
+    """Tell whether somebody else's library could not be loaded. One that was built for others raises what it likes."""
+    frames = traceback.extract_tb(error.__traceback__)
+    foreign = bool(frames) and not PurePath(frames[-1].filename).is_relative_to(_ROOT)
+    return isinstance(error, ImportError) or (foreign and any(frame.name == "<module>" for frame in frames))
 
 
 def _place(error: Exception) -> str:

@@ -84,3 +84,4 @@ class ExitCode(enum.IntEnum):
     SYSTEM_REFUSED = 115
     OUTPUT_LOST = 116
     INTERNAL_FAULT = 117
+    LIBRARY_UNUSABLE = 118

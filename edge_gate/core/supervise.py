@@ -81,6 +81,11 @@ class Supervised:
         self.written_bytes += _BLOCK * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock - before)
 
 
+def gate_command(path: Path) -> list[str]:
+    """Return the command line of the gate process, for a configuration file."""
+    return [sys.executable, "-P", "-m", "edge_gate.gate", "--config", str(path.absolute())]
+
+
 def eye_command(path: Path) -> list[str]:
     """Return the command line of the eye process, for a configuration file."""
-    return [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path.absolute())]
+    return [sys.executable, "-P", "-m", "edge_gate.eye", "--config", str(path.absolute())]

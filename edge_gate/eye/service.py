@@ -7,22 +7,16 @@ the gate's socket, to systemd, and to stderr, where neither pictures nor embeddi
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import secrets
 import signal
-import sys
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Final, Protocol
 
 import cv2
 
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.ending import end_well
 from edge_gate.core.errors import SecondEye
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
@@ -32,7 +26,6 @@ from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
-from edge_gate.settings import config
 from edge_gate.settings.config import Config
 from edge_gate.wire.eye import EyeMode, Health, Sighting
 
@@ -192,19 +185,11 @@ class Eye:
             self._notifier.notify(f"STATUS={status}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the eye until SIGTERM. Returns 0, or the exit code of the error that was told on stderr."""
-    return end_well("edge-gate-eye", partial(_serve, argv))
-
-
-def _serve(argv: Sequence[str] | None) -> None:
-    parser = argparse.ArgumentParser(prog="edge-gate-eye", description="Sees people and tells the gate numbers.")
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+def serve(settings: Config) -> None:
+    """Seal this process, and be the eye until SIGTERM. Raises EdgeGateError."""
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    settings, clock = config.load(arguments.config), SystemClock()
+    clock = SystemClock()
     # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
     # they start are inside too.
     sealed = enforce(policy.eye(settings), settings.seal.required)
@@ -217,7 +202,3 @@ def _serve(argv: Sequence[str] | None) -> None:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
         eye.run()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

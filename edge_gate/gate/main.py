@@ -50,6 +50,7 @@ from edge_gate.store.database import Store
 from edge_gate.store.integrity import IntegrityCheck
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
+from edge_gate.store.upgrade import upgrade_apart
 
 # How often the watchdog is fed; the unit's WatchdogSec= is ten times that.
 FEED_S: Final = 1.0
@@ -166,6 +167,7 @@ def open_gate(
         door.check_pulse()  # every relay is off by now, whatever the configuration says
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
+        upgrade_apart(config.store.path, key)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         reader = stack.enter_context(closing(connection.reader(store.path, key)))
         check = IntegrityCheck(reader, store.path)

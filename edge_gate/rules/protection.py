@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -55,10 +54,9 @@ def secret_axes(key: bytes, dimensions: int, bits: int) -> Floats:
     once would cost the gate ten megabytes.
     """
     blocks, size = -(-bits // dimensions), dimensions * dimensions
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), None).encryptor().update(bytes(8 * blocks * size))
     axes = np.empty((blocks, dimensions, dimensions), np.float32)
     for block in range(blocks):
-        normal = _gaussians(stream, block * size, (block + 1) * size).reshape(dimensions, dimensions)
+        normal = _gaussians(key, blocks * size, block * size, (block + 1) * size).reshape(dimensions, dimensions)
         rotation, other = np.linalg.qr(normal)
         axes[block] = rotation * np.sign(np.diagonal(other))
     return np.ascontiguousarray(axes.reshape(-1, dimensions)[:bits])
@@ -118,20 +116,40 @@ def differing(columns: NDArray[np.uint64], probe: Codes) -> NDArray[np.uint16]:
     return count
 
 
+def _normal_slope(point: OperatingPoint) -> float:
+    from statistics import NormalDist  # here, because the cards that come with edge-gate never need it
+
+    return float((NormalDist().inv_cdf(1 - point.fmr) ** 2 + 1) / max(point.threshold, 0.1))
+
+
 def _unit(vectors: NDArray[np.floating]) -> Floats:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), np.float32)
 
 
-def _gaussians(stream: bytes, start: int, stop: int) -> NDArray[np.float64]:
-    """Return some of the standard normal numbers that a cipher's stream gives, eight bytes each: Box and Muller (1958).
+def _gaussians(key: bytes, count: int, start: int, stop: int) -> NDArray[np.float64]:
+    """Return some of the ``count`` standard normal numbers that the key's stream gives: Box and Muller (1958).
 
     The first half of the stream gives radii, the second angles; their cosines come first, then their sines.
     """
-    drawn = np.frombuffer(stream, "<u8")
-    half, place = len(drawn) // 2, np.arange(start, stop)
-    first, second = (((drawn[place % half + shift] >> 11) + 0.5) * 2.0**-53 for shift in (0, half))
-    angle = 2 * np.pi * second
-    return np.asarray(np.sqrt(-2 * np.log(first)) * np.where(place < half, np.cos(angle), np.sin(angle)))
+    half, made = count // 2, []
+    while start < stop:
+        at = start % half
+        run = min(stop - start, half - at)
+        radius = np.sqrt(-2 * np.log(_evenly(key, at, at + run)))
+        angle = 2 * np.pi * _evenly(key, half + at, half + at + run)
+        made.append(radius * (np.cos(angle) if start < half else np.sin(angle)))
+        start += run
+    return np.concatenate(made)
+
+
+def _evenly(key: bytes, start: int, stop: int) -> NDArray[np.float64]:
+    """Return numbers between 0 and 1 from a part of the key's stream, eight bytes each. A block of ChaCha20 has eight
+    of them, and the cipher begins at any block, so that the whole stream, two megabytes, is never in memory.
+    """
+    block, skipped = divmod(start, 8)
+    cipher = Cipher(algorithms.ChaCha20(key, block.to_bytes(16, "little")), None).encryptor()
+    drawn = np.frombuffer(cipher.update(bytes(8 * (skipped + stop - start))), "<u8")[skipped:]
+    return np.asarray(((drawn >> 11) + 0.5) * 2.0**-53)
 
 
 def correct_threshold(points: tuple[OperatingPoint, ...], point: OperatingPoint, bits: int = BITS) -> OperatingPoint:
@@ -148,7 +166,6 @@ def correct_threshold(points: tuple[OperatingPoint, ...], point: OperatingPoint,
     sigma = np.pi * np.sqrt(share * (1 - share) / bits) * np.sin(angle)
     falling = sorted((each.threshold, np.log(each.fmr)) for each in points if each.kind == point.kind)
     slopes = [(one - two) / (high - low) for (low, one), (high, two) in pairwise(falling) if high > low]
-    quantile = NormalDist().inv_cdf(1 - point.fmr)
-    slope = max(slopes) if slopes else (quantile**2 + 1) / max(point.threshold, 0.1)
+    slope = max(slopes) if slopes else _normal_slope(point)
     higher = min(1.0, point.threshold + float(slope * sigma**2 / 2))
     return replace(point, threshold=math.ceil(higher * 1e4 - 1e-6) / 1e4)

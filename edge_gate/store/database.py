@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlcipher3 import dbapi2
-from sqlite_utils import Database
 
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
@@ -36,7 +35,7 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "keyring", "path", "rewritten", "schema")
+    __slots__ = ("_connection", "clock", "keyring", "path", "rewritten", "schema")
 
     def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA) -> None:
         self.path = path
@@ -46,7 +45,6 @@ class Store:
         self.rewritten = 0
         """How many rows were changed or removed so far (rebuilding.py)."""
         self._connection = connection
-        self._database = _database(connection)
 
     @classmethod
     def create(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
@@ -88,9 +86,9 @@ class Store:
         """
         key, ring_key = keys_in_use(path, key)
         with closing(connections.look(path, key)) as seen, reading(path):
-            applied = applied_steps(_database(seen))
+            applied = applied_steps(seen)
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
-            strange = schema.strange_tables(_database(seen), applied)
+            strange = schema.strange_tables(seen, applied)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
@@ -119,8 +117,10 @@ class Store:
             self.empty_log()
 
     def _migrate(self) -> None:
+        from edge_gate.store.migration import migrate  # here, because sqlite-utils takes 7 MB
+
         with self.transaction():
-            self.schema.migrate(self._database, self)
+            migrate(self._connection, self.schema, self)
 
     def close(self) -> None:
         """Close the file; the last to close it also empties and removes the write-ahead log."""
@@ -147,7 +147,7 @@ class Store:
         """
         with faults(self.path):
             if self._connection.in_transaction:
-                with self._database.atomic():
+                with self._nested():
                     yield
                 return
             self._connection.execute("BEGIN IMMEDIATE")  # waits here for another writer, not half-way through
@@ -158,6 +158,18 @@ class Store:
                 with suppress(dbapi2.Error):  # SQLite may have rolled back on its own
                     self._connection.rollback()
                 raise
+
+    @contextmanager
+    def _nested(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT nested")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite may have rolled back all of it on its own
+                self._connection.execute("ROLLBACK TO nested")
+                self._connection.execute("RELEASE nested")
+            raise
+        self._connection.execute("RELEASE nested")
 
     @property
     def in_transaction(self) -> bool:
@@ -173,9 +185,10 @@ class Store:
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         """Add one row and return its rowid."""
+        columns, places = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
+        statement = f'INSERT INTO "{table}" ({columns}) VALUES ({places})'  # noqa: S608 - names of ours
         with faults(self.path):
-            added = self._database.table(table).insert(dict(row)).last_rowid
-        return added or 0
+            return int(self._connection.execute(statement, tuple(row.values())).lastrowid)
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run an UPDATE or DELETE and return how many rows it touched."""
@@ -212,11 +225,6 @@ class Store:
             with suppress(FileNotFoundError):
                 if (mode := stat.S_IMODE(name.stat().st_mode)) & 0o077:
                     yield f"{name} can be read by others (mode {mode:04o}). Mend with: chmod 600 {name}"
-
-
-def _database(connection: Any) -> Database:
-    # No plugins: an installed package must not be able to reach into the store.
-    return Database(connection, recursive_triggers=False, execute_plugins=False)
 
 
 def _keyring(path: Path, key: bytes, *, new: bool) -> Keyring:

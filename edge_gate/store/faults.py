@@ -8,7 +8,6 @@ The result codes are SQLite's (sqlite.org/rescode.html); sqlcipher3's exceptions
 from __future__ import annotations
 
 import os
-import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ def faults(path: Path) -> Iterator[None]:
         yield
     except dbapi2.Error as error:
         raise _explained(path, error) from error
-    except sqlite3.Error as error:  # what sqlite_utils itself finds wrong, such as a reference to nobody
-        raise StoreCorrupt(path, str(error)) from error
     except UnicodeEncodeError as error:
         raise StoreError(path, "a text that is not Unicode cannot be stored") from error
 

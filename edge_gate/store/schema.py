@@ -27,10 +27,11 @@ Every moment is text as edge_gate.core.clock.iso writes it, so that text order i
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlite_utils import Database, Migrations
+from sqlcipher3 import dbapi2
 
 from edge_gate.spec import registry
 from edge_gate.spec.model import PersonalTable
@@ -43,10 +44,14 @@ from edge_gate.store.steps import (
     sealed_templates,
 )
 from edge_gate.store.steps.sealed_templates import UNSEALED
-from edge_gate.store.steps.step import Migrating, Step
+from edge_gate.store.steps.step import Step
 
 # An event's resident once that person is forgotten: the nil UUID (RFC 9562, 5.9).
 FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
+
+# Under this name sqlite-utils keeps which steps a file has had, and in this table.
+STEP_SET: Final = "edge-gate"
+_APPLIED: Final = "_sqlite_migrations"
 
 # From this step on templates are sealed.
 SEALING_STEP: Final = sealed_templates.STEP.name
@@ -74,43 +79,36 @@ class Schema:
         """Return the steps that this program can apply, in order."""
         return [step.name for step in self.steps]
 
-    def migrate(self, database: Database, store: Migrating) -> None:
-        """Apply the steps that this file has not had. Call it in a transaction, so that all of them hold or none."""
-        migrations = Migrations("edge-gate")
-        for step in self.steps:
-            migrations(name=step.name)(lambda database, step=step: step.apply(database, store))
-        migrations.apply(database)
-
-    def strange_tables(self, database: Database, applied: list[str]) -> list[str]:
+    def strange_tables(self, connection: Any, applied: list[str]) -> list[str]:
         """Return the tables, of those that the applied steps make, whose columns are not as the steps made them.
 
         STRICT tables hold what their columns say. Another table in the place of ours could hold anything.
         """
-        fresh = Database(memory=True, recursive_triggers=False, execute_plugins=False)
-        try:
+        with closing(dbapi2.connect(":memory:")) as fresh:
             for step in self.steps:
                 if step.name in applied:
                     step.shape(fresh)
-            wanted, found = _shapes(fresh), _shapes(database)
-        finally:
-            fresh.close()
+            wanted, found = _shapes(fresh), _shapes(connection)
         return sorted(name for name, shape in wanted.items() if found.get(name) != shape)
 
 
 SCHEMA: Final = Schema(STEPS, tuple(registry.TABLES.values()))
 
 
-def applied_steps(database: Database) -> list[str]:
-    """Return the steps this file has had, in order; none where it is no store of ours."""
-    return [each.name for each in Migrations("edge-gate").applied(database)]
+def applied_steps(connection: Any) -> list[str]:
+    """Return the steps this file has had, in order, as migration.py wrote them; none where it is no store of ours."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [_APPLIED]).fetchone():
+        return []
+    applied = f"SELECT name FROM {_APPLIED} WHERE migration_set = ? ORDER BY rowid"  # noqa: S608 - a name of ours
+    return [name for (name,) in connection.execute(applied, [STEP_SET])]
 
 
-def _shapes(database: Database) -> dict[str, tuple[bool, list[tuple[str, str]]]]:
+def _shapes(connection: Any) -> dict[str, tuple[bool, list[tuple[str, str]]]]:
     """Return for each table of ours whether it is STRICT, and the names and types of its columns."""
-    listed = database.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+    listed = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
     columns = "SELECT name, type FROM pragma_table_xinfo(?) ORDER BY cid"
     return {
-        name: (bool(strict), [(column, kind) for column, kind in database.execute(columns, [name])])
+        name: (bool(strict), [(column, kind) for column, kind in connection.execute(columns, [name])])
         for name, strict in listed.fetchall()
         if not name.startswith(("sqlite_", "_sqlite_")) and name != UNSEALED
     }

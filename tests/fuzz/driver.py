@@ -27,6 +27,7 @@ TARGETS = {
     "card": "settings",
     "signature": "settings",
     "relay": "messages",
+    "glance": "messages",
     "keyring": "keys",
     "pending": "keys",
     "sealed": "keys",

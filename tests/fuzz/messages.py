@@ -11,6 +11,9 @@ from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.eye import EYE_LINK, CameraState, Command, EyeMode, Health
 from edge_gate.wire.frame import Direction, decode, encode
+from edge_gate.wire.glance import LONGEST_BYTES, Glance
+from edge_gate.wire.glance import decode as decode_glance
+from edge_gate.wire.glance import encode as encode_glance
 from edge_gate.wire.links import LINKS
 from tests.fuzz.target import Target
 from tests.support.peers import embedding, sighting
@@ -57,3 +60,14 @@ def make_relay(_: Path) -> Target:
     answers = [each.request for board in boards for each in board.all_off()]
     answers += [each.reply or b"" for board in boards for each in board.all_off()]
     return Target(one, tuple(bytes((number - 1,)) + each for number in (1, 8, 32) for each in answers), longest=64)
+
+
+def make_glance(_: Path) -> Target:
+    """What looked through the camera for the doctor says, or whoever took it over: a value within bounds."""
+
+    def one(data: bytes) -> None:
+        glance = decode_glance(data)
+        assert decode_glance(encode_glance(glance)) == glance
+
+    looks = (Glance(640, 480, 0.4), Glance(), Glance(fault="The camera /dev/video0 failed: it is in use."))
+    return Target(one, tuple(map(encode_glance, looks)), longest=LONGEST_BYTES + 8)

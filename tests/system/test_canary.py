@@ -26,7 +26,7 @@ from tests.canary.watch import PAGE, Watched
 PASSES = int(os.environ.get("EDGE_GATE_CANARY", "300"))
 DIFFERENT = 12
 EMPTY = 60
-EYE = [sys.executable, "-m", "edge_gate.eye.service"]
+EYE = [sys.executable, "-m", "edge_gate.eye"]
 LEAKY = [sys.executable, "-m", "tests.canary.leaky", ",".join(LEAKS)]
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]

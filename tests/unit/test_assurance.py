@@ -17,6 +17,7 @@ import pytest
 
 from edge_gate import cli
 from edge_gate.cli.checks import health
+from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Finding, Patient
 from edge_gate.cli.status import find_faults
 from edge_gate.core.errors import StoreFull
@@ -35,7 +36,7 @@ from tests.support.screens import show
 # The checks whose look does not depend on the machine on which the tests run.
 OF_THE_GATE: Final = (
     health.check_gate,
-    health.check_camera,
+    check_camera,
     health.check_relay,
     health.check_store,
     health.check_keyring,

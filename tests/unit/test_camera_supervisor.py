@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The eye's supervisor, and the doctor, over drivers that do what they like."""
+"""The eye's supervisor over drivers that do what they like."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import logging
 from collections.abc import Callable
@@ -15,8 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_gate.cli.checks.findings import Patient
-from edge_gate.cli.checks.health import check_camera
 from edge_gate.core import drivers
 from edge_gate.core.errors import CameraError, CameraMissing, DriverRaised, DriverUnusable, EdgeGateError
 from edge_gate.eye.camera_supervisor import CameraSupervisor
@@ -153,23 +152,13 @@ def test_a_driver_that_cannot_be_made_or_closed_is_told_in_words(
     assert "was not closed" in caplog.text
 
 
-@pytest.mark.parametrize("happening", [*RAISED, *RETURNED], ids=lambda each: type(each).__name__)
-def test_the_doctor_has_a_finding_and_no_traceback(happening: Any, install: Callable[[Any], None]) -> None:
-    install(lambda *_: OddCamera([happening]))
-    patient = Patient(cast(Any, None), config.Config(camera=SETTINGS), None)
-    (finding,) = check_camera(patient)
-    assert finding.part == "camera" and finding.text
-    if isinstance(happening, Exception):
-        assert finding.state == "fault" and type(happening).__name__ in finding.text
-
-
 @pytest.mark.parametrize("error", RAISED, ids=lambda each: type(each).__name__)
 def test_a_package_that_does_not_load_is_one_of_ours(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def load() -> None:
         raise error
 
     point = SimpleNamespace(name="odd", load=load)
-    monkeypatch.setattr(drivers, "entry_points", lambda **_: [point])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: [point])
     with pytest.raises(DriverUnusable, match=r"odd.*Install the package") as caught:
         drivers.load("edge_gate.cameras", "odd")
     assert isinstance(caught.value, EdgeGateError)

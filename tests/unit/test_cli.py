@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -140,7 +141,9 @@ def test_doctor_names_each_fault_and_how_to_mend_it(tmp_path: Path) -> None:
     findings: dict[str, dict[str, Any]] = {each["part"]: each for each in json.loads(done.stdout)["findings"]}
     assert done.returncode == 1
     for part in ("camera", "relay", "store", "permissions"):
-        assert findings[part]["state"] == "fault", part
+        # Of root's own trial somebody without rights looks, and what they cannot see may be there for root.
+        state = "unknown" if part == "camera" and os.geteuid() == 0 else "fault"
+        assert findings[part]["state"] == state, part
     assert "chmod 600" in findings["permissions"]["mend"]
     assert findings["clock"]["state"] == findings["configuration"]["state"] == "ok"
     shown = edge_gate("doctor", cwd=tmp_path)

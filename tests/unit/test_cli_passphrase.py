@@ -325,13 +325,13 @@ GROWTH = """
 import sys
 import time
 from pathlib import Path
-from edge_gate.cli.keys import passphrase
+from edge_gate.store.keys import asking
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 file = Path(sys.argv[2])
 before = peak()
-getattr(passphrase, sys.argv[1])(file.read_bytes(), file)
+getattr(asking, sys.argv[1])(file.read_bytes(), file)
 print("grown by", (peak() - before) // 1024, "MiB")
 """
 

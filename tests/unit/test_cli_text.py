@@ -253,7 +253,7 @@ def test_where_nothing_can_be_told_the_exit_code_still_is_right() -> None:
 
 @pytest.mark.processes
 def test_the_eye_ends_in_a_sentence_too(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edge_gate.eye.service", "--config"]
+    command = [sys.executable, "-m", "edge_gate.eye", "--config"]
     for file in ("/nowhere/\N{GRINNING FACE}.toml", str(tmp_path)):
         done = subprocess.run([*command, file], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode not in (0, 1) and len(done.stderr.splitlines()) == 1, done.stderr

@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import configparser
-import logging
+import importlib.metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_gate.cli.checks.findings import Patient
+from edge_gate.cli.checks.health import check_drivers
 from edge_gate.core import drivers
 from edge_gate.core.errors import UnknownDriver
 from edge_gate.relays.lcus import Lcus1
+from edge_gate.settings import config
 
 SETUP = Path(__file__).parents[2] / "setup.cfg"
 OWN = [(group, name) for group, own in drivers.BUILT_IN.items() for name in own]
@@ -27,24 +30,24 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
     def entry_points(**wanted: Any) -> EntryPoints:
         return EntryPoints(points).select(**wanted)
 
-    monkeypatch.setattr(drivers, "entry_points", entry_points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     return points
 
 
 @pytest.mark.parametrize(("group", "name"), OWN)
 def test_no_installed_package_can_take_the_name_of_a_driver_and_one_that_tries_is_told(
-    installed: list[EntryPoint], group: str, name: str, caplog: pytest.LogCaptureFixture
+    installed: list[EntryPoint], group: str, name: str
 ) -> None:
     installed.append(EntryPoint(name, "os:system", group))
-    with caplog.at_level(logging.WARNING):
-        try:
-            loaded = drivers.load(group, name)
-        except ImportError as error:  # a library of the driver's is not installed here
-            assert name == "picamera2", error
-        else:
-            assert loaded.__module__.startswith("edge_gate.")
-    assert f"The driver {name} of the installed package unknown is not used" in caplog.text
+    try:
+        loaded = drivers.load(group, name)
+    except ImportError as error:  # a library of the driver's is not installed here
+        assert name == "picamera2", error
+    else:
+        assert loaded.__module__.startswith("edge_gate.")
     assert [name in told for told in drivers.list_shadowing(group)] == [True]
+    (finding,) = check_drivers(Patient(Path("x"), config.Config(), None))
+    assert finding.state == "unknown" and name in finding.text and finding.mend
     assert drivers.names(group).count(name) == 1
 
 

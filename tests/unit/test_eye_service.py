@@ -22,10 +22,11 @@ import pytest
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.exit_codes import ExitCode
+from edge_gate.eye.__main__ import main
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
-from edge_gate.eye.service import Eye, main
+from edge_gate.eye.service import Eye
 from edge_gate.eye.stderr_limit import MOST_LINES
 from edge_gate.provenance import cards
 from edge_gate.settings import config
@@ -124,7 +125,7 @@ def running(path: Path) -> Iterator[tuple[subprocess.Popen[str], socket.socket]]
         notify.bind(str(path.parent / "notify"))
         notify.settimeout(PATIENCE_S)
         eye = subprocess.Popen(
-            [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path)],
+            [sys.executable, "-m", "edge_gate.eye", "--config", str(path)],
             env={**os.environ, "NOTIFY_SOCKET": str(path.parent / "notify")},
             stderr=subprocess.PIPE,
             text=True,
@@ -307,7 +308,7 @@ def test_a_second_eye_is_told_why_and_ends_with_its_code_while_the_first_stays(t
             process = gate.eye.link.process
             for _ in range(2):
                 second = subprocess.run(
-                    [sys.executable, "-m", "edge_gate.eye.service", "--config", str(tmp_path / "edge-gate.toml")],
+                    [sys.executable, "-m", "edge_gate.eye", "--config", str(tmp_path / "edge-gate.toml")],
                     capture_output=True, text=True, timeout=PATIENCE_S,
                 )  # fmt: skip
                 assert second.returncode == ExitCode.SECOND_EYE
@@ -352,11 +353,11 @@ def test_what_no_part_of_the_eye_expects_is_one_line_and_a_code(tmp_path: Path, 
     path = site(tmp_path, f"loop:{film}")
     program = f"""
 import sys
-from edge_gate.eye import pipeline, service
+from edge_gate.eye import __main__, pipeline
 def explode(*_):
     raise RuntimeError("of a library\\nin two lines")
 pipeline.Perception.__init__ = explode
-sys.exit(service.main(["--config", {str(path)!r}]))
+sys.exit(__main__.main(["--config", {str(path)!r}]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == ExitCode.INTERNAL_FAULT, done.stderr

@@ -33,6 +33,15 @@ def test_what_everybody_imports_loads_nothing_heavy(module: str) -> None:
     assert loaded(f"import {module}") == set()
 
 
+@pytest.mark.parametrize("program", ["edge_gate.eye.__main__", "edge_gate.eye.glance", "edge_gate.gate.__main__"])
+def test_a_program_loads_what_is_heavy_where_a_failure_is_told(program: str) -> None:
+    assert loaded(f"import {program}") == set()
+
+
+def test_the_command_line_loads_a_picture_library_where_a_failure_is_told() -> None:
+    assert loaded("import edge_gate.cli") <= {"click", "rich"}
+
+
 def test_a_configuration_with_keys_is_read_without_anything_heavy() -> None:
     read = "from pathlib import Path\nfrom edge_gate.settings import config\n"
     assert loaded(read + "config.parse(config.example({'models': {'trusted_keys': ()}}), Path('x'))") == set()

@@ -8,11 +8,13 @@ import hmac
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.protection import (
     BITS,
     SiteTransform,
+    _gaussians,
     correct_threshold,
     cosine_table,
     differing,
@@ -38,6 +40,17 @@ def test_the_same_key_makes_the_same_code_in_any_object_and_any_batch() -> None:
     alone = np.stack([SiteTransform(KEY).encode(each) for each in PEOPLE[:5]])
     assert whole.shape == (300, BITS // 8)
     assert (np.unpackbits(whole[:5] ^ alone).sum()) <= 2  # a component within rounding of 0 may fall either way
+
+
+def test_numbers_are_those_of_the_whole_stream_wherever_they_are_taken_from() -> None:
+    """Codes in stores rest on them: Box and Muller over ChaCha20, half radii and half angles."""
+    for count in (16, 30, 4 * 49):
+        stream = Cipher(algorithms.ChaCha20(KEY, bytes(16)), None).encryptor().update(bytes(8 * count))
+        evenly = ((np.frombuffer(stream, "<u8") >> 11) + 0.5) * 2.0**-53
+        radius, angle = np.sqrt(-2 * np.log(evenly[: count // 2])), 2 * np.pi * evenly[count // 2 :]
+        whole = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+        for start, stop in ((0, count), (0, 3), (5, 9), (count // 2 - 3, count // 2 + 5), (count - 1, count)):
+            assert np.allclose(_gaussians(KEY, count, start, stop), whole[start:stop], rtol=1e-12, atol=0)
 
 
 def test_axes_are_rotations_whose_components_are_spread_as_a_sphere_s_are() -> None:

@@ -302,7 +302,7 @@ def test_the_eye_starts_with_no_unsigned_model_and_with_an_excepted_one_says_so(
     }
     path = tmp_path / "edge-gate.toml"
     path.write_text(config.example(sections))
-    eye = [sys.executable, "-m", "edge_gate.eye.service", "--config", str(path)]
+    eye = [sys.executable, "-m", "edge_gate.eye", "--config", str(path)]
     refused = subprocess.run(eye, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == SignatureMissing.exit_code == 35
     assert f"{name}.toml.minisig is not there" in refused.stderr

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlite_utils import Database
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import (
@@ -37,7 +36,7 @@ from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import SCHEMA
-from edge_gate.store.steps.step import Step
+from edge_gate.store.steps.step import Step, Tables
 from edge_gate.store.templates import templates
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -307,7 +306,7 @@ def test_a_store_of_a_newer_program_is_refused(path: Path) -> None:
 
 
 def test_opening_applies_the_steps_that_the_file_has_not_had(path: Path) -> None:
-    def add_a_column(database: Database) -> None:
+    def add_a_column(database: Tables) -> None:
         database.execute("ALTER TABLE resident ADD COLUMN card TEXT")
 
     newer = replace(SCHEMA, steps=(*SCHEMA.steps, Step("0099_cards", add_a_column)))
@@ -319,7 +318,7 @@ def test_opening_applies_the_steps_that_the_file_has_not_had(path: Path) -> None
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(path: Path) -> None:
-    def fail_half_way(database: Database) -> None:
+    def fail_half_way(database: Tables) -> None:
         database.execute("ALTER TABLE resident ADD COLUMN card TEXT")
         database.execute("ALTER TABLE nowhere ADD COLUMN card TEXT")
 

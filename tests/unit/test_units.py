@@ -51,6 +51,11 @@ def test_a_unit_starts_a_program_that_pip_installs_with_the_default_configuratio
     assert arguments[-2:] == ["--config", str(DEFAULT_PATH)]
 
 
+@pytest.mark.parametrize(("unit", "program"), [("edge-gate", "edge-gate-gate"), ("edge-gate-eye", "edge-gate-eye")])
+def test_a_unit_starts_its_process_and_not_the_command_line(unit: str, program: str) -> None:
+    assert [Path(start.split()[0]).name for start in values(unit, "ExecStart")] == [program]
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_unit_is_watched_and_started_again_for_ever(unit: str) -> None:
     assert values(unit, "Type") == ["notify"]

@@ -12,18 +12,18 @@ from types import MappingProxyType
 from typing import Final
 
 import edge_gate
+from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Check, Finding, Patient
 from edge_gate.cli.common import local_time
 from edge_gate.cli.status import describe_walls, faults_by_part
-from edge_gate.core.errors import CameraError, KeyLocked
+from edge_gate.core import drivers
+from edge_gate.core.errors import KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.settings.config import DoorSettings
 from edge_gate.wire.client import ask
 from edge_gate.wire.status import HardeningStatus
-
-CAMERA_PATIENCE_S: Final = 5.0
 
 
 def check_gate(patient: Patient) -> Iterator[Finding]:
@@ -54,33 +54,6 @@ def check_models(patient: Patient) -> Iterator[Finding]:
     yield Finding("models", "ok", text)
 
 
-def check_camera(patient: Patient) -> Iterator[Finding]:
-    """Take the eye's word for the camera, or take one picture where no eye runs."""
-    if patient.status is not None and patient.status.eye.connected:
-        state = patient.status.eye.camera or "starting"
-        fine = state in ("working", "starting")
-        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
-        return
-    from edge_gate.eye.cameras import open_camera
-
-    try:
-        camera = open_camera(patient.settings.camera)
-        try:
-            frame = camera.read(CAMERA_PATIENCE_S)
-        finally:
-            camera.close()
-    except CameraError as error:
-        yield Finding(
-            "camera", "fault", str(error), "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
-        )
-        return
-    if frame is None:
-        yield Finding("camera", "fault", f"no picture within {CAMERA_PATIENCE_S:.0f} s", "Is another program using it?")
-    else:
-        height, width = frame.bgr.shape[:2]
-        yield Finding("camera", "ok", f"{width} x {height} pixels, mean brightness {frame.bgr.mean() / 255:.0%}")
-
-
 def check_relay(patient: Patient) -> Iterator[Finding]:
     """Take the gate's word for the relay, or look at the port where no gate runs."""
     door = patient.settings.door
@@ -103,8 +76,6 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
 
 def _describe_relay(door: DoorSettings) -> str:
     """Say what is known of a board without a fault: not every board answers."""
-    from edge_gate.core import drivers
-
     if drivers.load("edge_gate.relays", door.relay)(door).read() is not None:
         return f"{door.relay} on {door.port} answers the gate"
     return f"{door.relay} on {door.port} is plugged in; such a board never answers: `edge-gate relay test`, and listen"
@@ -145,6 +116,12 @@ def check_keyring(patient: Patient) -> Iterator[Finding]:
         yield Finding("keyring", "fault", fault, mend)
     else:
         yield Finding("keyring", "ok", "not older than the audit log says")
+
+
+def check_drivers(_: Patient) -> Iterator[Finding]:
+    """Name the installed packages whose driver has the name of one of edge-gate's own."""
+    for told in (told for group in drivers.BUILT_IN for told in drivers.list_shadowing(group)):
+        yield Finding("drivers", "unknown", told, "Remove that package, or use another name for its driver.")
 
 
 def check_clock(patient: Patient) -> Iterator[Finding]:
@@ -226,6 +203,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("models", check_models),
     Check("store", check_store),
     Check("keyring", check_keyring),
+    Check("drivers", check_drivers),
     Check("clock", check_clock),
     Check("permissions", check_permissions),
     Check("sandbox", check_sandbox),

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking for the passphrase of the store's key: at the terminal, or through systemd's agents at a start."""
+"""Passphrases of the store's key: choosing one, and asking for it through systemd's agents at a start."""
 
 from __future__ import annotations
 
-import getpass
-import os
 import secrets
 import subprocess
 import time
@@ -12,17 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import click
-
 from edge_gate.cli.terminal import say
-from edge_gate.core.errors import EdgeGateError, KeyLocked, PassphraseUnfit, PassphraseWrong
+from edge_gate.core.errors import KeyLocked, PassphraseUnfit, PassphraseWrong
+from edge_gate.store.keys.asking import ATTEMPTS, read_typed
 from edge_gate.store.keys.locked import unlock
 
-ATTEMPTS: Final = 3
 SHORTEST: Final = 15
 _DISTINCT: Final = 8
 _WORDS: Final = 6
-_TERMINAL: Final = Path("/dev/tty")
 PAUSE_S: Final = 30.0
 _ID: Final = "edge-gate:store-key"
 
@@ -47,7 +42,7 @@ def suggestion() -> str:
 
 
 def chosen() -> str:
-    """Ask at the terminal for a new passphrase, twice, until both are the same. Raises PassphraseUnfit or Abort."""
+    """Ask at the terminal for a new passphrase, twice, until both are the same. Raises PassphraseUnfit."""
     say(
         f"Six words by chance, thought of just now and stored nowhere: {suggestion()}\n"
         "Take these or a passphrase of your own. Who has a copy of the memory card can try as many as they can pay\n"
@@ -60,51 +55,6 @@ def chosen() -> str:
         if read_typed("The same again: ") == first:
             return first
         say("These are not the same. Try again.", err=True)
-
-
-def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:
-    """Ask at the terminal until the passphrase opens this locked key, three times at most; return key and passphrase.
-
-    Raises KeyLocked where there is no terminal, PassphraseWrong, LockDamaged, CipherMissing or Abort.
-    """
-    if not at_a_terminal():
-        raise KeyLocked(place)
-    for left in reversed(range(ATTEMPTS)):
-        passphrase = read_typed("Passphrase of the store's key: ")
-        try:
-            return unlock(content, passphrase, place), passphrase
-        except PassphraseWrong as error:
-            if not left:
-                raise
-            say(str(error), err=True)
-    raise AssertionError("unreachable")
-
-
-def ask_in_child(content: bytes, place: Path) -> bytes:
-    """Do the same as `asked` in a process of its own, whose memory goes when it ends.
-
-    Raises KeyLocked; SystemExit, with the failure's own code, where the other process has told what failed.
-    """
-    if not at_a_terminal():
-        raise KeyLocked(place)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.write(writer, ask_passphrase(content, place)[0])
-            code = 0
-        except EdgeGateError as error:
-            say(f"edge-gate: {error}", err=True)
-            code = error.exit_code
-        finally:
-            os._exit(code)  # whatever happens, this copy of the process does not go on
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        key = pipe.read()
-    if (status := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) != 0:
-        raise SystemExit(status)
-    return key
 
 
 def asked_of_agents(content: bytes, place: Path, tell: Callable[[str], None]) -> bytes:
@@ -128,20 +78,3 @@ def asked_of_agents(content: bytes, place: Path, tell: Callable[[str], None]) ->
             except PassphraseWrong:
                 wrong += 1
         time.sleep(PAUSE_S if answered.returncode != 0 or wrong % ATTEMPTS == 0 else 1.0)
-
-
-def at_a_terminal() -> bool:
-    """Tell whether somebody can be asked."""
-    try:
-        os.close(os.open(_TERMINAL, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
-def read_typed(question: str) -> str:
-    """Return what was typed at the terminal, without an echo. Raises Abort."""
-    try:
-        return getpass.getpass(question)
-    except (EOFError, KeyboardInterrupt) as error:
-        raise click.Abort from error

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from edge_gate.cli.keys.passphrase import ask_passphrase
 from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, open_credential, unlock_key
 from edge_gate.core.errors import EdgeGateError, KeyNotPlaced
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import replace
+from edge_gate.store.keys.asking import ask_passphrase
 from edge_gate.store.keys.locked import is_locked, lock, unlock
 from edge_gate.store.keys.source import CREDENTIAL
 

@@ -33,7 +33,7 @@ def unlock_key(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
         return plain_key(read_private(OPENED, shared_with_root=False), OPENED)
     if not may_ask:
         raise KeyLocked(place)
-    from edge_gate.cli.keys.passphrase import ask_passphrase
+    from edge_gate.store.keys.asking import ask_passphrase
 
     return ask_passphrase(content, place)[0]
 

@@ -76,7 +76,7 @@ from edge_gate.core.errors.processes import (
     UnknownEventKind,
     WireError,
 )
-from edge_gate.core.errors.program import InternalFault, OutputLost, SystemRefused
+from edge_gate.core.errors.program import InternalFault, LibraryUnusable, OutputLost, SystemRefused
 from edge_gate.core.errors.residents import (
     ConsentMissing,
     ConsentOver,
@@ -138,6 +138,7 @@ __all__ = [
     "KeyringDamaged",
     "KeyringDoubtful",
     "KeyringMissing",
+    "LibraryUnusable",
     "LockDamaged",
     "LockedOut",
     "ModelAltered",

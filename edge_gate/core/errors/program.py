@@ -23,3 +23,12 @@ class InternalFault(EdgeGateError):
         " tells more, for a maintainer."
     )
     exit_code = ExitCode.INTERNAL_FAULT
+
+
+class LibraryUnusable(EdgeGateError, ImportError):
+    message = (
+        "A library that edge-gate needs cannot be loaded: {0}. Mostly another version of it is in the way, of the"
+        " system or of an older installation. Make the environment anew, and install edge-gate into it:"
+        " docs/installer.md."
+    )
+    exit_code = ExitCode.LIBRARY_UNUSABLE

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
@@ -47,7 +46,7 @@ class AuditLog:
     def __init__(self, store: Store, key: Ed25519PrivateKey) -> None:
         self._store = store
         self._key = key
-        self.public_key = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public_key = key.public_key().public_bytes_raw()
 
     def append(
         self,

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_gate.core.clock import iso
 from edge_gate.store.audit.chain import Checkpoint, End
@@ -19,7 +18,7 @@ def sign_end(store: Rows, key: Ed25519PrivateKey) -> None:
     """Sign the last row as the log's end, in the transaction that is open; nothing where there is no row."""
     store.run("DELETE FROM audit_end")
     if last := last_row(store):
-        public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        public = key.public_key().public_bytes_raw()
         signed = End(last["seq"], iso(store.now()), last["hash"], public).signed(key)
         store.insert("audit_end", {name: getattr(signed, name) for name in Checkpoint.__slots__})
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-from sqlite_utils import Database
+from typing import Any, Protocol
 
 from edge_gate.store.keys.keyring import Keyring
 from edge_gate.store.rows import Rows
+
+
+class Tables(Protocol):
+    """A database whose tables are made, or looked at: sqlite_utils' own, or a bare connection."""
+
+    def execute(self, sql: str, /) -> Any:
+        """Run one statement."""
 
 
 class Migrating(Rows, Protocol):
@@ -21,7 +26,7 @@ class Migrating(Rows, Protocol):
         """The keyring that belongs to the store."""
 
 
-def keep_tables(_: Database) -> None:
+def keep_tables(_: Tables) -> None:
     """Change no table."""
 
 
@@ -37,19 +42,19 @@ class Step:
     """
 
     name: str
-    shape: Callable[[Database], None] = keep_tables
+    shape: Callable[[Tables], None] = keep_tables
     move: Callable[[Migrating], None] = keep_rows
 
-    def apply(self, database: Database, store: Migrating) -> None:
+    def apply(self, database: Tables, store: Migrating) -> None:
         """Take the step, in the transaction that is open."""
         self.shape(database)
         self.move(store)
 
 
-def run_each(*statements: str) -> Callable[[Database], None]:
+def run_each(*statements: str) -> Callable[[Tables], None]:
     """Return a shape that runs these statements."""
 
-    def shape(database: Database) -> None:
+    def shape(database: Tables) -> None:
         for statement in statements:
             database.execute(statement)
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The camera check of `edge-gate doctor`: whoever runs it may be root and has the store's key, so another looks.
+
+A process without rights takes one picture (edge_gate/eye/glance.py). As root it is started as the eye's user. It gets
+the configuration and no other file, no terminal, and little of the environment. What it says is bounded and checked. It
+is killed when it has answered or is late, so whatever a driver does to it is a finding.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from edge_gate.cli.checks.findings import Finding, Patient
+from edge_gate.core.errors import WireError
+from edge_gate.settings.config import SocketSettings
+from edge_gate.wire.glance import LONGEST_BYTES, Glance, decode
+
+# For the start of an interpreter and its libraries on a slow board, and then five seconds for a picture.
+PATIENCE_S: Final = 30.0
+_FAREWELL_S: Final = 1.0
+_NOBODY: Final = "nobody"
+_GROUP: Final = "video"
+_KEPT: Final = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH")
+_MEND: Final = "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
+_MEND_CRASH: Final = "Unplug the camera and plug it in again; update its driver, or choose another one (camera.driver)."
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who looks through the camera in root's place: somebody without rights. ``named``: by the configuration."""
+
+    name: str
+    user: int
+    group: int
+    groups: tuple[int, ...]
+    named: bool
+
+
+def check_camera(patient: Patient, patience_s: float = PATIENCE_S) -> Iterator[Finding]:
+    """Take the eye's word for the camera, or have one picture taken where no eye runs."""
+    if patient.status is not None and patient.status.eye.connected:
+        state = patient.status.eye.camera or "starting"
+        fine = state in ("working", "starting")
+        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
+        return
+    try:
+        stranger = stand_in(patient.settings.sockets) if os.geteuid() == 0 else None
+    except KeyError as error:
+        yield Finding("camera", "unknown", f"not looked at: {error.args[0]}", "Correct sockets.eye_user.")
+        return
+    found = look_through(patient.path, stranger, patience_s)
+    if found.state == "fault" and stranger is not None and not stranger.named:
+        text = f"looked at as the user {stranger.name}, since sockets.eye_user names no other: {found.text}"
+        found = Finding(found.part, "unknown", text, "Run doctor as the user who runs the eye.")
+    yield found
+
+
+def stand_in(sockets: SocketSettings) -> Stranger:
+    """Return the eye's user, or nobody where the configuration names none. Raises KeyError for one that is unknown."""
+    account = pwd.getpwnam(sockets.eye_user or _NOBODY)
+    named = bool(sockets.eye_user) and account.pw_uid != 0
+    if not named:
+        account = pwd.getpwnam(_NOBODY)
+    groups = {*os.getgrouplist(account.pw_name, account.pw_gid), *_camera_group()} - {0}
+    return Stranger(account.pw_name, account.pw_uid, account.pw_gid, tuple(sorted(groups)), named)
+
+
+def _camera_group() -> tuple[int, ...]:
+    """Return the group that the eye's unit has besides its user's own."""
+    with suppress(KeyError):
+        return (grp.getgrnam(_GROUP).gr_gid,)
+    return ()
+
+
+def look_through(path: Path, stranger: Stranger | None, patience_s: float = PATIENCE_S) -> Finding:
+    """Have another process take one picture, as ``stranger`` or as this user, and return what came of it."""
+    try:
+        line, ended = _ask(path, stranger, patience_s)
+    except OSError as error:
+        who = f"the user {stranger.name}" if stranger else "this user"
+        text = f"not looked at: {who} may not run {sys.executable}"
+        mend = "Install edge-gate where that user may read it (docs/installer.md)."
+        return Finding("camera", "unknown", f"{text} ({error.strerror})", mend)
+    if not line:
+        return _judge_silence(ended, patience_s)
+    try:
+        return _judge(decode(line))
+    except WireError:
+        return Finding("camera", "fault", "what looked through it answered nonsense", _MEND_CRASH)
+
+
+def _ask(path: Path, stranger: Stranger | None, patience_s: float) -> tuple[bytes, int | None]:
+    """Return what the other process answered, and how it ended; None where it did not by itself. Raises OSError."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as answer:
+        try:
+            child = _start(path, stranger, writer)
+        finally:
+            os.close(writer)
+        try:
+            line = _read_line(answer, time.monotonic() + patience_s)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0 if line is None else _FAREWELL_S)
+            return line or b"", child.returncode
+        finally:
+            child.kill()
+            with suppress(subprocess.TimeoutExpired):  # a driver may hang in the kernel, where no signal reaches it
+                child.wait(_FAREWELL_S)
+
+
+def _start(path: Path, stranger: Stranger | None, writer: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "edge_gate.eye.glance", str(path.absolute()), str(writer)]
+    with path.open("rb") as configuration:
+        return subprocess.Popen(  # noqa: S603 - our own module, no shell
+            command,
+            stdin=configuration,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(writer,),
+            cwd="/",
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            start_new_session=True,
+            user=stranger.user if stranger else None,
+            group=stranger.group if stranger else None,
+            extra_groups=stranger.groups if stranger else None,
+            umask=0o077,
+        )
+
+
+def _read_line(pipe: FileIO, deadline: float) -> bytes | None:
+    """Return what comes until the end of a line or of the pipe, or too much of it; None where it takes too long."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) <= LONGEST_BYTES:
+        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return None
+        if not (part := pipe.read(LONGEST_BYTES + 1)):
+            break
+        line += part
+    return line
+
+
+def _judge(glance: Glance) -> Finding:
+    if glance.fault:
+        return Finding("camera", "fault", glance.fault, _MEND)
+    if not glance.width:
+        return Finding("camera", "fault", "no picture came in time", "Is another program using it?")
+    text = f"{glance.width} x {glance.height} pixels, mean brightness {glance.brightness:.0%}"
+    return Finding("camera", "ok", text)
+
+
+def _judge_silence(ended: int | None, patience_s: float) -> Finding:
+    if ended is None:
+        return Finding("camera", "fault", f"its driver hung for {patience_s:.0f} s", _MEND_CRASH)
+    how = f"by {signal.Signals(-ended).name}" if ended < 0 else f"with status {ended}"
+    return Finding("camera", "fault", f"what looked through it ended {how}, without an answer", _MEND_CRASH)

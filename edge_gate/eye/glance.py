@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One look through the camera for `edge-gate doctor`, in a process that has no rights, no store and no key.
+
+It is started with the configuration's path and the descriptor for its answer; standard input is the configuration. It
+seals itself as the eye does, before any library sees a byte of a camera. Its answer is a line (edge_gate.wire.glance).
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+from edge_gate.core.ending import understand
+from edge_gate.settings import config
+from edge_gate.settings.config import CameraSettings, Config
+from edge_gate.wire.glance import Glance, encode
+
+PATIENCE_S: Final = 5.0
+# A driver that eats memory ends itself, and not the gate beside it.
+_MOST_DATA_BYTES: Final = 1024 * 1024 * 1024
+
+
+def main() -> None:
+    """Look, answer, and end at once: a driver's thread may hang."""
+    path, answer = Path(sys.argv[1]), int(sys.argv[2])
+    try:
+        os.set_inheritable(answer, False)
+        glance = _look(config.parse(sys.stdin.buffer.read().decode("utf-8-sig"), path))
+    except Exception as error:  # whatever a camera's library raises
+        glance = Glance(fault=str(understand(error)))
+    os.write(answer, encode(glance))
+    os._exit(0)
+
+
+def _look(settings: Config) -> Glance:
+    from edge_gate.seal import enforce, policy
+
+    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_DATA_BYTES, _MOST_DATA_BYTES))
+    enforce(policy.eye(settings), settings.seal.required)
+    return _through(settings.camera)
+
+
+def _through(settings: CameraSettings) -> Glance:
+    from edge_gate.eye.cameras import open_camera  # inside the walls, with the libraries that it loads
+
+    frame = open_camera(settings).read(PATIENCE_S)
+    if frame is None:
+        return Glance()
+    height, width = frame.bgr.shape[:2]
+    return Glance(width, height, float(frame.bgr.mean() / 255))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor's look through the camera: a process without rights looks, and whatever becomes of it is a finding.
+
+The drivers are those of an installed package, as somebody else's would be. What root's look is kept from, as the eye's
+user, is tests/system/test_doctor_camera.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_gate.cli.checks.camera import check_camera, look_through
+from edge_gate.cli.checks.findings import Finding, Patient
+from edge_gate.core.errors import WireError
+from edge_gate.settings import config
+from edge_gate.wire import glance
+from edge_gate.wire.glance import LONGEST_BYTES, Glance
+from tests.support.strange_cameras import install
+
+CHECKOUT: Final = Path(__file__).parents[2]
+PICTURE: Final = np.full((48, 64, 3), 51, np.uint8)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose configuration names one of the strange drivers; ``source`` says what it does."""
+    monkeypatch.setenv("PYTHONPATH", str(install(tmp_path / "packages")))
+    return tmp_path
+
+
+def configured(folder: Path, source: str, driver: str = "strange") -> Path:
+    path = folder / "edge-gate.toml"
+    path.write_text(config.example({"camera": {"driver": driver, "source": source}}))
+    return path
+
+
+def look(folder: Path, source: str, patience_s: float = 60.0) -> Finding:
+    return look_through(configured(folder, source), None, patience_s)
+
+
+def test_a_picture_is_told_by_its_size_and_brightness(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), PICTURE)
+    found = look_through(configured(tmp_path, str(tmp_path), "replay"), None)
+    assert found == Finding("camera", "ok", "64 x 48 pixels, mean brightness 20%")
+
+
+def test_what_the_camera_lacks_is_the_eyes_own_sentence(tmp_path: Path) -> None:
+    found = look_through(configured(tmp_path, str(tmp_path / "none"), "replay"), None)
+    assert found.state == "fault" and "there is no such film or folder" in found.text and found.mend
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise", "its driver raised ValueError: numpy.dtype size changed"),
+        ("crash", "ended by SIGSEGV, without an answer"),
+        ("abort", "ended by SIGABRT, without an answer"),
+        ("leave", "ended with status 3, without an answer"),
+        ("nothing", "no picture came in time"),
+        ("seven", "handed over int, not a Frame"),
+        ("eat", "MemoryError"),
+        ("answer itself", "answered nonsense"),
+        ("flood the answer", "answered nonsense"),
+        ("half an answer", "answered nonsense"),
+        ("babble", "64 x 48 pixels, mean brightness 20%"),
+    ],
+)
+def test_whatever_a_driver_does_is_a_finding(site: Path, source: str, said: str) -> None:
+    found = look(site, source)
+    assert found.state == ("ok" if source == "babble" else "fault"), found
+    assert said in found.text, found
+    assert (found.state == "ok") != bool(found.mend)
+
+
+def test_a_driver_that_hangs_is_ended(site: Path) -> None:
+    found = look(site, "hang", patience_s=6.0)
+    assert found.state == "fault" and "hung for 6 s" in found.text
+    assert not list(glances(site))
+
+
+def test_a_driver_that_does_not_load_is_a_finding(site: Path) -> None:
+    found = look_through(configured(site, "x", "broken"), None)
+    assert found.state == "fault" and "cannot be loaded: ValueError: numpy.dtype size changed" in found.text
+
+
+def test_a_picture_library_that_does_not_load_is_a_finding(site: Path) -> None:
+    library = site / "packages" / "cv2"
+    library.mkdir()
+    (library / "__init__.py").write_text("raise AttributeError('_ARRAY_API not found')")
+    found = look(site, "picture")
+    assert found.state == "fault" and "A library that edge-gate needs cannot be loaded: AttributeError" in found.text
+
+
+def test_who_looks_has_no_rights_no_store_and_nowhere_to_write(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried from inside, by a driver that was taken over."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # all of /dev is the eye's, with /dev/shm in it
+        for name in ("edge-gate.db", "store.key"):
+            Path(folder, name).write_bytes(b"x")
+        found = look(site, f"spy {folder}")
+    told = json.loads(found.text.partition("spied: ")[2])
+    assert set(told["refused"].values()) <= {"EACCES", "EPERM"}, told
+    assert sorted(told["refused"]) == ["key", "network", "program", "store", "write here", "write in /tmp"]
+    assert "CREDENTIALS_DIRECTORY" not in told["environment"] and told["keys"] == []
+
+
+def test_the_kernel_says_the_same_from_outside(site: Path) -> None:
+    looked: list[Finding] = []
+    looking = threading.Thread(target=lambda: looked.append(look(site, "hang", patience_s=20.0)))
+    looking.start()
+    try:
+        seen = until_sealed(site)
+    finally:
+        looking.join()
+    assert (seen["Seccomp"], seen["NoNewPrivs"]) == ("2", "1")
+    assert seen["session"] != str(os.getsid(0))
+    programs = (sys.prefix, sys.base_prefix, str(CHECKOUT), "/usr/")  # which it may be about to load
+    others = {each for each in seen["files"] if not each.startswith(programs)}
+    assert others <= {"/dev/null", str(site / "edge-gate.toml"), "pipe"}, others
+
+
+def glances(site: Path) -> Iterator[int]:
+    """Yield the processes that look, for this site's configuration."""
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (each / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            continue
+        if b"edge_gate.eye.glance" in words and os.fsencode(site / "edge-gate.toml") in words:
+            yield int(each.name)
+
+
+def until_sealed(site: Path) -> dict[str, Any]:
+    for _ in range(400):
+        for process in glances(site):
+            folder = Path(f"/proc/{process}")
+            lines = (folder / "status").read_text().splitlines()
+            fields = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            if fields.get("Seccomp") == "2":
+                files = {str(each.readlink()).partition(":")[0] for each in (folder / "fd").iterdir()}
+                session = (folder / "stat").read_text().rpartition(")")[2].split()[3]
+                return {**fields, "files": files, "session": session}
+        time.sleep(0.05)
+    raise AssertionError("nobody looked, or unsealed")
+
+
+def test_where_the_user_of_the_configuration_is_not_there_nobody_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "edge-gate.toml"
+    path.write_text(config.example({"sockets": {"eye_user": "nobody-of-this-name"}}))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (found,) = check_camera(Patient(path, config.load(path), None))
+    assert found.state == "unknown" and "nobody-of-this-name" in found.text and "eye_user" in found.mend
+
+
+# --- the line ------------------------------------------------------------------------------------------------------
+
+SIDES = st.integers(0, 65_536)
+
+
+@given(st.builds(Glance, SIDES, SIDES, st.floats(0, 1), st.text(max_size=2000)))
+def test_a_line_comes_back_with_its_sentence_cut(made: Glance) -> None:
+    line = glance.encode(made)
+    assert len(line) <= LONGEST_BYTES
+    back = glance.decode(line)
+    assert (back.width, back.height, back.brightness) == (made.width, made.height, made.brightness)
+    assert made.fault.startswith(back.fault) and len(back.fault) == min(len(made.fault), 600)
+
+
+HOSTILE: Final = [
+    b"", b"\n", b"{}", b"null\n", b"[]\n", b"7\n", b"\xff\n", b"[" * 4000 + b"\n",
+    b'{"width": 1}' + b" " * 9000 + b"\n",
+    b'{"width": -1}\n', b'{"width": true}\n', b'{"width": 1e3}\n', b'{"width": 99999999999999999999}\n',
+    b'{"brightness": NaN}\n', b'{"brightness": Infinity}\n', b'{"brightness": "1"}\n', b'{"brightness": 2}\n',
+    b'{"fault": 7}\n', b'{"fault": null}\n', b'{"fault": "' + b"x" * 900 + b'"}\n', b'{"more": 1}\n',
+    b'{"width": []}\n',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", HOSTILE, ids=lambda line: repr(line[:24]))
+def test_a_line_that_was_not_written_by_us_is_refused(line: bytes) -> None:
+    with pytest.raises(WireError):
+        glance.decode(line)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_anything_else(line: bytes) -> None:
+    with suppress(WireError):
+        glance.decode(line)
