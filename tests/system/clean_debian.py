@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian as somebody finds it who has just written the card, in a container, and a checkout in a home folder.
+
+It has what Raspberry Pi OS Lite has of what matters here: systemd, sudo, Python without venv. What docs/installer.md
+lets apt and pip fetch lies in it already, in apt's cache and a folder of wheels, because the container has no network.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+
+from tests.support import eye_scenes, installer_page
+from tests.system import debian_root
+from tests.system.debian_root import CACHE, CHECKOUT
+
+HERE: Final = Path(__file__).resolve().parent
+PAGE: Final = CHECKOUT / "docs/installer.md"
+PACKAGES: Final = ("systemd", "systemd-sysv", "udev", "dbus", "sudo", "python3", "procps")
+PIP: Final = "[global]\nno-index = true\nfind-links = /srv/wheels\ndisable-pip-version-check = true\n"
+APT: Final = 'Acquire::Retries "0";\n'
+BOOT_S: Final = 540
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release of Debian and its Python."""
+
+    suite: str
+    python: str
+
+
+def play(release: Release, shared: Path, plan: dict[str, Any]) -> str:
+    """Boot and let installer_guest.py paste the page as the plan says. Return the console's text."""
+    base = prepare(release)
+    for name in ("old", "new"):
+        shutil.copytree(CHECKOUT, shared / name, ignore=_not_of_the_checkout())
+    _age(shared / "old", shared / "new")
+    _take_pictures(shared / "pictures")
+    (shared / "plan.json").write_text(json.dumps(plan))
+    for file in (PAGE, HERE / "installer_guest.py", HERE.parent / "support/installer_page.py"):
+        shutil.copy(file, shared)
+    service = debian_root.PLAY.format(python="/usr/bin/python3", guest="installer_guest.py")
+    (shared / "play.service").write_text(service)
+    return debian_root.boot(base, shared, "", BOOT_S)
+
+
+def prepare(release: Release, cache: Path = CACHE) -> Path:
+    """Return the root, from the cache where possible."""
+    named = installer_page.packages(PAGE.read_text())
+    wanted = [*debian_root.requirements(), *debian_root.build_requirements()]
+    fill = partial(_fill, release=release, named=named, wanted=wanted)
+    return debian_root.kept(cache, f"clean-{release.suite}", (*PACKAGES, *named, *wanted, PIP, APT), fill)
+
+
+def _fill(root: Path, release: Release, named: list[str], wanted: list[str]) -> None:
+    fetch = f'chroot "$1" apt-get -q install --yes --download-only {" ".join(named)}'
+    debian_root.bootstrap(root, release.suite, PACKAGES, "--skip=cleanup/apt", f"--customize-hook={fetch}")
+    (root / "etc/apt/apt.conf.d/90no-network").write_text(APT)
+    (root / "etc/pip.conf").write_text(PIP)
+    debian_root.download(root / "srv/wheels", release.python, wanted)
+
+
+def _not_of_the_checkout() -> Any:
+    """Return what shutil.copytree has to leave out: what git ignores or does not know."""
+    asked = subprocess.run(
+        ["git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    files = {CHECKOUT / each for each in asked.stdout.split("\0") if each}
+    known = files | {parent for each in files for parent in each.parents}
+
+    def ignored(folder: str, names: Iterable[str]) -> set[str]:
+        return {name for name in names if Path(folder, name) not in known or name == ".git"}
+
+    return ignored
+
+
+def _age(old: Path, new: Path) -> None:
+    """Make an earlier and a later version: a module and what a build left behind go, a module and a unit's line come."""
+    (old / "edge_gate/core/soon_deleted.py").write_text("")
+    ghost = old / "build/lib/edge_gate/deleted_long_ago.py"
+    ghost.parent.mkdir(parents=True)
+    ghost.write_text("")
+    (new / "edge_gate/core/just_added.py").write_text("")
+    unit = new / "systemd/edge-gate.service"
+    unit.write_text(unit.read_text().replace("Description=edge-gate:", "Description=edge-gate, updated:"))
+
+
+def _take_pictures(folder: Path) -> None:
+    """Somebody who does not exist stands before the camera for five seconds, and nobody for two."""
+    folder.mkdir()
+    who = eye_scenes.sitter("P001")
+    for k in range(105):
+        turn = 2 * 3.14159265 * k / 75
+        seen = (
+            eye_scenes.frame(who, 60 + 8 * _wave(turn), (320 + 40 * _wave(2 * turn), 215), 0.05 * _wave(turn), seed=k)
+            if k < 75
+            else eye_scenes.empty(k)
+        )
+        cv2.imwrite(str(folder / f"{k:03}.jpg"), seen, [cv2.IMWRITE_JPEG_QUALITY, 92])
+
+
+def _wave(turn: float) -> float:
+    import math
+
+    return math.sin(turn)
