@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A build writes nothing into the sources: what root built is not root's there, and what was deleted is not built again.
+"""A build writes nothing into the sources, so what root builds stays the user's, and what was deleted stays deleted.
 
-setuptools would leave build/ and *.egg-info behind, and take from them the next time. All else is in setup.cfg.
+setuptools alone would leave build/ and *.egg-info there, and take from them the next time. All else is in setup.cfg.
 """
 
 import tempfile

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
+import numpy as np
 
 from tests.support import eye_scenes, installer_page
 from tests.system import debian_root
@@ -38,19 +39,34 @@ class Release:
     python: str
 
 
-def play(release: Release, shared: Path, plan: dict[str, Any]) -> str:
-    """Boot and let installer_guest.py paste the page as the plan says. Return the console's text."""
-    base = prepare(release)
+def furnish(shared: Path, plan: dict[str, Any], pictures: Path) -> None:
+    """Put all that the guest needs into the folder that it sees: two checkouts, pictures, the page and the plan."""
     for name in ("old", "new"):
-        shutil.copytree(CHECKOUT, shared / name, ignore=_not_of_the_checkout())
+        shutil.copytree(CHECKOUT, shared / name, ignore=_foreign())
     _age(shared / "old", shared / "new")
-    _take_pictures(shared / "pictures")
+    shutil.copytree(pictures, shared / "pictures")
     (shared / "plan.json").write_text(json.dumps(plan))
     for file in (PAGE, HERE / "installer_guest.py", HERE.parent / "support/installer_page.py"):
         shutil.copy(file, shared)
     service = debian_root.PLAY.format(python="/usr/bin/python3", guest="installer_guest.py")
     (shared / "play.service").write_text(service)
-    return debian_root.boot(base, shared, "", BOOT_S)
+
+
+def play(release: Release, shared: Path) -> str:
+    """Boot and let installer_guest.py paste the page as the plan says. Return the console's text."""
+    return debian_root.boot(prepare(release), shared, "", BOOT_S)
+
+
+def take_pictures(folder: Path) -> None:
+    """Write a film of a resident who does not exist: five seconds before the camera, then nobody for two."""
+    who, standing = eye_scenes.sitter("P001"), 75
+    for k in range(standing + 30):
+        sway = np.sin(2 * np.pi * k / standing * np.array([1.0, 2.0]))
+        at = (320 + 40 * sway[1], 215.0)
+        here = (
+            eye_scenes.frame(who, 60 + 8 * sway[0], at, 0.05 * sway[0], seed=k) if k < standing else eye_scenes.empty(k)
+        )
+        cv2.imwrite(str(folder / f"{k:03}.jpg"), here)
 
 
 def prepare(release: Release, cache: Path = CACHE) -> Path:
@@ -69,23 +85,17 @@ def _fill(root: Path, release: Release, named: list[str], wanted: list[str]) -> 
     debian_root.download(root / "srv/wheels", release.python, wanted)
 
 
-def _not_of_the_checkout() -> Any:
-    """Return what shutil.copytree has to leave out: what git ignores or does not know."""
-    asked = subprocess.run(
-        ["git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    files = {CHECKOUT / each for each in asked.stdout.split("\0") if each}
+def _foreign() -> Callable[[str, Iterable[str]], set[str]]:
+    """Return what tells shutil.copytree which files are no part of the checkout: what git ignores, and git's own."""
+    listed = ("git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
+    files = {CHECKOUT / each for each in names if each}
     known = files | {parent for each in files for parent in each.parents}
-
-    def ignored(folder: str, names: Iterable[str]) -> set[str]:
-        return {name for name in names if Path(folder, name) not in known or name == ".git"}
-
-    return ignored
+    return lambda folder, inside: {name for name in inside if Path(folder, name) not in known}
 
 
 def _age(old: Path, new: Path) -> None:
-    """Make an earlier and a later version: a module and what a build left behind go, a module and a unit's line come."""
+    """Make an earlier and a later version. A module and what a build left go; a module and a unit's line come."""
     (old / "edge_gate/core/soon_deleted.py").write_text("")
     ghost = old / "build/lib/edge_gate/deleted_long_ago.py"
     ghost.parent.mkdir(parents=True)
@@ -93,23 +103,3 @@ def _age(old: Path, new: Path) -> None:
     (new / "edge_gate/core/just_added.py").write_text("")
     unit = new / "systemd/edge-gate.service"
     unit.write_text(unit.read_text().replace("Description=edge-gate:", "Description=edge-gate, updated:"))
-
-
-def _take_pictures(folder: Path) -> None:
-    """Somebody who does not exist stands before the camera for five seconds, and nobody for two."""
-    folder.mkdir()
-    who = eye_scenes.sitter("P001")
-    for k in range(105):
-        turn = 2 * 3.14159265 * k / 75
-        seen = (
-            eye_scenes.frame(who, 60 + 8 * _wave(turn), (320 + 40 * _wave(2 * turn), 215), 0.05 * _wave(turn), seed=k)
-            if k < 75
-            else eye_scenes.empty(k)
-        )
-        cv2.imwrite(str(folder / f"{k:03}.jpg"), seen, [cv2.IMWRITE_JPEG_QUALITY, 92])
-
-
-def _wave(turn: float) -> float:
-    import math
-
-    return math.sin(turn)

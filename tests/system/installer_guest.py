@@ -104,7 +104,10 @@ def sh(*command: object) -> str:
 def answer(*words: str) -> Any:
     """Return what `edge-gate … --json` answers the user."""
     said = subprocess.run(
-        ["runuser", "--login", USER, "-c", f"edge-gate {' '.join(words)} --json"], capture_output=True, text=True, check=False
+        ["runuser", "--login", USER, "-c", f"edge-gate {' '.join(words)} --json"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return json.loads(said.stdout) if said.stdout else {"failed": said.stderr}
 
@@ -158,6 +161,7 @@ def take_pictures(acts: dict[str, Any]) -> None:
     file = Path("/etc/edge-gate/edge-gate.toml")
     acts["configuration"] = [file.owner(), file.stat().st_mode & 0o777]
     shutil.copytree(SHARED / "pictures", "/srv/pictures")
+    sh("chmod", "-R", "a+rX", "/srv/pictures")
     with file.open("a") as settings:
         settings.write('\n[camera]\ndriver = "replay"\nsource = "loop:/srv/pictures"\n')
 

@@ -56,7 +56,13 @@ def furnish(shared: Path, guest: str) -> None:
     debian_root.run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(shared), str(CHECKOUT))
     shutil.copytree(CHECKOUT / "systemd", shared / "systemd")
     shutil.copy(CHECKOUT / "docs/installer.md", shared)
-    beside = ("systemd_guest.py", "systemd_probe.py", "kernel_probe.py", "../support/installer_page.py", "../support/terminal.py")
+    beside = (
+        "systemd_guest.py",
+        "systemd_probe.py",
+        "kernel_probe.py",
+        "../support/installer_page.py",
+        "../support/terminal.py",
+    )
     for name in {guest, *beside}:
         shutil.copy(HERE / name, shared)
     play = debian_root.PLAY.format(python="/opt/edge-gate/bin/python", guest=guest)
