@@ -23,11 +23,14 @@ NEEDED: Final = {"mmdebstrap": "mmdebstrap", "systemd-nspawn": "systemd-containe
 CACHE: Final = Path.home() / ".cache" / "edge-gate-ci"
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
-# systemd-nspawn wants a cgroup tree and a /run of its own where the machine's first process is not systemd. Old ones
-# do not let Landlock through.
+# What is written lies in memory, where no busy disk makes it slow. systemd-nspawn wants a cgroup tree and a /run of its
+# own where the machine's first process is not systemd. Old ones do not let Landlock through.
 BOOT: Final = """
 set -eu
-mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$UPPER,workdir=$WORK" "$ROOT"
+mount -t tmpfs -o mode=0755,size=4g tmpfs "$FOLDER"
+ROOT="$FOLDER/root"
+mkdir "$FOLDER/upper" "$FOLDER/work" "$ROOT"
+mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$FOLDER/upper,workdir=$FOLDER/work" "$ROOT"
 mount --bind "$SHARED" "$ROOT/mnt"
 if [ -n "$FIRST" ]; then chroot "$ROOT" sh -c "$FIRST"; fi
 cp "$ROOT/mnt/play.service" "$ROOT/etc/systemd/system/play.service"
@@ -110,11 +113,9 @@ def boot(base: Path, shared: Path, first: str, seconds: int) -> str:
     ``shared`` is what the guest sees as /mnt. ``first`` is run by a shell in the root before it boots.
     """
     with tempfile.TemporaryDirectory(prefix="edge-gate-root-") as folder:
-        places = {name: Path(folder, name.lower()) for name in ("UPPER", "WORK", "ROOT")}
-        for place in places.values():
-            place.mkdir()
-        environment = {name: str(place) for name, place in places.items()} | {
+        environment = {
             "BASE": str(base),
+            "FOLDER": folder,
             "SHARED": str(shared),
             "FIRST": first,
             "SECONDS_LEFT": str(seconds),

@@ -27,6 +27,7 @@ from edge_gate.settings import config
 BIN = Path("/opt/edge-gate/bin")
 SETTINGS = Path("/etc/edge-gate/edge-gate.toml")
 UNITS = Path("/etc/systemd/system")
+DELIVERED = Path("/opt/edge-gate/share/edge-gate/systemd")
 PICTURES = Path("/srv/pictures")
 SHOWN = ("ActiveState", "SubState", "NRestarts", "Result", "StatusText", "MainPID")
 
@@ -223,7 +224,7 @@ def in_sandbox(unit: str, shared: Path, program: Path) -> tuple[dict[str, Any], 
     said, installed = shared / f"{unit}-probe.json", Path("/opt/edge-gate") / program.name
     shutil.copy(program, installed)
     swapped = []
-    for line in (shared / "systemd" / f"{unit}.service").read_text().splitlines():
+    for line in (DELIVERED / f"{unit}.service").read_text().splitlines():
         name, _, value = line.partition("=")
         if name == "ExecStart":
             line = f"ExecStart={BIN}/python {installed}\nStandardOutput=truncate:{said}"

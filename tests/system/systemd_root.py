@@ -54,7 +54,6 @@ def prepare(cache: Path = CACHE) -> Machine:
 def furnish(shared: Path, guest: str) -> None:
     """Put into the folder that the guest will see all that it needs."""
     debian_root.run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(shared), str(CHECKOUT))
-    shutil.copytree(CHECKOUT / "systemd", shared / "systemd")
     shutil.copy(CHECKOUT / "docs/installer.md", shared)
     beside = (
         "systemd_guest.py",
