@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,12 +39,14 @@ class Release:
 
 def furnish(shared: Path, plan: dict[str, Any], pictures: Path) -> None:
     """Put all that the guest needs into the folder that it sees: two checkouts, pictures, the page and the plan."""
+    ignored = [Path(line).name for line in (CHECKOUT / ".gitignore").read_text().splitlines()]
     for name in ("old", "new"):
-        shutil.copytree(CHECKOUT, shared / name, ignore=_foreign())
+        shutil.copytree(CHECKOUT, shared / name, ignore=shutil.ignore_patterns(".git", *ignored))
     _age(shared / "old", shared / "new")
     shutil.copytree(pictures, shared / "pictures")
     (shared / "plan.json").write_text(json.dumps(plan))
-    for file in (PAGE, HERE / "installer_guest.py", HERE.parent / "support/installer_page.py"):
+    beside = ("installer_guest.py", "../support/installer_page.py", "../support/terminal.py")
+    for file in (PAGE, *(HERE / name for name in beside)):
         shutil.copy(file, shared)
     service = debian_root.PLAY.format(python="/usr/bin/python3", guest="installer_guest.py")
     (shared / "play.service").write_text(service)
@@ -83,15 +83,6 @@ def _fill(root: Path, release: Release, named: list[str], wanted: list[str]) -> 
     (root / "etc/apt/apt.conf.d/90no-network").write_text(APT)
     (root / "etc/pip.conf").write_text(PIP)
     debian_root.download(root / "srv/wheels", release.python, wanted)
-
-
-def _foreign() -> Callable[[str, Iterable[str]], set[str]]:
-    """Return what tells shutil.copytree which files are no part of the checkout: what git ignores, and git's own."""
-    listed = ("git", "-C", CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
-    files = {CHECKOUT / each for each in names if each}
-    known = files | {parent for each in files for parent in each.parents}
-    return lambda folder, inside: {name for name in inside if Path(folder, name) not in known}
 
 
 def _age(old: Path, new: Path) -> None:

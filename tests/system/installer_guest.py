@@ -27,7 +27,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import installer_page  # type: ignore[import-not-found]  # it lies beside this file in the container
+# Both lie beside this file in the container.
+import installer_page  # type: ignore[import-not-found]
+from terminal import wait_until_hidden  # type: ignore[import-not-found]
 
 USER: Final = "pi"
 HOME: Final = Path("/home", USER)
@@ -50,7 +52,7 @@ with BoardSimulator("lcus1") as board:
 
 
 class Login:
-    """A login at a terminal. ``failures`` has each command that failed since the last block."""
+    """A login at a terminal, into which blocks are pasted."""
 
     def __init__(self, password: str) -> None:
         pid, self._screen = pty.fork()
@@ -73,6 +75,7 @@ class Login:
         seen = ""
         for question, answer in answers:
             seen += self._read_until(question)
+            wait_until_hidden(self._screen)
             self._write(f"{answer}\n")
         return seen + self._read_until(f"pasted-{self._pasted}\r\n")
 
@@ -103,12 +106,8 @@ def sh(*command: object) -> str:
 
 def answer(*words: str) -> Any:
     """Return what `edge-gate … --json` answers the user."""
-    said = subprocess.run(
-        ["runuser", "--login", USER, "-c", f"edge-gate {' '.join(words)} --json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = ["runuser", "--login", USER, "-c", f"edge-gate {' '.join(words)} --json"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
     return json.loads(said.stdout) if said.stdout else {"failed": said.stderr}
 
 
@@ -147,8 +146,8 @@ def make_user(plan: dict[str, Any]) -> None:
         startup.write(f"trap 'echo \"$? $BASH_COMMAND\" >>{FAILURES}' ERR\n")
 
 
-def plug_in(acts: dict[str, Any]) -> None:
-    """What udev does when a board is plugged in. It runs in no container."""
+def plug_in_board(acts: dict[str, Any]) -> None:
+    """Do what udev does when a board is plugged in. It runs in no container."""
     board = subprocess.Popen([str(BIN / "python"), "-c", BOARD], stdout=subprocess.PIPE, text=True)
     assert board.stdout is not None
     Path("/dev/edge-gate-relay").symlink_to(os.path.realpath(board.stdout.readline().strip()))
@@ -156,8 +155,8 @@ def plug_in(acts: dict[str, Any]) -> None:
     Path("/dev/edge-gate-relay").chmod(0o600)
 
 
-def take_pictures(acts: dict[str, Any]) -> None:
-    """A folder of pictures for a camera."""
+def plug_in_camera(acts: dict[str, Any]) -> None:
+    """Take a folder of pictures for a camera."""
     file = Path("/etc/edge-gate/edge-gate.toml")
     acts["configuration"] = [file.owner(), file.stat().st_mode & 0o777]
     shutil.copytree(SHARED / "pictures", "/srv/pictures")
@@ -173,11 +172,12 @@ def look() -> dict[str, Any]:
         "units": {unit: sh("systemctl", "show", "--property=ActiveState,Description", unit) for unit in UNITS},
         "status": answer("status"),
         "residents": answer("residents"),
+        "security": json.loads(sh("edge-gate", "doctor", "--security", "--json")),
     }
 
 
 def after_start(acts: dict[str, Any]) -> None:
-    """The resident stands before the camera again and again."""
+    """Wait for the resident, who walks up again and again, and bring a newer checkout."""
     acts["opened"] = wait_for(lambda: answer("events", "--kind", "opened"))
     acts["pulses"] = int(Path("/tmp/pulses").read_text())
     acts["running"] = look()
@@ -207,8 +207,10 @@ def after_removal(acts: dict[str, Any]) -> None:
     }
 
 
-INSTEAD: Final = {"sudo udevadm control --reload && sudo udevadm trigger": plug_in}
-AFTER_BLOCK: Final = {"sudo tee /etc/edge-gate/edge-gate.toml >/dev/null <<'END'": take_pictures}
+AFTER_BLOCK: Final = {
+    "sudo udevadm control --reload && sudo udevadm trigger": plug_in_board,
+    "sudo tee /etc/edge-gate/edge-gate.toml >/dev/null <<'END'": plug_in_camera,
+}
 AFTER_SECTION: Final = {"First start": after_start, "Update": after_update, "Remove": after_removal}
 
 
@@ -222,18 +224,15 @@ def paste_page(plan: dict[str, Any], acts: dict[str, Any]) -> None:
             acts["blocks"].append(pasted)
             if block.name not in plan["left out"]:
                 FAILURES.unlink(missing_ok=True)
-                began = time.monotonic()
                 pasted["screen"] = login.paste(block.text, plan["answers"].get(block.name, ()))
-                pasted["seconds"] = round(time.monotonic() - began, 1)
                 pasted["failed"] = FAILURES.read_text().splitlines() if FAILURES.exists() else []
-            INSTEAD.get(block.name, nothing)(acts)
             AFTER_BLOCK.get(block.name, nothing)(acts)
         login.end()
         AFTER_SECTION.get(section, nothing)(acts)
 
 
 def nothing(acts: dict[str, Any]) -> None:
-    """What is done at most places."""
+    """Do what is to be done at most places."""
 
 
 def main() -> None:

@@ -107,14 +107,6 @@ def pasted(acts: Any, name: str) -> Any:
     return next(each for each in acts["blocks"] if each["name"] == name and "screen" in each)
 
 
-def said_of_faults(screen: str) -> list[str]:
-    return [line for line in screen.splitlines() if " fault, " in line]
-
-
-def owners(listing: dict[str, str]) -> set[str]:
-    return set(listing.values())
-
-
 def unit(acts: Any, name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in acts["units"][name].splitlines())
 
@@ -134,12 +126,20 @@ def test_no_command_of_the_page_fails(acts: Any) -> None:
 
 
 def test_the_gate_runs_and_doctor_finds_nothing_at_fault(acts: Any) -> None:
-    (judgement,) = said_of_faults(pasted(acts, START)["screen"])
-    assert " 0 fault, " in judgement
+    (doctor,) = (line for line in pasted(acts, START)["screen"].splitlines() if " fault, " in line)
+    assert " 0 fault, " in doctor
     for name in ("edge-gate", "edge-gate-eye"):
         assert unit(acts["running"], name)["ActiveState"] == "active"
     assert acts["running"]["status"]["faults"] == []
     assert acts["running"]["status"]["eye"]["camera"] == "working"
+
+
+def test_every_wall_of_both_processes_stands(acts: Any) -> None:
+    findings = acts["running"]["security"]["findings"]
+    assert [each for each in findings if each["state"] == "fault"] == []
+    for who in ("the gate", "the eye"):
+        standing = {each["text"].partition(":")[0] for each in findings if (each["part"], each["state"]) == (who, "ok")}
+        assert {"rights", "system calls", "network", "files", "core dumps", "unit"} <= standing
 
 
 def test_a_resident_is_enrolled_and_opens_the_door(acts: Any) -> None:
@@ -162,7 +162,7 @@ def test_the_configuration_is_roots_and_everybody_may_read_it(acts: Any) -> None
 def test_an_installation_by_root_leaves_the_checkout_as_it_was(acts: Any) -> None:
     assert acts["old checkout"] == acts["checkout"]["installed"]
     assert acts["checkout"]["new"] == acts["checkout"]["updated"]
-    assert owners(acts["checkout"]["installed"]) == owners(acts["checkout"]["updated"]) == {"pi"}
+    assert {*acts["checkout"]["installed"].values(), *acts["checkout"]["updated"].values()} == {"pi"}
 
 
 def test_what_was_deleted_between_two_versions_is_gone_after_the_update(acts: Any) -> None:
