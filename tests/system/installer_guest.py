@@ -215,7 +215,7 @@ AFTER_SECTION: Final = {"First start": after_start, "Update": after_update, "Rem
 
 
 def paste_page(plan: dict[str, Any], acts: dict[str, Any]) -> None:
-    """Paste every block that the plan does not leave out."""
+    """Paste every block that the plan does not leave out. Raises RuntimeError where a command of it fails."""
     blocks = [each for each in installer_page.read((SHARED / "installer.md").read_text()) if each.typed]
     for section in dict.fromkeys(each.section for each in blocks):
         login = Login(plan["password"])
@@ -223,9 +223,10 @@ def paste_page(plan: dict[str, Any], acts: dict[str, Any]) -> None:
             pasted: dict[str, Any] = {"section": section, "name": block.name}
             acts["blocks"].append(pasted)
             if block.name not in plan["left out"]:
-                FAILURES.unlink(missing_ok=True)
+                FAILURES.unlink(missing_ok=True)  # a logout has some of its own
                 pasted["screen"] = login.paste(block.text, plan["answers"].get(block.name, ()))
-                pasted["failed"] = FAILURES.read_text().splitlines() if FAILURES.exists() else []
+                if FAILURES.exists():
+                    raise RuntimeError(f"{FAILURES.read_text()}failed; the screen:\n{pasted['screen']}")
             AFTER_BLOCK.get(block.name, nothing)(acts)
         login.end()
         AFTER_SECTION.get(section, nothing)(acts)

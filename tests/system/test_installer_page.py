@@ -89,10 +89,12 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def judged(shared: Path, console: str) -> Any:
+    """Return what the guest wrote. Fails where a command of the page did, or something else went wrong there."""
     said = shared / "acts.json"
     assert said.exists(), console
     seen = json.loads(said.read_text())
-    assert "failed" not in seen, f"{seen['failed']}\n{seen['journal']}"
+    if "failed" in seen:
+        pytest.fail(f"{seen['failed']}\n{seen['journal']}", pytrace=False)
     return seen
 
 
@@ -118,11 +120,6 @@ def test_every_block_is_run_or_has_a_reason_and_no_reason_is_left_over(sites: di
     run = {each["name"] for acts in sites.values() for each in acts["blocks"] if "screen" in each}
     assert set(blocks) - run == set(NOT_IN_A_CONTAINER)
     assert set(WITH_A_PASSPHRASE) <= run
-
-
-def test_no_command_of_the_page_fails(acts: Any) -> None:
-    failed = {each["name"]: (each["failed"], each["screen"]) for each in acts["blocks"] if each.get("failed")}
-    assert not failed
 
 
 def test_the_gate_runs_and_doctor_finds_nothing_at_fault(acts: Any) -> None:
