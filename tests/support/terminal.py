@@ -6,10 +6,12 @@ from __future__ import annotations
 import os
 import pty
 import select
+import termios
 import time
 from collections.abc import Iterable
 
 PATIENCE_S = 60.0
+ECHO_PATIENCE_S = 1.0
 
 
 def at_a_terminal(command: list[str], answers: Iterable[tuple[str, str]]) -> tuple[int, str]:
@@ -29,6 +31,7 @@ def at_a_terminal(command: list[str], answers: Iterable[tuple[str, str]]) -> tup
         while True:
             if waiting and (at := seen.find(waiting[0][0], read_to)) >= 0:
                 read_to = at + len(waiting[0][0])
+                wait_until_hidden(screen)
                 os.write(screen, waiting.pop(0)[1].encode() + b"\n")
                 continue
             if not select.select([screen], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -47,3 +50,13 @@ def at_a_terminal(command: list[str], answers: Iterable[tuple[str, str]]) -> tup
     if waiting:
         raise AssertionError(f"never asked {waiting[0][0]!r}:\n{seen}")
     return status, seen.replace("\r\n", "\n")
+
+
+def wait_until_hidden(screen: int) -> None:
+    """Wait until what is typed no longer appears, as it is with passphrases: some programs ask first and hide then.
+
+    Where nothing is going to be hidden, a moment is lost.
+    """
+    deadline = time.monotonic() + ECHO_PATIENCE_S
+    while termios.tcgetattr(screen)[3] & termios.ECHO and time.monotonic() < deadline:
+        time.sleep(0.01)

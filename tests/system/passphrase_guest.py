@@ -21,6 +21,7 @@ from typing import Any
 # Both lie beside this file in the container.
 from systemd_guest import (  # type: ignore[import-not-found]
     BIN,
+    DELIVERED,
     SETTINGS,
     install,
     replaced,
@@ -114,11 +115,11 @@ def robbed() -> dict[str, Any]:
     return {"length": len(content), "tries": len(tries), "keys": sum(opens_database(STORE, each) for each in tries)}
 
 
-def set_up(shared: Path) -> dict[str, Any]:
+def set_up() -> dict[str, Any]:
     acts: dict[str, Any] = {"card before": robbed(), "too early": keys("lock")}
-    shutil.copytree(shared / "systemd/passphrase", "/etc/systemd/system", dirs_exist_ok=True)
+    shutil.copytree(DELIVERED / "passphrase", "/etc/systemd/system", dirs_exist_ok=True)
     sh("systemctl", "daemon-reload")
-    units = [each.name for each in (shared / "systemd/passphrase").iterdir() if each.is_file()]
+    units = [each.name for each in (DELIVERED / "passphrase").iterdir() if each.is_file()]
     acts["verify"] = tried("systemd-analyze", "verify", "--man=no", "edge-gate.service", *units)
     acts["security"] = {
         unit: tried("systemd-analyze", "security", "--offline=true", f"--threshold={limit}", f"{unit}.service")
@@ -219,7 +220,7 @@ def main() -> None:
     try:
         with BoardSimulator("lcus1") as board:
             install(shared, board)
-            acts |= {"set up": set_up(shared)}
+            acts |= {"set up": set_up()}
             acts |= {"start": start(board)}
             acts |= {"use": use()}
             acts |= {"change": change()}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import installer_page  # type: ignore[import-not-found]  # it lies beside this file in the container
 import numpy as np
 
 from edge_gate.relays.simulator import BoardSimulator
@@ -26,6 +27,7 @@ from edge_gate.settings import config
 BIN = Path("/opt/edge-gate/bin")
 SETTINGS = Path("/etc/edge-gate/edge-gate.toml")
 UNITS = Path("/etc/systemd/system")
+DELIVERED = Path("/opt/edge-gate/share/edge-gate/systemd")
 PICTURES = Path("/srv/pictures")
 SHOWN = ("ActiveState", "SubState", "NRestarts", "Result", "StatusText", "MainPID")
 
@@ -77,7 +79,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
 
 def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
     """The steps of docs/installer.md, with a simulated board and a folder of pictures instead of hardware."""
-    sh("env", "-C", shared, "bash", "-euc", units_step((shared / "installer.md").read_text()))
+    sh("bash", "-euc", units_step((shared / "installer.md").read_text()))
     sh("useradd", "--create-home", "--groups", "edge-gate", "keeper")
     sh("useradd", "--create-home", "--groups", "edge-gate-auditor", "reader")
     sh("useradd", "--create-home", "--groups", "edge-gate-maintainer", "second")
@@ -114,10 +116,9 @@ def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
 
 
 def units_step(page: str) -> str:
-    """Return the page's own commands for users, folders and units, less `sudo`, and `udevadm`: no udev runs here."""
-    (block,) = (each for each in page.split("```sh\n")[1:] if "systemd-sysusers" in each.split("```")[0])
-    lines = block.split("```")[0].replace("sudo ", "").splitlines()
-    return "\n".join(line for line in lines if "udevadm" not in line)
+    """Return the page's own commands for users, folders and units, less `sudo`."""
+    (first, *_) = (each for each in installer_page.read(page) if "systemd-sysusers" in each.text)
+    return str(first.text).replace("sudo ", "")
 
 
 def draw_pictures() -> None:
@@ -223,7 +224,7 @@ def in_sandbox(unit: str, shared: Path, program: Path) -> tuple[dict[str, Any], 
     said, installed = shared / f"{unit}-probe.json", Path("/opt/edge-gate") / program.name
     shutil.copy(program, installed)
     swapped = []
-    for line in (shared / "systemd" / f"{unit}.service").read_text().splitlines():
+    for line in (DELIVERED / f"{unit}.service").read_text().splitlines():
         name, _, value = line.partition("=")
         if name == "ExecStart":
             line = f"ExecStart={BIN}/python {installed}\nStandardOutput=truncate:{said}"

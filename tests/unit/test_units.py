@@ -163,3 +163,22 @@ def test_udev_gives_camera_and_relay_the_names_that_the_configuration_expects() 
     for name in (config.camera.source, config.door.port):
         assert f'SYMLINK+="{Path(name).relative_to("/dev")}"' in rules
     assert 'ATTRS{idVendor}=="1a86", ATTRS{idProduct}=="7523"' in rules
+
+
+def test_pip_installs_every_file_that_the_installers_page_puts_in_place_and_every_model() -> None:
+    package = configparser.ConfigParser()
+    package.read(CHECKOUT / "setup.cfg")
+    taken = {
+        (Path(target), source)
+        for target, patterns in package["options.data_files"].items()
+        for pattern in patterns.split()
+        for source in CHECKOUT.glob(pattern)
+    }
+    share = Path("share/edge-gate")
+    wanted = {
+        (share / source.relative_to(CHECKOUT).parent, source)
+        for folder, kinds in (("systemd", "**/*.*"), ("models", "*.*"))
+        for source in (CHECKOUT / folder).glob(kinds)
+        if source.is_file() and source.name != "README.md"
+    }
+    assert taken == wanted and len(wanted) > 20
