@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final, Self, get_origin, get_type_hints
 
 from edge_gate.core import toml_text
+from edge_gate.core.access import denied
 from edge_gate.core.errors import ConfigError, ConfigMissing
 from edge_gate.settings.setting import bounds_of
 
@@ -22,11 +23,13 @@ _WANTED: Final[Mapping[type, str]] = MappingProxyType(
 
 
 def read_text(path: Path) -> str:
-    """Return the text of the file. Raises ConfigMissing, or ConfigError."""
+    """Return the text of the file. Raises ConfigMissing, AccessDenied or ConfigError."""
     try:
-        return toml_text.content_of(path).decode()
-    except FileNotFoundError as error:
+        return toml_text.content_of(path).decode("utf-8-sig")  # some editors begin a file with a mark
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigMissing(path) from error
+    except PermissionError as error:
+        raise denied(path) from error
     except OSError as error:
         raise ConfigError(path, 0, error.strerror or str(error), "Check its permissions") from error
     except UnicodeDecodeError as error:

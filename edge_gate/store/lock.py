@@ -13,15 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_gate.core.errors import AlreadyRunning, StoreMissing
+from edge_gate.store.files import explain
 
 
 @contextmanager
 def sole_use(store_path: Path) -> Iterator[None]:
-    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, or StoreMissing."""
+    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, StoreMissing or
+    StoreForbidden."""
     try:
         folder = os.open(store_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreMissing(store_path) from error
+    except OSError as error:
+        raise explain(store_path, error) from error
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,6 +17,7 @@ import click
 
 from edge_gate.cli.common import config_option
 from edge_gate.cli.terminal import say
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import KeyNotPlaced, WrongKey
 from edge_gate.settings import config
 
@@ -119,7 +120,7 @@ def _of_this_store(settings: config.Config, key: bytes) -> bytes:
     """Return the key if it opens the store. Raises WrongKey, StoreMissing or KeyNotPlaced during a change of keys."""
     from edge_gate.store.keys.pending import opens_database, pending_path
 
-    if pending_path(settings.store.path).exists():
+    if is_there(pending_path(settings.store.path)):
         raise KeyNotPlaced("a change of keys was cut off; finish it first with `edge-gate keys rotate`")
     if not opens_database(settings.store.path, key):
         raise WrongKey(settings.store.path)

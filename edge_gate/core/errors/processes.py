@@ -14,14 +14,23 @@ class WireError(EdgeGateError, ValueError):
 
 class GateNotRunning(EdgeGateError, ConnectionError):
     message = (
-        "The gate is not running (nothing answers at {0}). Start it: systemctl start edge-gate, or `edge-gate run`."
+        "The gate is not running: nothing answers at {0}. Start it: sudo systemctl start edge-gate. At a desk:"
+        " `edge-gate run --with-eye`."
     )
     exit_code = ExitCode.GATE_NOT_RUNNING
+
+
+class GateWaiting(GateNotRunning):
+    message = "The gate does not answer yet: {0}. {1}"
 
 
 class NotAllowed(EdgeGateError, PermissionError):
     message = "{0} may not do this. {1}"
     exit_code = ExitCode.NOT_ALLOWED
+
+
+class AccessDenied(NotAllowed):
+    message = "{0} may not use {1}. Repeat the command with sudo."
 
 
 class AlreadyRunning(EdgeGateError):
@@ -42,6 +51,10 @@ class EyeAbsent(EdgeGateError):
         "The eye is not connected, so nobody can be seen. Start it: systemctl start edge-gate-eye, or `edge-gate eye`."
     )
     exit_code = ExitCode.EYE_ABSENT
+
+
+class Paused(EyeAbsent):
+    message = "The gate is paused, so nobody is looked at. Let it look again: `edge-gate resume`."
 
 
 class Busy(EdgeGateError):
