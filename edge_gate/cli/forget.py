@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 if TYPE_CHECKING:
     from edge_gate.core.local_time import LocalTime

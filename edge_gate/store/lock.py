@@ -11,9 +11,26 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from edge_gate.core.errors import AlreadyRunning, StoreMissing
 from edge_gate.store.files import explain
+
+_LOCKS: Final = Path("/proc/locks")
+
+
+def find_holder(store_path: Path) -> int | None:
+    """Return the process that holds the store, as everybody may see; None where it cannot be told, or nobody does."""
+    try:
+        folder = store_path.parent.stat()
+        lines = _LOCKS.read_text().splitlines()
+    except OSError:
+        return None
+    place = f"{os.major(folder.st_dev):02x}:{os.minor(folder.st_dev):02x}:{folder.st_ino}"
+    for fields in map(str.split, lines):
+        if fields[1] == "FLOCK" and place in fields:
+            return int(fields[fields.index(place) - 1])
+    return None
 
 
 @contextmanager

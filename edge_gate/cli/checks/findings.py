@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_gate.cli import reach
 from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.settings import config
-from edge_gate.wire import client
+from edge_gate.wire.client import GateRefused
 from edge_gate.wire.status import GateStatus
+
+AS_ROOT = "sudo edge-gate doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What there is to examine: the settings, and the running gate's own word where there is a running gate."""
+    """What there is to examine: the settings, and the running gate's own word; else ``silence``, why there is none."""
 
     path: Path
     settings: config.Config
     status: GateStatus | None
+    silence: EdgeGateError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +53,33 @@ def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
         settings = config.load(path)
     except EdgeGateError as error:
         return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
-    patient = Patient(path, settings, _status(settings))
+    status, silence = _status(settings)
+    patient = Patient(path, settings, status, silence)
     findings = [Finding("configuration", "ok", str(path))]
     for each in checks:
         try:
-            findings += each.look(patient)
-        except EdgeGateError as error:
-            findings.append(Finding(each.part, "fault", str(error)))
+            for finding in each.look(patient):
+                findings.append(finding)
+        except (EdgeGateError, OSError) as error:
+            findings.append(_unfinished(each.part, error))
     return findings
 
 
-def _status(settings: config.Config) -> GateStatus | None:
+def _unfinished(part: str, error: EdgeGateError | OSError) -> Finding:
+    """Return what it means that a look could not be taken to its end: for want of rights nothing is known to be wrong.
+
+    The gate's own refusals have the codes of its errors, and no class of ours.
+    """
+    if getattr(error, "exit_code", None) == ExitCode.NOT_ALLOWED or isinstance(error, PermissionError):
+        return Finding(part, "unknown", str(error), AS_ROOT)
+    return Finding(part, "fault", str(error))
+
+
+def _status(settings: config.Config) -> tuple[GateStatus | None, EdgeGateError | None]:
     try:
-        return client.status(settings)
-    except (GateNotRunning, NotAllowed):
-        return None
+        return reach.status(settings), None
+    except (GateNotRunning, NotAllowed, GateRefused) as error:
+        return None, error
 
 
 def show(findings: list[Finding]) -> None:

@@ -100,7 +100,7 @@ def escrow(shares: int, needed: int, path: Path) -> None:
     from shamir_mnemonic import generate_mnemonics
 
     from edge_gate.cli.keys import place as keyplace
-    from edge_gate.wire.client import ask
+    from edge_gate.cli.reach import ask
 
     if needed > shares:
         raise click.UsageError("--needed cannot be more than --shares.")
