@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import TEXT, TRIAL
+from edge_gate.cli.common import TEXT
 from edge_gate.cli.terminal import say
+from edge_gate.cli.usual_config import TRIAL
 from edge_gate.tools.trial import camera_settings, make_site
 
 

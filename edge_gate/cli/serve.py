@@ -16,7 +16,10 @@ from typing import Final
 import click
 
 from edge_gate.cli.common import config_option
-from edge_gate.core.supervise import Supervised, eye_command
+from edge_gate.cli.terminal import say
+from edge_gate.core.exit_codes import ExitCode
+from edge_gate.core.interrupts import ending_at_once
+from edge_gate.core.supervise import Supervised, eye_command, gate_command
 from edge_gate.settings import config
 
 _TEND_S: Final = 0.1
@@ -31,11 +34,15 @@ def run(path: Path, with_eye: bool) -> None:
     Under systemd this is edge-gate.service. At a desk, --with-eye starts the eye as well, and the terminal is asked for
     the passphrase of a locked key.
     """
+    from edge_gate.store.files import refuse_stranger
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     settings = config.load(path)
+    refuse_stranger(settings.store.path)
     written_by = path.stat().st_uid
     if not with_eye:
-        from edge_gate.gate.main import serve
+        with ending_at_once():
+            from edge_gate.gate.main import serve
 
         serve(settings, written_by=written_by, load=_key)
         return
@@ -59,15 +66,19 @@ def _key(settings: config.StoreSettings, environ: Mapping[str, str]) -> bytes:
 def _serve_both(path: Path) -> int:
     """Start both processes and keep the eye running; return the gate's exit code when it has ended.
 
-    Neither of the two can do this: once sealed, they start no program.
+    Neither of the two can do this: once sealed, they start no program. Where the gate has another eye already, the one
+    that was started here has ended with a sentence, and stays so.
     """
-    gate = subprocess.Popen([sys.executable, "-m", "edge_gate.cli", "run", "--config", str(path.absolute())])  # noqa: S603
-    eye_process = Supervised(eye_command(path))
+    gate = subprocess.Popen(gate_command(path))  # noqa: S603
+    eye_process = Supervised(eye_command(path), final=(ExitCode.SECOND_EYE,))
     for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well
         signal.signal(number, lambda *_: gate.terminate())
     try:
         while gate.poll() is None:
-            eye_process.tend()
+            if not eye_process.done:
+                eye_process.tend()
+                if eye_process.done:
+                    say("edge-gate: No eye is started here any more; the gate goes on with the other one.", err=True)
             time.sleep(_TEND_S)
     finally:
         eye_process.stop()

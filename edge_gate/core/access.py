@@ -47,13 +47,6 @@ def is_file(path: Path) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
-def refuse_stranger(path: Path) -> None:
-    """Raise AccessDenied where something is there that this user may not read and write, its folder included."""
-    for place, rights in ((path.parent, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
-        if is_there(place) and not os.access(place, rights, effective_ids=True):
-            raise denied(place)
-
-
 def denied(path: Path) -> AccessDenied:
     """Return the error that says who this is, and whose the place is that is closed to them."""
     return AccessDenied(own_name(), why_closed(path))

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.access import nearest, own_name, why_closed
+from edge_gate.core.access import is_there, nearest, own_name, why_closed
 from edge_gate.core.errors import AccessDenied, AlreadyInitialised, StoreError, StoreForbidden, StoreFull, StoreReadOnly
 
 PRIVATE: Final = 0o600
@@ -150,6 +150,17 @@ def _create(path: Path) -> None:
         os.fchmod(descriptor, PRIVATE)  # whatever the umask took away
     finally:
         os.close(descriptor)
+
+
+def refuse_stranger(path: Path) -> None:
+    """Raise StoreForbidden or StoreReadOnly where a file, or its folder, is there and closed to this user."""
+    for place, rights in ((path.parent, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        try:
+            closed = is_there(place) and not os.access(place, rights, effective_ids=True)
+        except AccessDenied as error:
+            raise forbidden(place) from error
+        if closed:
+            raise forbidden(place)
 
 
 def forbidden(path: Path) -> StoreError:

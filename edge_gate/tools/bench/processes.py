@@ -19,6 +19,7 @@ from typing import Any, Final
 import cv2
 
 from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.supervise import eye_command
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.tools.bench.frames import walk_up
 from edge_gate.wire.status import GateStatus
@@ -64,8 +65,8 @@ def measure_processes(make_site: MakeSite, ask_status: AskStatus, watch_s: float
         camera = {"driver": "replay", "source": f"loop:{film}"}
         site = make_site(Path(folder) / "site", {"camera": camera, "door": {"relay": "lcus1", "port": board.path}})
         with (
-            _started([sys.executable, "-c", CLI, "run", "--config", str(site)]) as (gate, gate_ready_s),
-            _started([sys.executable, "-m", "edge_gate.eye.service", "--config", str(site)]) as (eye, eye_ready_s),
+            _started([sys.executable, "-P", "-c", CLI, "run", "--config", str(site)]) as (gate, gate_ready_s),
+            _started(eye_command(site)) as (eye, eye_ready_s),
         ):
             time.sleep(watch_s)
             loop_p95_ms, fps = _pace(ask_status, site)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from edge_gate.core.errors import DemoFailed, EdgeGateError
-from edge_gate.core.supervise import Supervised, eye_command
+from edge_gate.core.supervise import Supervised, eye_command, gate_command
 from edge_gate.relays.simulator import BoardSimulator, Change
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
@@ -57,8 +56,7 @@ class DemoSite:
         self._log_end = self._start_log()
         # No bytecode is written, so that whatever the eye writes to disk is the eye's own doing.
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        gate = [sys.executable, "-m", "edge_gate.cli", "run", "--config", str(self.file)]
-        self.gate = Supervised(gate, environment, self._log_end)
+        self.gate = Supervised(gate_command(self.file), environment, self._log_end)
         self.eye = Supervised(eye_command(self.file), environment, self._log_end)
         self._hands = threading.Lock()  # who ends a process and who starts it again take turns
         self._ending = threading.Event()

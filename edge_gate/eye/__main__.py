@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program `edge-gate-eye`. It loads the eye only once an interrupt has a quiet end."""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from edge_gate.core.interrupts import run_program
+
+
+def main() -> NoReturn:
+    """Run the eye."""
+    run_program(_load)
+
+
+def _load() -> Callable[[], int]:
+    from edge_gate.eye.service import main as run
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ctrl-C at each moment before a command has begun, and after it has ended: nothing is said, and the code is 130."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+# Interrupts itself where one module is looked for; with no name, tells those that are.
+PROGRAM: Final = """
+import os, signal, sys
+program, wanted, *sys.argv[1:] = sys.argv[1:]
+import importlib
+class Seeker:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGINT)
+        if wanted == "-" and name.startswith("edge_gate"):
+            print(name, file=sys.stderr)
+sys.meta_path.insert(0, Seeker())
+import atexit
+if wanted == "at the end":
+    atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+importlib.import_module(program).main()
+"""
+# None of these does anything but load, and say that something is not there.
+PROGRAMS: Final = {
+    "edge_gate.__main__": ("run", "--config", "/nowhere.toml"),
+    "edge_gate.eye.__main__": ("--config", "/nowhere.toml"),
+}
+# Loaded by the first line of ours, before which nothing can be done.
+FIRST: Final = {"edge_gate", "edge_gate.__main__", "edge_gate.eye", "edge_gate.eye.__main__"}
+FIRST_NEEDS: Final = {"edge_gate.core", "edge_gate.core.interrupts"}
+
+
+def start(program: str, wanted: str, handler: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", handler + PROGRAM, program, wanted, *PROGRAMS[program]]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_interrupt_while_anything_is_loaded_ends_the_program_quietly(program: str) -> None:
+    told = start(program, "-")
+    assert told.returncode == 11, told.stderr
+    modules = [each for each in told.stderr.splitlines() if each.startswith("edge_gate.")]
+    between = [each for each in dict.fromkeys(modules) if each not in FIRST | FIRST_NEEDS]
+    assert len(between) > 20
+    for wanted in (*between[::4], "click" if "eye" not in program else "cv2", "at the end"):
+        done = start(program, wanted)
+        assert (done.returncode, done.stdout) == (130, ""), (wanted, done)
+        assert "Traceback" not in done.stderr and "KeyboardInterrupt" not in done.stderr, (wanted, done.stderr)
+        assert not done.stderr or wanted == "at the end"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_interrupt_that_is_ignored_stays_ignored(program: str) -> None:
+    done = start(program, "edge_gate.settings.config", "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n")
+    assert done.returncode == 11 and len(done.stderr.splitlines()) == 1, done
+
+
+def test_no_program_of_ours_takes_a_module_from_the_folder_where_somebody_stands() -> None:
+    from pathlib import Path
+
+    from edge_gate.core import supervise
+
+    for command in (supervise.eye_command(Path("x")), supervise.gate_command(Path("x"))):
+        assert "-P" in command[: command.index("-m")]
