@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "relay": "relays:relay",
         "keys": "keys.command:command",
         "doctor": "doctor:command",
+        "config": "configuration:command",
         "models": "models:command",
         "evaluate": "evaluate:command",
         "bench": "bench:command",

@@ -21,6 +21,7 @@ from edge_gate.core.exit_codes import ExitCode
 from edge_gate.core.interrupts import ending_at_once
 from edge_gate.core.supervise import Supervised, eye_command, gate_command
 from edge_gate.settings import config
+from edge_gate.settings.examination import load_to_run
 
 _TEND_S: Final = 0.1
 
@@ -37,7 +38,7 @@ def run(path: Path, with_eye: bool) -> None:
     from edge_gate.store.files import refuse_stranger
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = config.load(path)
+    settings = load_to_run(path)
     refuse_stranger(settings.store.path)
     written_by = path.stat().st_uid
     if not with_eye:

@@ -34,6 +34,7 @@ from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
+from edge_gate.settings.examination import load_to_run
 from edge_gate.wire.eye import EyeMode, Health, Sighting
 
 _POLL_S: Final = 0.2
@@ -204,7 +205,7 @@ def _serve(argv: Sequence[str] | None) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    settings, clock = config.load(arguments.config), SystemClock()
+    settings, clock = load_to_run(arguments.config), SystemClock()
     # Before models and camera are opened: what they are made of is parsed inside the walls, and the threads that
     # they start are inside too.
     sealed = enforce(policy.eye(settings), settings.seal.required)

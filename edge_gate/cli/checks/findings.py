@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_gate.cli import reach
+from edge_gate.cli.checks.settings import find_mistakes
 from edge_gate.cli.terminal import say, say_hanging
-from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.core.errors import AccessDenied, EdgeGateError, GateNotRunning, NotAllowed
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.settings import config
+from edge_gate.settings.reader import Mistake
 from edge_gate.wire.client import GateRefused
 from edge_gate.wire.status import GateStatus
 
@@ -50,12 +52,17 @@ class Check:
 def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
     """Run every check; one that fails does not keep the others from being made."""
     try:
+        mistakes = find_mistakes(path)
+        findings = [_tell(each) for each in mistakes] or [Finding("configuration", "ok", str(path))]
         settings = config.load(path)
+    except AccessDenied as error:
+        return [Finding("configuration", "unknown", str(error), AS_ROOT)]
+    except Mistake:
+        return findings
     except EdgeGateError as error:
-        return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
+        return [Finding("configuration", "fault", str(error))]
     status, silence = _status(settings)
     patient = Patient(path, settings, status, silence)
-    findings = [Finding("configuration", "ok", str(path))]
     for each in checks:
         try:
             for finding in each.look(patient):
@@ -63,6 +70,11 @@ def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
         except (EdgeGateError, OSError) as error:
             findings.append(_unfinished(each.part, error))
     return findings
+
+
+def _tell(mistake: Mistake) -> Finding:
+    place = f"line {mistake.line}: " if mistake.line else ""
+    return Finding("configuration", "fault" if mistake.stops else "unknown", f"{place}{mistake.what}", mistake.fix)
 
 
 def _unfinished(part: str, error: EdgeGateError | OSError) -> Finding:
