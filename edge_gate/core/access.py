@@ -55,7 +55,7 @@ def denied(path: Path) -> AccessDenied:
 def why_closed(path: Path) -> str:
     """Return the path with whose it is, or whose the nearest folder is that this user can see, and its mode."""
     if (seen := nearest(path)) is None:
-        return str(path)
+        return f"{path}: this user may not enter the current folder"
     place, found = seen
     whose = "it" if place == path else str(place)
     return f"{path}: {whose} belongs to {user_name(found.st_uid)} (mode {stat.S_IMODE(found.st_mode):04o})"

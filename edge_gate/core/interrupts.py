@@ -8,6 +8,7 @@ This is the first module of ours that a program loads, so it loads next to nothi
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -45,7 +46,7 @@ def ending_at_once() -> Iterator[None]:
 def _end_at_once() -> Callable[[int, FrameType | None], object] | None:
     """Let interrupts end the process, and return what they did before; one that is ignored, by nohup, stays so."""
     before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
         return None
     signal.signal(signal.SIGINT, _leave)
     return before

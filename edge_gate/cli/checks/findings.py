@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_gate.cli import reach
 from edge_gate.cli.checks.settings import find_mistakes
 from edge_gate.cli.terminal import say, say_hanging
-from edge_gate.core.errors import AccessDenied, EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.core.errors import AccessDenied, EdgeGateError, GateNotRunning, KeyNotOurs, NotAllowed
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.settings import config
 from edge_gate.settings.reader import Mistake
@@ -82,9 +82,13 @@ def _unfinished(part: str, error: EdgeGateError | OSError) -> Finding:
 
     The gate's own refusals have the codes of its errors, and no class of ours.
     """
-    if getattr(error, "exit_code", None) == ExitCode.NOT_ALLOWED or isinstance(error, PermissionError):
-        return Finding(part, "unknown", str(error), AS_ROOT)
-    return Finding(part, "fault", str(error))
+    if isinstance(error, KeyNotOurs):
+        return Finding(part, "unknown", str(error))
+    if isinstance(error, EdgeGateError):
+        rights = error.exit_code == ExitCode.NOT_ALLOWED
+    else:
+        rights = isinstance(error, PermissionError)
+    return Finding(part, "unknown", str(error), AS_ROOT) if rights else Finding(part, "fault", str(error))
 
 
 def _status(settings: config.Config) -> tuple[GateStatus | None, EdgeGateError | None]:

@@ -42,9 +42,9 @@ def lock(path: Path) -> None:
     place = keyplace.find(settings.store)
     if place.locked:
         raise KeyNotPlaced("it is locked already; `edge-gate keys passphrase` takes another passphrase")
+    key = _of_this_store(settings, place.fetch())
     if place.tier != "key file":
         _asks_at_the_start()
-    key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, locked=True, passphrase=chosen()), key)
     say("The key is locked. From its next start the gate waits for the passphrase.")
     say("What lay there was overwritten, but a worn card may keep it, and copies of it are not locked.")

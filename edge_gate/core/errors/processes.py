@@ -48,7 +48,8 @@ class SocketUnusable(EdgeGateError, OSError):
 
 class EyeAbsent(EdgeGateError):
     message = (
-        "The eye is not connected, so nobody can be seen. Start it: systemctl start edge-gate-eye, or `edge-gate eye`."
+        "The eye is not connected, so nobody can be seen. Start it: sudo systemctl start edge-gate-eye. At a desk:"
+        " `edge-gate eye`."
     )
     exit_code = ExitCode.EYE_ABSENT
 
