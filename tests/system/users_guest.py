@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import edge_gate
 from edge_gate import cli
@@ -69,8 +70,8 @@ def furnish(folder: Path) -> None:
         for name, (gid, members) in GROUPS.items():
             group.write(f"{name}:x:{gid}:{','.join(members)}\n")
     shell("mount", "--bind", etc, "/etc")
-    for place in ("/run", "/var/lib"):
-        shell("mount", "-t", "tmpfs", "-o", "mode=755", "none", place)
+    for mounted in ("/run", "/var/lib"):
+        shell("mount", "-t", "tmpfs", "-o", "mode=755", "none", mounted)
     for place in (STORE, RUN, RUN / "eye"):
         place.mkdir()
     STORE.chmod(0o700)
@@ -88,7 +89,7 @@ def configure(folder: Path, port: str) -> None:
     write_model(folder / "models")
     ETC.mkdir()
     ETC.chmod(0o755)
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
         "camera": {"source": "/dev/edge-gate-camera-of-the-test"},
         "door": {"relay": "modbus-waveshare", "port": port},  # a board that needs no guard: nothing is executed
@@ -246,7 +247,7 @@ def main() -> None:
     for name in (*LATE_IMPORTS, *(each.name for each in pkgutil.iter_modules(encodings.__path__, "encodings."))):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    lockout.REFUSALS = 10**6  # each user is refused many things here
+    patch.object(lockout, "REFUSALS", 10**6).start()  # each user is refused many things here
     furnish(folder)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)

@@ -143,7 +143,7 @@ def check_keyring(patient: Patient) -> Iterator[Finding]:
     """Tell whether the keyring is the newest one of this store: the gate compares it with its audit log."""
     fault = patient.status and patient.status.keyring.fault
     if patient.status is None:
-        yield Finding("keyring", "unknown", "judged only while the gate runs")
+        yield Finding("keyring", "unknown", "judged only while the gate runs and this user may ask it")
     elif fault:
         mend = "Stop the gate, put the newest copy back, start. Without one: docs/maintainer.md, The keyring."
         yield Finding("keyring", "fault", fault, mend)
@@ -190,7 +190,7 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
 def check_sandbox(patient: Patient) -> Iterator[Finding]:
     """Ask the kernel, not the unit file: what is true of the running processes is what counts."""
     if patient.status is None:
-        yield Finding("sandbox", "unknown", "judged only while the gate runs")
+        yield Finding("sandbox", "unknown", "judged only while the gate runs and this user may ask it")
         return
     of, walls = patient.status.processes, patient.status.sealed
     for name, pid, said in (("gate", of.gate, walls.gate), ("eye", of.eye, walls.eye)):

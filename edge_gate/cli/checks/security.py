@@ -117,12 +117,9 @@ def _check_keys(patient: Patient) -> Iterator[Finding]:
     place = keyplace.find(patient.settings.store)
     open_to_all = place.tier in ("key file", "null") and not place.locked
     state = "fault" if open_to_all else "unknown" if place.tier == "unknown" else "ok"
-    yield Finding(
-        "keys",
-        state,
-        f"{place.what}. {place.limits}",
-        "Choose a better place: docs/installer.md, Key, store and configuration.",
-    )
+    better = "Choose a better place: docs/installer.md, Key, store and configuration."
+    unseen = place.tier == "unknown" and os.geteuid() != 0
+    yield Finding("keys", state, f"{place.what}. {place.limits}", AS_ROOT if unseen else better)
 
 
 def _check_templates(patient: Patient) -> Iterator[Finding]:

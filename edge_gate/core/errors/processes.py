@@ -34,7 +34,7 @@ class AccessDenied(NotAllowed):
 
 
 class AlreadyRunning(EdgeGateError):
-    message = "Another process serves {0} already. Stop it first: systemctl stop edge-gate."
+    message = "Another process serves {0} already. Stop it first: sudo systemctl stop edge-gate."
     exit_code = ExitCode.ALREADY_RUNNING
 
 
@@ -79,7 +79,7 @@ class UnknownEventKind(EdgeGateError, LookupError):
 class SecondEye(EdgeGateError):
     message = (
         "Another eye serves the gate at {0} already, so this one ends. If this one is to serve, stop the other first:"
-        " systemctl stop edge-gate-eye."
+        " sudo systemctl stop edge-gate-eye."
     )
     exit_code = ExitCode.SECOND_EYE
 

@@ -45,7 +45,10 @@ def as_it_lies(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[byt
         return read_private(settings.key_file, shared_with_root=False), settings.key_file
     folder = environ.get("CREDENTIALS_DIRECTORY", "")
     if not folder:
-        raise KeyMissing(f"the systemd credential `{CREDENTIAL}` was not passed, and store.key_file is not set")
+        raise KeyMissing(
+            f"the systemd credential `{CREDENTIAL}` was not passed, as `sudo systemctl start edge-gate` does, and"
+            " store.key_file is not set"
+        )
     path = Path(folder) / CREDENTIAL
     return read_private(path, shared_with_root=True), path
 
