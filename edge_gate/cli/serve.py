@@ -74,11 +74,13 @@ def _serve_both(path: Path) -> int:
     eye_process = Supervised(eye_command(path), final=(ExitCode.SECOND_EYE,))
     for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well
         signal.signal(number, lambda *_: gate.terminate())
+    wanted = True
     try:
         while gate.poll() is None:
-            if not eye_process.done:
+            if wanted:
                 eye_process.tend()
-                if eye_process.done:
+                wanted = not eye_process.done
+                if not wanted:
                     say("edge-gate: No eye is started here any more; the gate goes on with the other one.", err=True)
             time.sleep(_TEND_S)
     finally:

@@ -17,6 +17,8 @@ from edge_gate.core.access import denied
 from edge_gate.core.errors import ConfigError, ConfigMissing
 from edge_gate.settings.setting import bounds_of
 
+# Nobody reads more, and each costs a look through the file for its line.
+MOST_MISTAKES: Final = 50
 _WANTED: Final[Mapping[type, str]] = MappingProxyType(
     {int: "a whole number", float: "a number", str: "text in quotes", Path: "a path in quotes", bool: "true or false"}
 )
@@ -66,10 +68,15 @@ class Reader:
         return cls(path.absolute(), text.splitlines(), document)
 
     def read(self, known: Mapping[str, type]) -> tuple[dict[str, Any], list[Mistake]]:
-        """Return each section that the file has, as its dataclass, and every mistake. What is wrong is left out."""
+        """Return each section that the file has, as its dataclass, and every mistake, up to MOST_MISTAKES.
+
+        What is wrong is left out.
+        """
         sections: dict[str, Any] = {}
         mistakes: list[Mistake] = []
         for name, values in self.document.items():
+            if len(mistakes) >= MOST_MISTAKES:
+                break
             if name not in known:
                 mistakes.append(self._unknown(name, list(known), section=None))
             elif not isinstance(values, dict):
@@ -95,6 +102,8 @@ class Reader:
         hints = get_type_hints(kind)
         read: dict[str, Any] = {}
         for key, value in values.items():
+            if len(mistakes) >= MOST_MISTAKES:
+                break
             try:
                 if key not in known:
                     raise self._unknown(key, list(known), section)

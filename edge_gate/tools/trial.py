@@ -28,7 +28,7 @@ def camera_settings(camera: str) -> dict[str, Any]:
     """Return the driver and source for what a person calls a camera: a film or folder is replayed, all else is V4L2."""
     recording = parse_recording(camera)
     try:
-        recorded = recording.path.is_dir() or recording.path.is_file()
+        recorded = recording.path != Path() and (recording.path.is_dir() or recording.path.is_file())
     except OSError:  # a name too long to be one
         recorded = False
     if recorded:
