@@ -70,10 +70,11 @@ def test_what_there_is_is_seen(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))
         text = (
-            f"[store]\npath = 'file'\nkey_file = '{tmp_path}'\n[sockets]\neye = 's'\ncontrol = 'none'\neye_user = 'root'\n"
+            f"[store]\npath = 'file'\nkey_file = '{tmp_path}'\n"
+            "[sockets]\neye = 's'\ncontrol = 'none'\neye_user = 'root'\n"
             "[models]\nfolder = '/dev/null'\n[roles]\nauditor = 'daemon'\ninstaller = 'no:such'"
         )
-        here = look(config.parse(text, tmp_path / "a.toml"))
+        here = look(config.read(text, tmp_path / "a.toml").config)
     assert here.kinds == {
         "store.path": "file",
         "store.key_file": "folder",
