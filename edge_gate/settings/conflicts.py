@@ -143,7 +143,7 @@ def _model_names(settings: Sections) -> Iterator[Problem]:
 
 def _sockets(settings: Sections) -> Iterator[Problem]:
     for key, path in (("sockets.eye", settings.sockets.eye), ("sockets.control", settings.sockets.control)):
-        length = len(os.fsencode(path))
+        length = len(str(path).encode(errors="surrogateescape"))  # in whatever locale
         if length > LONGEST_SOCKET:
             what = f"{key} has a path of {length} bytes, and a socket's has {LONGEST_SOCKET} at most"
             yield Problem((key,), what, "Choose a shorter path, or another folder for the whole site")

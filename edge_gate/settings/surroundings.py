@@ -51,12 +51,12 @@ def look(config: Config) -> Surroundings:
     paths = {"store.path": config.store.path, "store.key_file": config.store.key_file}
     paths |= {"sockets.eye": config.sockets.eye, "sockets.control": config.sockets.control}
     paths |= {"models.folder": config.models.folder}
-    named = {key: path for key, path in paths.items() if path != Path()}
+    kinds = {key: kind for key, path in paths.items() if path != Path() and (kind := _kind(path))}
     return Surroundings(
         frozenset(each for each in (config.sockets.eye_user, EYE_USER) if each and _known(pwd.getpwnam, each)),
         frozenset(each for each in (_group(config, key) for key in _GROUPS) if _known(grp.getgrnam, each)),
-        {key: kind for key, path in named.items() if (kind := _kind(path))},
-        frozenset(key for key, path in named.items() if not os.access(path, os.R_OK)),
+        kinds,
+        frozenset(key for key in kinds if not os.access(paths[key], os.R_OK)),
     )
 
 
@@ -112,7 +112,7 @@ def _known(find: Callable[[str], object], name: str) -> bool:
 def _kind(path: Path) -> str:
     try:
         mode = path.stat().st_mode
-    except OSError:
+    except (OSError, ValueError):  # not there, not to be seen, or no name in this locale
         return ""
     kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFSOCK: "socket"}
     return kinds.get(stat.S_IFMT(mode), "other")

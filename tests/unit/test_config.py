@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from edge_gate.core.errors import ConfigError, ConfigMissing, EdgeGateError
 from edge_gate.settings import config
+from edge_gate.settings.examination import examine
 from edge_gate.settings.reader import MOST_MISTAKES
 
 FILE = Path("/etc/edge-gate/edge-gate.toml")
@@ -159,6 +162,29 @@ def test_every_mistake_is_found_each_with_its_line_and_none_twice(tmp_path: Path
 def test_what_is_wrong_in_itself_is_not_told_again_for_what_it_does_to_others() -> None:
     found = config.read("[door]\nchannels = 'two'\nchannel = 2\n", FILE)
     assert [each.key for each in found.mistakes] == ["door.channels"]
+
+
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.sampled_from(["", "/", "..", "/a/b", "/a", ".", "x" * 200, "edge-gate.toml", "root", "眼"]),
+    st.integers(-10, 10**6),
+    st.floats(0, 1000),
+    st.booleans(),
+)
+SETTINGS = [(name, key) for name, kind in config.sections() for key in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS), VALUES, max_size=12))
+def test_whatever_is_set_is_settings_or_mistakes_with_a_line_and_a_fix(values: dict[tuple[str, str], Any]) -> None:
+    text = "".join(f"{name}.{key} = {json.dumps(each, ensure_ascii=False)}\n" for (name, key), each in values.items())
+    try:
+        _, mistakes = examine(text, FILE)
+    except ConfigError as no_toml:
+        assert "not valid TOML" in str(no_toml)
+        return
+    for each in mistakes:
+        assert each.what and each.fix and 0 <= each.line <= len(values) and "." in each.key
+    assert len({(each.key, each.what) for each in mistakes}) == len(mistakes)
 
 
 def test_a_file_full_of_mistakes_is_given_up_soon() -> None:
