@@ -41,12 +41,6 @@ def is_taken(path: Path) -> bool:
     return True
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether a file is there. Raises AccessDenied."""
-    found = find(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
-
-
 def denied(path: Path) -> AccessDenied:
     """Return the error that says who this is, and whose the place is that is closed to them."""
     return AccessDenied(own_name(), why_closed(path))

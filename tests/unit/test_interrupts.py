@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
+
+from edge_gate.core.exit_codes import ExitCode
+from edge_gate.core.supervise import eye_command, gate_command
 
 # Interrupts itself where one module is looked for; with no name, tells those that are.
 PROGRAM: Final = """
@@ -61,10 +65,17 @@ def test_an_interrupt_that_is_ignored_stays_ignored(program: str) -> None:
     assert done.returncode == 11 and len(done.stderr.splitlines()) == 1, done
 
 
-def test_no_program_of_ours_takes_a_module_from_the_folder_where_somebody_stands() -> None:
-    from pathlib import Path
+def test_no_program_takes_a_module_from_the_folder_where_somebody_stands(tmp_path: Path) -> None:
+    """Root may stand in a folder of somebody who has left a module there. The control is Python's own way."""
+    trap = "raise SystemExit('a trap')\n"
+    for name in ("logging", "click", "cv2", "edge_gate"):
+        (tmp_path / f"{name}.py").write_text(trap)
 
-    from edge_gate.core import supervise
+    def started(command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
 
-    for command in (supervise.eye_command(Path("x")), supervise.gate_command(Path("x"))):
-        assert "-P" in command[: command.index("-m")]
+    absent = Path("/nowhere.toml")
+    for command in (eye_command(absent), gate_command(absent)):
+        assert started(command).returncode == ExitCode.CONFIG_MISSING
+        unsafe = [word for word in command if word != "-P"]
+        assert "a trap" in started(unsafe).stderr
