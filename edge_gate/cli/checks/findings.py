@@ -66,7 +66,7 @@ def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
     for each in checks:
         try:
             for finding in each.look(patient):
-                findings.append(finding)
+                findings.append(finding)  # one by one: what was found before a failure counts
         except (EdgeGateError, OSError) as error:
             findings.append(_unfinished(each.part, error))
     return findings
