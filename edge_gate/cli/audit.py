@@ -98,6 +98,7 @@ def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
     for each in seen.findings:
         yield f"fault: row {each.seq} {each.text}"
     if seen.findings:
+        yield f"{seen.rows} rows looked at."
         return
     yield f"{seen.rows} rows, each chained to the one before."
     yield f"Signed by this device up to its last row, {seen.vouched}: nothing was cut off after it."

@@ -180,7 +180,7 @@ def _figures(summary: Summary) -> Iterator[str]:
         yield f"camera → relay        p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms"
     audit = summary.audit
     yield f"pictures written      {audit.pictures} ({audit.files} files searched)"
-    yield f"written by the eye    {audit.eye_bytes} bytes by the kernel's count, access times included"
+    yield f"written by the eye    {audit.eye_bytes} bytes by the kernel's count, from its second start on"
     yield f"                      (one frame of the camera has {3 * WIDTH * HEIGHT} bytes)"
     yield f"threshold             {summary.threshold:.3f}, from the model's card for FMR {summary.fmr:g}"
     if summary.kills:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +13,23 @@ from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
 
-if TYPE_CHECKING:
-    from edge_gate.core.local_time import LocalTime
-    from edge_gate.store.keys.keyring import Keyring
-    from edge_gate.store.people.traces import Found
+
+def _check_receipt(_: click.Context, __: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Refuse what is no file: it may be a mistyped path, or a name, and neither is verified."""
+    for each in value:
+        if not os.path.isfile(each):  # noqa: PTH113 - which says no to a name that no file can have
+            raise click.BadParameter(f"there is no receipt {str(each)!r}. --search looks for a name or an identifier.")
+    return value
+
+
+def _check_word(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what cannot be looked for as a word."""
+    for each in value:
+        if not each.strip():
+            raise click.BadParameter("there is nothing to search for in an empty text.")
+        if os.path.isfile(each):  # noqa: PTH113
+            raise click.BadParameter(f"{each!r} is a file here. --verify takes a receipt.")
+    return value
 
 
 @click.command("forget")
@@ -26,37 +37,52 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @click.option(
     "--verify",
-    "wanted",
+    "receipts",
     multiple=True,
-    metavar="WHAT",
-    help="Erase nobody, but look for what is left: a receipt's file, an identifier or a name. May be repeated.",
+    type=click.Path(path_type=Path),
+    callback=_check_receipt,
+    metavar="RECEIPT",
+    help="Erase nobody, but look whether what this receipt's file says holds. May be repeated.",
+)
+@click.option(
+    "--search",
+    "words",
+    multiple=True,
+    type=TEXT,
+    callback=_check_word,
+    metavar="WORD",
+    help="Erase nobody, but look for this name or identifier. May be repeated.",
 )
 @click.option(
     "--backup",
     "backups",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="With --verify: look into this copy of the store too. May be repeated.",
+    help="With --verify or --search: look into this copy of the store too. May be repeated.",
 )
 @config_option
 @json_option
 def command(
-    name: str | None, yes: bool, wanted: tuple[str, ...], backups: tuple[Path, ...], path: Path, as_json: bool
-) -> None:
+    name: str | None, yes: bool, receipts: tuple[Path, ...], words: tuple[str, ...], backups: tuple[Path, ...],
+    path: Path, as_json: bool,
+) -> None:  # fmt: skip
     """Erase NAME: data key, template, consent and name. Past events stay, without a name. This cannot be undone.
 
-    Prints a signed receipt for the person, in the site's language. With --verify, which needs the store's key and so
-    root, every page of the store, used or free, its log and the copies that you name are searched. Of a receipt of a
-    withdrawal, which leaves name and consent, it is judged whether key and template are gone.
+    Prints a signed receipt for the person, in the site's language.
+
+    With --verify or --search, which need the store's key and so root, every page of the store, used or free, its log
+    and the copies that you name are looked at, and the keyring, and the rows of each table. The answer says what was
+    looked at and what was not. Of a receipt of a withdrawal, which leaves name and consent, it is judged whether key
+    and template are gone. Exit status 1 if anything is left.
     """
     settings = config.load(path)
-    if wanted:
+    if receipts or words:
         if name is not None:
-            raise click.UsageError("Either a NAME to erase, or --verify.")
-        _verify(settings, wanted, backups, as_json)
+            raise click.UsageError("Either a NAME to erase, or --verify and --search.")
+        _verify(settings, receipts, words, backups, as_json)
         return
     if name is None or backups:
-        raise click.UsageError("Name whom to erase, or what to --verify.")
+        raise click.UsageError("Name whom to erase, or what to --verify or to --search for.")
     if not yes:
         confirm(f"Erase everything that is stored of {name}?")
     answer = ask(settings, "forget", name=name)
@@ -67,79 +93,20 @@ def command(
         say_document(answer["receipt"])
 
 
-def _verify(settings: config.Config, wanted: tuple[str, ...], backups: tuple[Path, ...], as_json: bool) -> None:
+def _verify(
+    settings: config.Config,
+    receipts: tuple[Path, ...],
+    words: tuple[str, ...],
+    backups: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     from edge_gate.cli.keys.unlock import unlock_key
-    from edge_gate.documents.receipt import public_key_text
-    from edge_gate.spec.model import Act
-    from edge_gate.spec.registry import TABLES
-    from edge_gate.store.keys.keyring import Keyring, keyring_path
-    from edge_gate.store.keys.pending import keys_in_use
-    from edge_gate.store.people.traces import rows_left, search, words_for
+    from edge_gate.cli.traces import look_for
 
-    key, ring_key = keys_in_use(settings.store.path, unlock_key(settings.store))
-    keyring = Keyring.open(keyring_path(settings.store.path), ring_key)
-    own_key = public_key_text(keyring.signer().public_key())
-    local = local_time(settings)
-    meant = [_meant(what, own_key, local) for what in wanted]
-    erased, withdrawn = ([text for text, kept in meant if kept is which] for which in (False, True))
-    words = {word: forms for text in erased for word, forms in words_for(text).items()}
-    found = [search(each, key, words) for each in (settings.store.path, *backups) if words]
-    keys = _keys_of(keyring, [*words, *withdrawn])
-    rows = rows_left(settings.store.path, key, Act.WITHDRAWAL, withdrawn)
-    no_rows = not any(count for counts in rows.values() for count in counts.values())
-    clean = all(each.clean for each in found) and not any(has for has, _ in keys.values()) and no_rows
+    answer = look_for(settings.store, unlock_key(settings.store), receipts, words, backups)
     if as_json:
-        shown = [
-            {"file": str(each.path), "pages": each.pages, "unread": each.unread, "found": each.hits} for each in found
-        ]
-        has_key = {word: has for word, (has, _) in keys.items()}
-        left = {TABLES[name].figure or name: counts for name, counts in rows.items()}
-        show_json({"clean": clean, "files": shown, "keys": has_key, **left})
+        show_json(answer.as_dict())
     else:
-        _show(found, keys, rows)
-        say("Clean." if clean else "Not clean.")
-    if not clean:
+        say(*answer.lines(local_time(settings)))
+    if answer.found:
         raise SystemExit(1)
-
-
-def _meant(what: str, own_key: str, local: LocalTime) -> tuple[str, bool]:
-    """Return the identifier in a receipt, else the text itself; and whether name and consent stay, as withdrawn."""
-    from edge_gate.documents.receipt import Kind, read
-
-    try:
-        if not Path(what).is_file():
-            return what, False
-    except OSError:  # too long to be a file's name
-        return what, False
-    receipt = read(Path(what))
-    whose = "this gate's" if receipt.public_key == own_key else "NOT this gate's"
-    when = f"{local.show_text(receipt.when)} ({local.name})"
-    say(f"{what}: the signature fits; its key {receipt.public_key} is {whose}. {when}", err=True)
-    return receipt.resident_id, receipt.kind is Kind.WITHDRAWAL
-
-
-def _keys_of(keyring: Keyring, words: Iterable[str]) -> dict[str, tuple[bool, bool]]:
-    """Return, for each word that is an identifier, whether the keyring has a key for it, and whether a tombstone."""
-    found = {}
-    for word in words:
-        try:
-            uuid.UUID(word)
-        except ValueError:
-            continue
-        found[word] = (keyring.data_key(word) is not None, keyring.buried(word))
-    return found
-
-
-def _show(found: list[Found], keys: dict[str, tuple[bool, bool]], rows: dict[str, dict[str, int]]) -> None:
-    for each in found:
-        say(f"{each.path}: {each.pages} pages searched")
-        if each.unread:
-            say(f"  {each.unread} pages do not decrypt and could not be searched")
-        for word, pages in each.hits.items():
-            say(f"  {word}: FOUND on {pages} pages (a name may also be part of somebody else's)")
-    for word, (has_key, buried) in keys.items():
-        state = "A KEY IS THERE" if has_key else "no key, so no copy of the template opens here"
-        say(f"keyring: {word}: {state}; {'a tombstone' if buried else 'no tombstone'}")
-    for table, counts in rows.items():
-        for word, count in counts.items():
-            say(f"store: {word}: {f'{count} {table.upper()}S ARE THERE' if count else f'no {table}'}")

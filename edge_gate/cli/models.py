@@ -156,20 +156,41 @@ def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, a
 
 @command.command()
 @models_options
-def verify(settings: ModelSettings) -> None:
+@json_option
+def verify(settings: ModelSettings, as_json: bool) -> None:
     """Check each card: signed by a trusted key, complete, and of the very model beside it. Exit status 1 if one fails.
 
-    A model that the configuration allows without a trusted signature is shown as such, and is no failure.
+    Looked at are all models of the folder and, unless --folder names another one, those that the configuration uses. A
+    model that the configuration allows without a trusted signature is shown as such, and is no failure.
     """
-    failed = 0
-    for name in _names(settings):
-        try:
-            card = cards.read(settings, name)
-            say(f"ok     {name}: {_signed(card)}" if card.signature else f"waived {name}: {_signed(card)}")
-        except EdgeGateError as error:
-            failed += 1
-            say(f"fault  {error}")
-    sys.exit(1 if failed else 0)
+    names = set(_names(settings))
+    if click.get_current_context().params["folder"] is None:
+        names |= {settings.detector, settings.mesh, settings.lids, settings.eyes}
+    judged = [_judge(settings, name) for name in sorted(names)]
+    where, keys = (
+        cards.folder(settings.folder),
+        [minisign.PublicKey.parse(each).key_id for each in settings.trusted_keys],
+    )
+    if as_json:
+        show_json({"folder": str(where), "trusted_keys": keys, "models": judged})
+    else:
+        for each in judged:
+            said = each["text"] if each["state"] == "fault" else f"{each['name']}: {each['text']}"
+            say(f"{each['state']:<6} {said}")
+        trusted = ", ".join(keys) or "none"
+        say(
+            f"Looked at: {len(judged)} models in {where}; each card, its signature (trusted keys: {trusted}),"
+            " and the model's SHA-256. Not looked at: how well a model does."
+        )
+    sys.exit(1 if any(each["state"] == "fault" for each in judged) else 0)
+
+
+def _judge(settings: ModelSettings, name: str) -> dict[str, str]:
+    try:
+        card = cards.read(settings, name)
+    except EdgeGateError as error:
+        return {"name": name, "state": "fault", "text": str(error)}
+    return {"name": name, "state": "ok" if card.signature else "waived", "text": _signed(card)}
 
 
 def _print(value: Any, indent: int = 0) -> None:

@@ -29,20 +29,22 @@ def test(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     elif answer["outcome"] == "confirmed":
-        say(f"The board confirmed a pulse of {answer['pulse_ms']} ms.")
+        say(f"The board confirmed a pulse of {answer['pulse_ms']} ms. It does not see the lock: did it move?")
     else:
         say(f"A pulse of {answer['pulse_ms']} ms was sent. This board cannot answer: did you hear it click?")
 
 
 @relay.command()
 @config_option
-def off(path: Path) -> None:
+@json_option
+def off(path: Path, as_json: bool) -> None:
     """Switch every relay off, while no gate runs, and end.
 
     The gate does this by itself at its start. Where it waits for a passphrase, edge-gate-secure.service does it before.
     """
     from edge_gate.core.clock import SystemClock
     from edge_gate.relays.board import open_board, switch_off
+    from edge_gate.relays.loading import load_framing
     from edge_gate.store.lock import sole_use
 
     settings = config.load(path)
@@ -53,7 +55,13 @@ def off(path: Path) -> None:
             switch_off(board, clock)
         finally:
             board.close()
-    say(f"Every relay on {settings.door.port} was switched off.")
+    _, sent = load_framing(settings.door)
+    answers = all(each.reply_length for each in sent)
+    if as_json:
+        show_json({"port": settings.door.port, "confirmed": answers})
+        return
+    known = "and the board confirmed it" if answers else "so far as is known: this board cannot answer"
+    say(f"Every relay on {settings.door.port} was switched off, {known}.")
 
 
 @relay.command("list")

@@ -13,7 +13,7 @@ from edge_gate.cli.common import TEXT, config_option, json_option, local_time, s
 from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
 from edge_gate.cli.reach import ask
-from edge_gate.cli.terminal import say, say_document, say_table
+from edge_gate.cli.terminal import confirm, say, say_document, say_table
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 
@@ -56,15 +56,20 @@ def consent() -> None:
 
 @consent.command()
 @click.argument("name", type=TEXT)
+@click.option("--yes", is_flag=True, help="Do not ask again.")
 @config_option
 @json_option
-def withdraw(name: str, path: Path, as_json: bool) -> None:
+def withdraw(name: str, yes: bool, path: Path, as_json: bool) -> None:
     """Record that NAME has withdrawn consent.
 
     The person is no longer recognised from that moment, and their data key and template are erased. Name and consent
-    stay on record until `edge-gate forget`. Prints a signed receipt for the person, in the site's language.
+    stay on record until `edge-gate forget`. Prints a signed receipt for the person, in the site's language. To be
+    recognised again they have to be forgotten and enrolled anew.
     """
-    answer = ask(config.load(path), "withdraw", name=name)
+    settings = config.load(path)
+    if not yes:
+        confirm(f"Withdraw the consent of {name}, and erase their template?")
+    answer = ask(settings, "withdraw", name=name)
     if as_json:
         show_json(answer)
         return

@@ -59,20 +59,23 @@ def resume(path: Path, as_json: bool) -> None:
 
 def find_faults(state: GateStatus) -> list[str]:
     """Return one sentence for each thing that is wrong."""
-    faults = []
+    return [f"{part}: {text}" for part, text in faults_by_part(state)]
+
+
+def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
+    """Yield each part that is at fault with what is wrong. `edge-gate doctor` finds no less."""
     if state.door.fault:
-        faults.append(f"door: {state.door.fault}")
+        yield "door", state.door.fault
     if not state.eye.connected:
-        faults.append("eye: not connected; nobody can be seen")
+        yield "eye", "not connected; nobody can be seen"
     elif state.eye.camera not in ("working", "starting", None) and not state.paused:
-        faults.append(f"camera: {state.eye.camera}")
+        yield "camera", str(state.eye.camera)
     if state.store.fault:
-        faults.append(f"store: {state.store.fault}")
+        yield "store", state.store.fault
     if state.keyring.fault:
-        faults.append(f"keyring: {state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)")
+        yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
     if state.policy.held:
-        faults.append(f"policy: nothing is opened until a second person agrees: {state.policy.held}")
-    return faults
+        yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
 
 
 def describe_walls(walls: HardeningStatus) -> str:

@@ -34,7 +34,7 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    say(f"{answer['templates']} templates, each {answer['bits']} signs along secret axes")
+    say(f"{answer['templates']} templates, counted and not opened; each {answer['bits']} signs along secret axes")
     since = local_time(settings).show_text(answer["since"])
     say(f"these axes since {since}; renewed {answer['renewals']} times without the residents")
 

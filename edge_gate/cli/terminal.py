@@ -55,8 +55,8 @@ def either(chinese: str, english: str) -> str:
 
 
 def confirm(question: str) -> None:
-    """Ask until the answer is yes or no; raises Abort for no."""
-    click.confirm(encodable(escape(question), sys.stdout), abort=True)
+    """Ask until the answer is yes or no; raises Abort for no. On stderr: stdout may be a file for a receipt or JSON."""
+    click.confirm(encodable(escape(question), sys.stderr), abort=True, err=True)
 
 
 def say_document(text: str) -> None:

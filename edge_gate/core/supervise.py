@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,8 +25,8 @@ class Supervised:
     """A command that is started again whenever it ends, not more often than every 0.3 s; once it has ended with one of
     the codes that are ``final``, never more.
 
-    ``written_bytes``: what its lives that were ended here caused to be written to storage, as the kernel counted at
-    their end (getrusage(2), blocks of 512 bytes): of a sealed process nobody but root may ask it earlier.
+    ``written_bytes``: what its lives that are over caused to be written to storage, as the kernel counted at their end
+    (getrusage(2), blocks of 512 bytes): of a sealed process nobody but root may ask it earlier.
     """
 
     command: Sequence[str]
@@ -41,12 +42,16 @@ class Supervised:
     @property
     def pid(self) -> int | None:
         """The process at this moment, None where there is none."""
-        return self._process.pid if self._process is not None and self._process.poll() is None else None
+        if self._process is None or self._process.returncode is not None:
+            return None
+        with suppress(subprocess.TimeoutExpired):
+            self._reap(0)
+        return self._process.pid if self._process.returncode is None else None
 
     @property
     def done(self) -> bool:
         """Whether the command has ended in a way that starting it again would not mend."""
-        return self._process is not None and self._process.poll() in self.final
+        return self.pid is None and self._process is not None and self._process.returncode in self.final
 
     def tend(self) -> None:
         """Start the command if it is not running; call this a few times a second."""
@@ -66,7 +71,7 @@ class Supervised:
 
     def stop(self) -> None:
         """End the command for good: politely, then not."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self.pid is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
@@ -76,7 +81,7 @@ class Supervised:
 
     def _reap(self, timeout_s: float | None) -> None:
         """Wait for the end. A child of another kind that ends at the same moment is counted in, never left out."""
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             return
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
         self._process.wait(timeout_s)

@@ -184,17 +184,19 @@ def _phrases(receipt: Receipt, language: str, tables: Iterable[PersonalTable], f
 
 
 def read(path: Path) -> Checked:
-    """Return what a receipt's file says. Raises ReceiptInvalid."""
+    """Return what a receipt's file says. Raises ReceiptInvalid, which names the file."""
     try:
         with path.open("rb") as file:
             content = file.read(LONGEST_BYTES + 1)
         if len(content) > LONGEST_BYTES:
             raise ReceiptInvalid("it is too long")
         return check(content.decode("utf-8-sig"))
+    except ReceiptInvalid as error:
+        raise ReceiptInvalid(f"{path}: {error.args[0]}") from error
     except OSError as error:
-        raise ReceiptInvalid(f"it cannot be read ({error.strerror})") from error
+        raise ReceiptInvalid(f"{path}: it cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise ReceiptInvalid("it is not UTF-8 text") from error
+        raise ReceiptInvalid(f"{path}: it is not UTF-8 text") from error
 
 
 def check(text: str) -> Checked:

@@ -12,6 +12,7 @@ from edge_gate.core.errors import StoreError
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.door import Door
+from edge_gate.gate.jobs import Jobs
 from edge_gate.gate.journal import Journal
 from edge_gate.gate.loop import Loop
 from edge_gate.gate.mode import Mode
@@ -59,6 +60,7 @@ class Gate:
     templates: TemplateVerbs
     verbs: ControlVerbs
     control: ControlServer
+    jobs: Jobs
     unsigned: tuple[Card, ...]
     seal: SealState
 
@@ -80,7 +82,7 @@ class Gate:
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Serve until `stop`. ``alive()`` is called in each turn and feeds the watchdog. Raises GuardLost."""
-        patience_s = (self._door_s, self.control.patience_s)
+        patience_s = (self._door_s, self.control.patience_s, self.jobs.patience_s)
         self.loop.run(self.turn, patience_s, self.journal.note_fault, alive)
 
     def turn(self) -> None:
@@ -92,6 +94,7 @@ class Gate:
         self.journal.tick(now)
         self.approaches.tick(now)
         self.templates.tick()
+        self.jobs.tick(now)
         self.enrolment.tick(now)
         self.authorisation.tick(now)
         self.keyring_watch.tick()
@@ -111,6 +114,7 @@ class Gate:
         if self.door.releasing:  # a pulse that was begun has its outcome recorded while the store is open
             self.door.settle()
         self.door.detach()
+        self.jobs.finish()
         self.journal.stop()
         self.authorisation.stop()
         self.control.close()

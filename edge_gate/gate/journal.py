@@ -11,6 +11,7 @@ from typing import Any, Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import OutcomeNotAwaited, StoreError
 from edge_gate.core.token_bucket import TokenBucket
+from edge_gate.spec.model import INTERRUPTED
 from edge_gate.spec.registry import EVENTS
 from edge_gate.store import events
 from edge_gate.store.database import Store
@@ -43,7 +44,7 @@ class Journal:
     def start(self) -> None:
         """Give an outcome to what a crash cut off."""
         for event in events.unfinished(self._store):
-            events.finish(self._store, event.id, "interrupted")
+            events.finish(self._store, event.id, INTERRUPTED)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is written wholly or not at all."""

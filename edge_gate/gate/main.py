@@ -8,7 +8,7 @@ import os
 import selectors
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
 from edge_gate.core.clock import Clock, SystemClock
@@ -22,6 +22,7 @@ from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.gate import Gate, SealState
+from edge_gate.gate.jobs import Jobs
 from edge_gate.gate.journal import Journal
 from edge_gate.gate.loop import Loop
 from edge_gate.gate.mode import Mode
@@ -43,8 +44,10 @@ from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config, StoreSettings
+from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.integrity import IntegrityCheck
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 
@@ -54,7 +57,9 @@ _log = logging.getLogger(__name__)
 Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
-def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock, written_by: int) -> Gate:
+def build(
+    config: Config, store: Store, log: AuditLog, check: IntegrityCheck, door: Door, clock: Clock, written_by: int
+) -> Gate:
     """Make the gate's parts, hand each the few services that it uses, and listen on both sockets."""
     journal = Journal(store, clock)
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
@@ -77,7 +82,8 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
     approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
     local = local_time(config.site.time_zone, os.environ)
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language, local)
-    renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse)
+    jobs = Jobs(clock)
+    renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     seal = SealState()
     status = StatusVerbs(
         Sources(
@@ -101,12 +107,12 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
         status.handlers,
         EyeVerbs(mode, journal, authorisation).handlers,
         DoorVerbs(door_control, mode, authorisation).handlers,
-        ResidentVerbs(store, journal, recognition, authorisation, config.site, local).handlers,
+        ResidentVerbs(store, journal, recognition, authorisation, config.site, local, jobs).handlers,
         enrolment.handlers,
         EventVerbs(store).handlers,
         renewal.handlers,
-        StoreVerbs(store).handlers,
-        OversightVerbs(store, authorisation, adopt).handlers,
+        StoreVerbs(store, check, jobs).handlers,
+        OversightVerbs(store, authorisation, adopt, jobs).handlers,
     )
     verbs = ControlVerbs(handlers, authorisation.authorise)
     control = ControlServer(config.sockets.control, authorisation.judge, loop.selector, verbs.handle, clock)
@@ -134,6 +140,7 @@ def build(config: Config, store: Store, log: AuditLog, door: Door, clock: Clock,
         templates=renewal,
         verbs=verbs,
         control=control,
+        jobs=jobs,
         unsigned=unsigned,
         seal=seal,
     )
@@ -160,7 +167,9 @@ def open_gate(
         stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
-        gate = build(config, store, AuditLog(store, store.keyring.signer()), door, clock, written_by)
+        reader = stack.enter_context(closing(connection.reader(store.path, key)))
+        check = IntegrityCheck(reader, store.path)
+        gate = build(config, store, AuditLog(store, store.keyring.signer()), check, door, clock, written_by)
         stack.callback(gate.close)
         gate.start()
         yield gate

@@ -7,7 +7,7 @@ What changes while the gate runs lives behind one of these and is asked for each
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -98,11 +98,11 @@ class Recognition(Protocol):
     def transform(self) -> SiteTransform:
         """What makes codes of vectors."""
 
-    def reload(self) -> None:
-        """Read the gallery again. A store that fails is told, and leaves nobody in it."""
+    def refresh(self, resident_id: str) -> None:
+        """Read one resident's template again. A store that fails is told, and they are not compared."""
 
-    def renew(self, transform: SiteTransform) -> None:
-        """Compare under another transform."""
+    def renew(self, transform: SiteTransform, codes: Mapping[str, bytes]) -> None:
+        """Compare under another transform, with its code for each resident."""
 
 
 class Mode(Protocol):

@@ -7,8 +7,8 @@ differ gives the comparison score, in the cosine domain in which cards state the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,21 @@ class Gallery:
         """Build a gallery of codes that this transform made."""
         rows = np.frombuffer(b"".join(codes), np.uint8).reshape(len(ids), transform.bits // 8)
         return cls(tuple(ids), words(rows), transform, cosine_table(transform.bits))
+
+    def without(self, gone: Collection[str]) -> Gallery:
+        """Return the gallery without the templates of these ids."""
+        places = [place for place, each in enumerate(self.ids) if each in gone]
+        if not places:
+            return self
+        ids = list(self.ids)
+        for place in reversed(places):
+            del ids[place]
+        return replace(self, ids=tuple(ids), columns=np.delete(self.columns, places, axis=1))
+
+    def including(self, added: str, code: bytes) -> Gallery:
+        """Return the gallery with one more template."""
+        column = words(np.frombuffer(code, np.uint8).reshape(1, self.transform.bits // 8))
+        return replace(self, ids=(*self.ids, added), columns=np.ascontiguousarray(np.hstack((self.columns, column))))
 
     def search(self, probe: Vector, count: int = 2) -> tuple[Candidate, ...]:
         """Return the ``count`` best candidates, best first. ``probe`` is float32, d, unit length."""

@@ -48,12 +48,35 @@ class Agreement:
     roles: frozenset[Role]
 
 
+class Ending(enum.Enum):
+    """How an event that is written before it happens has ended, so far as its outcome says."""
+
+    AWAITED = "awaited"
+    DONE = "done"
+    FAILED = "failed"
+
+    @classmethod
+    def of(cls, outcome: str | None) -> Ending:
+        """Return what an outcome amounts to. Where the gate ended first nobody knows, so it does not count as done."""
+        if outcome is None:
+            return cls.AWAITED
+        return cls.FAILED if outcome == INTERRUPTED or outcome.startswith(FAILED) else cls.DONE
+
+
+# How the outcome of an event begins where it is known that it failed, and all of it where the gate ended before it.
+FAILED: Final = "failed"
+INTERRUPTED: Final = "interrupted"
+
+
 @dataclass(frozen=True, slots=True)
 class EventKind:
     """One kind of event, and what it means to a maintainer (docs/maintainer.md).
 
     ``awaited``: it is written before it happens, and an outcome follows. ``by_eye``: the eye alone can cause it, so
     how many are written is bounded. ``formerly``: the name in stores and scripts of before.
+
+    ``written_as``: nothing is written under this name. It is what another kind is told as while it has this
+    ``ending``, so that nobody counts as done what is not.
     """
 
     name: str
@@ -61,6 +84,8 @@ class EventKind:
     awaited: bool = False
     by_eye: bool = False
     formerly: str = ""
+    written_as: str = ""
+    ending: Ending = Ending.DONE
 
 
 class Act(enum.Enum):
@@ -155,6 +180,19 @@ class PersonalTable:
     def fate(self, act: Act) -> Fate:
         """Return what becomes of a resident's rows at this act."""
         return self.forgetting if act is Act.FORGETTING else self.withdrawal
+
+    def not_ended(self, act: Act) -> str | None:
+        """Return the condition, in SQL, of a resident's rows that this act ends; None where it leaves them as they are.
+
+        It has one place, for the resident's identifier. A row that was blanked names nobody any more.
+        """
+        match self.fate(act):
+            case Fate.KEPT:
+                return None
+            case Fate.MARKED:
+                return f"{self.column} = ? AND {self.mark} IS NULL"
+            case Fate.DELETED | Fate.BLANKED:
+                return f"{self.column} = ?"
 
 
 @dataclass(frozen=True, slots=True)

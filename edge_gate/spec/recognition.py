@@ -5,12 +5,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_gate.spec.model import Capability, EventKind
+from edge_gate.spec.model import Capability, Ending, EventKind
 
 SPEC: Final = Capability(
     "recognition",
     events=(
-        EventKind("opened", "a resident was recognised and the lock was released; with the score", awaited=True),
+        EventKind(
+            "opened",
+            "a resident was recognised and the lock was given its pulse; with the score. The board said so"
+            " (`confirmed`), or it is one that cannot answer (`unconfirmed`)",
+            awaited=True,
+        ),
+        EventKind(
+            "opening",
+            "the same, for the moment in which its outcome is not known yet",
+            written_as="opened",
+            ending=Ending.AWAITED,
+        ),
+        EventKind(
+            "opening failed",
+            "a resident was recognised, but the relay failed (`failed: …`) or the gate ended before it knew"
+            " (`interrupted`). No opening, so far as is known; the lock may have moved all the same",
+            written_as="opened",
+            ending=Ending.FAILED,
+        ),
         EventKind(
             "no match",
             "somebody was seen well and was nobody who is enrolled; with the best score, never with whose it was",

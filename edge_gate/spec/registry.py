@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.spec import door, events, eye, keys, models, oversight, recognition, residents, status, store, templates
-from edge_gate.spec.model import Capability, EventKind, PersonalTable, Role, Verb
+from edge_gate.spec.model import Capability, Ending, EventKind, PersonalTable, Role, Verb
 
 CAPABILITIES: Final[tuple[Capability, ...]] = (
     status.SPEC,
@@ -24,6 +24,10 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     oversight.SPEC,
     keys.SPEC,
 )
+
+
+# A mistyped kind is compared with the others up to here.
+LONGEST_GUESSED: Final = 40
 
 
 class _Named(Protocol):
@@ -67,10 +71,19 @@ PEOPLE: Final[tuple[str, ...]] = tuple(verb.name for verb in VERBS.values() if v
 def check_event_kind(kind: str) -> None:
     """Raise UnknownEventKind for a kind that does not exist.
 
-    The error names those that exist and, for a former name, the new one.
+    The error names those that exist and, for a former name, the new one; else those that may have been meant.
     """
     if kind in EVENTS:
         return
+    from difflib import get_close_matches  # here, because only a mistake needs it
+
     renamed = next((each.name for each in EVENTS.values() if each.formerly and each.formerly == kind), None)
-    now = f"; it is named {renamed!r} now" if renamed else ""
-    raise UnknownEventKind(kind, now, ", ".join(EVENTS))
+    near = get_close_matches(kind[:LONGEST_GUESSED].lower(), EVENTS)
+    meant = f"; did you mean {' or '.join(map(repr, near))}" if near else ""
+    raise UnknownEventKind(kind, f"; it is named {renamed!r} now" if renamed else meant, ", ".join(EVENTS))
+
+
+def told_as(kind: str, outcome: str | None) -> str:
+    """Return the name under which an event of this kind is told, given its outcome."""
+    ending = Ending.of(outcome)
+    return next((each.name for each in EVENTS.values() if each.written_as == kind and each.ending is ending), kind)

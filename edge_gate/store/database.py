@@ -22,8 +22,10 @@ from edge_gate.core.access import is_taken
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
+from edge_gate.store import rebuilding
 from edge_gate.store.faults import faults, reading
 from edge_gate.store.files import appearing, sync
+from edge_gate.store.integrity import problems
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
 from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
@@ -35,13 +37,15 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
 
-    __slots__ = ("_connection", "_database", "clock", "keyring", "path", "schema")
+    __slots__ = ("_connection", "_database", "clock", "keyring", "path", "rewritten", "schema")
 
     def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA) -> None:
         self.path = path
         self.clock = clock
         self.keyring = keyring
         self.schema = schema
+        self.rewritten = 0
+        """How many rows were changed or removed so far (rebuilding.py)."""
         self._connection = connection
         self._database = _database(connection)
 
@@ -110,8 +114,9 @@ class Store:
         if migrating:
             with reading(self.path):
                 self._migrate()
-        # A power cut may have come between forgetting someone and emptying the log of their old pages.
+        # A power cut may have come between forgetting someone and writing anew what had their old rows.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
+            rebuilding.at_once(self)
             self.empty_log()
 
     def _migrate(self) -> None:
@@ -176,25 +181,23 @@ class Store:
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Run an UPDATE or DELETE and return how many rows it touched."""
         with faults(self.path):
-            return int(self._connection.execute(sql, values).rowcount)
+            touched = int(self._connection.execute(sql, values).rowcount)
+        self.rewritten += max(0, touched)
+        return touched
 
-    def rebuild_personal_tables(self) -> None:
-        """Rewrite the personal tables from their living rows, so that no stale copy of a removed one stays.
-
-        Call it in the transaction that removed the rows (schema.py, "Forgetting").
-        """
-        with faults(self.path):
-            for table in reversed(self.schema.personal):  # what refers to a table goes before it
-                if table.rebuilt:
-                    self._database.table(table.name).transform()
-
-    def empty_log(self) -> bool:
+    def empty_log(self, *, wait: bool = True) -> bool:
         """Move the write-ahead log into the database and cut it to nothing; not inside a transaction.
 
-        Returns False where another process is reading the store and did not let go in time: old pages then stay in
-        the log until the next call, or the next start.
+        Returns False where somebody is reading the store and did not let go, at once or, to ``wait``, in time: old
+        pages then stay in the log until the next call, or the next start.
         """
-        emptied = not self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"]
+        patience_ms = self.rows("PRAGMA busy_timeout")[0]["timeout"]
+        if not wait:
+            self.rows("PRAGMA busy_timeout = 0")
+        try:
+            emptied = not self.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"]
+        finally:
+            self.rows(f"PRAGMA busy_timeout = {patience_ms}")
         if emptied:
             with suppress(OSError):  # SQLite does not wait for the cut itself to reach the disk
                 sync(_beside(self.path)[0])
@@ -202,23 +205,14 @@ class Store:
 
     def check(self) -> list[str]:
         """Return what is wrong with the store, one sentence each; reads every page (for `edge-gate doctor`)."""
-        return [*self._unsafe_files(), *self._failed_checks()]
+        return [*self.unsafe_files(), *problems(self._connection, self.path)]
 
-    def _unsafe_files(self) -> Iterator[str]:
+    def unsafe_files(self) -> Iterator[str]:
+        """Yield each file of the store that others may read, as a sentence that says how to mend it."""
         for name in (self.path, self.keyring.path, *_beside(self.path)):
             with suppress(FileNotFoundError):
                 if (mode := stat.S_IMODE(name.stat().st_mode)) & 0o077:
                     yield f"{name} can be read by others (mode {mode:04o}). Mend with: chmod 600 {name}"
-
-    def _failed_checks(self) -> Iterator[str]:
-        for pragma in ("cipher_integrity_check", "integrity_check", "foreign_key_check"):
-            try:
-                for row in self.rows(f"PRAGMA {pragma}"):
-                    finding = ", ".join(map(str, row.values()))
-                    if finding != "ok":
-                        yield f"{pragma}: {finding}"
-            except StoreError as error:
-                yield str(error)
 
 
 def _database(connection: Any) -> Database:

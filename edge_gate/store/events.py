@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import OutcomeNotAwaited, StoreError
-from edge_gate.spec.registry import EVENTS, check_event_kind
+from edge_gate.spec.model import FAILED, INTERRUPTED, Ending
+from edge_gate.spec.registry import EVENTS, check_event_kind, told_as
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 
@@ -27,6 +28,14 @@ _EVENTS: Final = (
     "SELECT event.*, outcome.outcome, outcome.at AS outcome_at"
     " FROM event LEFT JOIN outcome ON outcome.event_seq = event.seq WHERE "
 )
+
+# What `Ending.of` says, in SQL.
+_FAILED: Final = f"(outcome = '{INTERRUPTED}' OR substr(outcome, 1, {len(FAILED)}) = '{FAILED}')"
+_ENDED: Final = {
+    Ending.AWAITED: "outcome IS NULL",
+    Ending.FAILED: _FAILED,
+    Ending.DONE: f"outcome IS NOT NULL AND NOT {_FAILED}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,11 @@ class Event:
     outcome: str | None = None
     outcome_at: datetime | None = None
 
+    @property
+    def told_as(self) -> str:
+        """The name for people and scripts: an opening that failed is none."""
+        return told_as(self.kind, self.outcome)
+
 
 def append(
     store: Store,
@@ -62,7 +76,7 @@ def append(
     Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then there is no such event, and what it announces
     must not be done. Raises ValueError for a kind that no capability declares: that is a fault of the program.
     """
-    if kind not in EVENTS:
+    if kind not in EVENTS or EVENTS[kind].written_as:
         raise ValueError(f"no capability declares a kind of event named {kind!r} (edge_gate/spec)")
     if awaited and not EVENTS[kind].awaited:
         raise ValueError(f"no outcome follows an event named {kind!r} (edge_gate/spec)")
@@ -102,18 +116,28 @@ def recent(
 ) -> list[Event]:
     """Return the newest events first, at most ``limit``, of those that pass every filter given.
 
-    Raises UnknownEventKind.
+    ``kind`` is what they are told as. Raises UnknownEventKind.
     """
-    if kind is not None:
-        check_event_kind(kind)
     filters = {
         "event.at >= ?": iso(since) if since else None,
-        "kind = ?": kind,
+        "kind = ?": None if kind is None else _written_as(kind),
         "resident_id = ?": resident_id,
     }
     chosen = {condition: value for condition, value in filters.items() if value is not None}
-    where = " AND ".join(chosen) or "true"
+    where = " AND ".join([*chosen, *_with_ending(kind)]) or "true"
     return _select(store, f"{where} ORDER BY seq DESC LIMIT ?", (*chosen.values(), limit))
+
+
+def _written_as(kind: str) -> str:
+    check_event_kind(kind)
+    return EVENTS[kind].written_as or kind
+
+
+def _with_ending(kind: str | None) -> list[str]:
+    """Return the condition of the outcome, where a kind is told under other names with other outcomes."""
+    if kind is None or not (EVENTS[kind].written_as or any(each.written_as == kind for each in EVENTS.values())):
+        return []
+    return [_ENDED[EVENTS[kind].ending]]
 
 
 def unfinished(store: Store) -> list[Event]:

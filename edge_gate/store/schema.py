@@ -13,8 +13,8 @@
 and leaves stale copies in the slack of the old ones: in a churn of 1,400 deleted people, up to ten could still be
 read from the decrypted pages. So:
 
-- the personal tables (edge_gate/spec declares which) are rebuilt from the living rows whenever a person is removed
-  (freed pages *are* zeroed whole);
+- the personal tables (edge_gate/spec declares which) are written anew from the living rows whenever a person is removed
+  (rebuilding.py; freed pages *are* zeroed whole);
 - an event row is written once, at the end of its table, where SQLite does not move it, and never grows; a row that
   grows is moved, so how an event ended stands in `outcome`. Forgetting puts FORGOTTEN in the resident's place and
   empties the detail.

@@ -107,7 +107,7 @@ def _used(path: Path) -> None:
         log = AuditLog(store, store.keyring.signer())
         store.check()
         for each in known[:1]:
-            audit_log.about(store, each.resident.id)
+            list(audit_log.about(store, each.resident.id))
             residents.forget(store, each.resident.id, record=lambda: log.append("forget", actor="uid 1", role="root"))
         events.append(store, "started")
         log.checkpoint()

@@ -69,7 +69,7 @@ class Turned:
                 consent.record(store, who.id, purpose="a test", given_by=name, until=until, operator="fuzz")
                 code = self.gate.recognition.transform.encode(direction(number)).tobytes()
                 templates.put(store, templates.Template(who.id, self.model_id, 16, code, 128))
-        self.gate.recognition.reload()
+        self.gate.recognition.load()
 
     def turn(self, while_: Callable[[], bool], most: int = 400) -> None:
         """Turn until there is nothing more to wait for. No limit on the rate: what is behind it is to be tried."""

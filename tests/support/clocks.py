@@ -43,13 +43,18 @@ class WindableClock:
     """
 
     ahead_ns: int = 0
+    date_back: timedelta = timedelta()
 
     def monotonic_ns(self) -> int:
         return time.clock_gettime_ns(time.CLOCK_MONOTONIC) + self.ahead_ns
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(microseconds=self.ahead_ns / 1000)
+        return datetime.now(UTC) + timedelta(microseconds=self.ahead_ns / 1000) - self.date_back
 
     def wind(self, seconds: float) -> None:
         """Let so many seconds pass at once."""
         self.ahead_ns += round(seconds * 1e9)
+
+    def set_back(self, seconds: float) -> None:
+        """Set the date back, as somebody does who mends a clock; what runs evenly runs on."""
+        self.date_back += timedelta(seconds=seconds)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from edge_gate.gate.gate import Gate
 from edge_gate.settings import config
-from edge_gate.store.people import residents
+from edge_gate.store.people import consent, residents
 from tests.support.clocks import WindableClock
 from tests.support.peers import RawEye
 
@@ -62,8 +63,15 @@ def eye_at(gate: Gate, *, eye: int = 7) -> RawEye:
 
 
 def settle(gate: Gate, *names: str) -> None:
-    """Add residents, as an enrolment does, but without templates."""
-    within(gate, lambda: [residents.add(gate.store, name) for name in names])
+    """Add residents with their consent, as an enrolment does, but without templates."""
+
+    def add() -> None:
+        until = gate.store.now() + timedelta(days=365)
+        for name in names:
+            resident = residents.add(gate.store, name)
+            consent.record(gate.store, resident.id, purpose="the gate", given_by=name, until=until, operator="test")
+
+    within(gate, add)
 
 
 def change(settings: config.Config, old: str, new: str) -> None:

@@ -205,8 +205,11 @@ def pulsed(board: BoardSimulator) -> bool:
     return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)
 
 
-def events(settings: config.Config, kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(settings, "events", kind=kind, limit=100)
+def events(settings: config.Config, *kinds: str) -> list[dict[str, Any]]:
+    """Return the newest events of these kinds, or of all; of several kinds those of the first come first."""
+    found: list[dict[str, Any]] = []
+    for kind in kinds or (None,):
+        found += ask(settings, "events", kind=kind, limit=100)
     return found
 
 

@@ -148,7 +148,7 @@ def start(board: BoardSimulator) -> dict[str, Any]:
     acts["relay off while waiting"] = board.wait_for(1, False)
     acts["waiting"] = now()
     acts["status while locked"] = tried(BIN / "edge-gate", "keys", "status", "--config", SETTINGS)
-    acts["verify while locked"] = tried(BIN / "edge-gate", "forget", "--verify", "Nobody", "--config", SETTINGS)
+    acts["verify while locked"] = tried(BIN / "edge-gate", "forget", "--search", "Nobody", "--config", SETTINGS)
     asking = (BIN / "edge-gate", "status", "--config", SETTINGS)
     acts["gate while asked"] = [tried("runuser", "-u", name, "--", *asking) for name in ("stranger", "keeper", "root")]
     first = answered("not this one, surely")
@@ -174,7 +174,7 @@ def start(board: BoardSimulator) -> dict[str, Any]:
 def use() -> dict[str, Any]:
     acts: dict[str, Any] = {"door": status().get("door")}
     acts["status"] = tried(BIN / "edge-gate", "keys", "status", "--config", SETTINGS)
-    acts["forget --verify"] = tried(BIN / "edge-gate", "forget", "--verify", "Nobody", "--config", SETTINGS)
+    acts["forget --search"] = tried(BIN / "edge-gate", "forget", "--search", "Nobody", "--config", SETTINGS)
     acts["audit verify"] = tried(BIN / "edge-gate", "audit", "verify", "--config", SETTINGS)
     before = send("edge-gate", signal.SIGKILL)
     wait_for(lambda: replaced("edge-gate", before))

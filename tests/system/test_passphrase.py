@@ -116,7 +116,7 @@ def test_while_it_is_locked_everybody_is_told_what_the_gate_waits_for(acts: Any)
 
 
 def test_while_the_gate_runs_root_uses_the_key_without_being_asked(acts: Any) -> None:
-    assert acts["use"]["forget --verify"]["status"] == 0, acts["use"]["forget --verify"]
+    assert acts["use"]["forget --search"]["status"] == 0, acts["use"]["forget --search"]
     assert acts["use"]["audit verify"]["status"] == 0
     assert "receipts, log signed by" in acts["use"]["status"]["out"]
 

@@ -26,7 +26,7 @@ from edge_gate.store.audit.chain import examine
 from edge_gate.store.database import Store
 from edge_gate.store.keys import pending, rotation
 from edge_gate.store.keys.source import load_key
-from edge_gate.store.people import consent, residents
+from edge_gate.store.people import consent, residents, traces
 from edge_gate.store.people.sweep import sweep
 from edge_gate.store.templates import templates
 
@@ -69,8 +69,12 @@ Store.open(path, key, clock).close()
 LIVE = (
     COMMON
     + """
+from edge_gate.store import rebuilding
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.audit.generation import FIELD
+from edge_gate.store.people import removal
+
+rebuilding.SLICE_ROWS, removal.SLICE_ROWS = 1, 3
 
 def enrol(store, name):
     with store.transaction():
@@ -225,6 +229,9 @@ def test_no_acknowledged_row_is_lost_and_nobody_is_half_forgotten_at_any_cut(
             assert all(store.keyring.buried(each) and not store.keyring.data_key(each) for each in told.nobody), cut
             holds_every_event(store, told)
             holds_whole_people(store, told)
+            store.empty_log()
+        for name in told.forgotten:
+            assert traces.search(cut / "edge-gate.db", KEY, traces.words_for(name)).clean, cut
 
 
 def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_each(

@@ -58,13 +58,13 @@ ASKING: Final = MappingProxyType(
 )
 ON_FILES: Final = (
     "run", "relay off", "keys rotate", "keys escrow", "keys new-keyring", "keys lock", "keys passphrase", "keys unlock",
-    "keys open", "forget --verify Ann",
+    "keys open", "forget --search Ann",
 )  # fmt: skip
 COMMANDS: Final = MappingProxyType(
     {
         **dict.fromkeys([*ASKING, *ON_FILES], ()),
         "enrol": ("Ann", "--consent", "Ann"),
-        "consent withdraw": ("Ann",),
+        "consent withdraw": ("Ann", "--yes"),
         "forget": ("Ann", "--yes"),
         "templates renew": ("--yes",),
         "approve": ("0123",),

@@ -21,9 +21,10 @@ from edge_gate.cli.bench import command
 from edge_gate.core.errors import EdgeGateError, ExtraMissing
 from edge_gate.settings import config
 from edge_gate.tools.bench import frames, run
+from edge_gate.tools.bench.growth import measure_growth
 from edge_gate.tools.bench.peer import DlibPipeline
 from edge_gate.tools.bench.processes import measure_processes
-from edge_gate.tools.bench.report import Bench, show
+from edge_gate.tools.bench.report import Bench, show, show_growth
 from edge_gate.tools.bench.run import Effort, bench
 from edge_gate.tools.bench.stages import STAGES
 from edge_gate.tools.trial import make_site
@@ -162,3 +163,17 @@ def test_the_command_prints_json_for_scripts(monkeypatch: pytest.MonkeyPatch) ->
     assert answer["peer"] is None and answer["model_alone"]["sface"] is None
     assert answer["model_alone"]["ratio"]["float_form"]["cpu"] > 0
     assert answer["goals"][0]["name"].startswith("eye loop")
+
+
+@pytest.mark.processes
+def test_growth_measures_a_real_gate_with_so_many_residents() -> None:
+    said: list[str] = []
+    found = measure_growth(make_site, said.append, (20, 150))
+    assert [each.residents for each in found] == [20, 150] and len(said) == 4
+    assert found[0].store_mb < found[1].store_mb
+    for each in found:
+        assert set(each.verbs) >= {"residents", "events", "enrol", "consent withdraw", "forget", "audit verify"}
+        assert all(took.turn_cpu_ms > 0 and took.turn_ms > 0 and took.whole_ms > 0 for took in each.verbs.values())
+    told = StringIO()
+    Console(file=told, width=120).print(show_growth(found))
+    assert "store-check" in told.getvalue() and "150" in told.getvalue()

@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -27,7 +28,7 @@ from edge_gate.documents import receipt
 from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
-from edge_gate.store.people import residents
+from edge_gate.store.people import consent, residents
 from edge_gate.wire.client import ask
 from tests.support.gates import eye_at, within
 from tests.support.peers import running_gate, stand, until
@@ -150,8 +151,13 @@ def test_a_resident_of_any_name_is_listed_and_forgotten(
         shown = show(at(settings_of_site, *command), encoding, width)
         check(command, shown)
         assert command[0] not in ("residents", "events") or whole.strip() in shown.out
-    withdrawn = show(at(settings_of_site, "consent", "withdraw", resident.id), encoding, width)
-    check(("consent",), withdrawn)
+    withdrawal = at(settings_of_site, "consent", "withdraw", resident.id, "--yes")
+    end = datetime(2099, 1, 1, tzinfo=UTC)
+    within(
+        gate,
+        lambda: consent.record(gate.store, resident.id, purpose="x", given_by=name, until=end, operator="x"),
+    )
+    check(("consent",), show(withdrawal, encoding, width))
     forgotten = show(at(settings_of_site, "forget", resident.id, "--yes"), encoding, None)
     check(("forget",), forgotten)
     page = forgotten.raw[forgotten.raw.index(b"EDGE-GATE") :].decode()
@@ -161,7 +167,9 @@ def test_a_resident_of_any_name_is_listed_and_forgotten(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=HOSTILE | st.text(st.characters(), min_size=1, max_size=9), encoding=st.sampled_from(ENCODINGS),
-    verb=st.sampled_from([("forget", "--yes"), ("consent", "withdraw"), ("approve",), ("enrol", "--consent", "x")]),
+    verb=st.sampled_from(
+        [("forget", "--yes"), ("consent", "withdraw", "--yes"), ("approve",), ("enrol", "--consent", "x")]
+    ),
 )  # fmt: skip
 def test_whatever_is_typed_as_a_name_is_answered_in_a_sentence(
     site: tuple[Gate, config.Config], name: str, encoding: str, verb: tuple[str, ...]
@@ -264,8 +272,8 @@ def test_an_interrupt_ends_a_question_and_a_wait_with_a_code_of_its_own(tmp_path
         connection, _ = silent.accept()
         connection.recv(65536)
         asking = start("forget", "Ann", "--config", str(file))
-        assert asking.stdout is not None
-        assert b"Erase" in os.read(asking.stdout.fileno(), 100)
+        assert asking.stderr is not None
+        assert b"Erase" in os.read(asking.stderr.fileno(), 100)
         for child in (waiting, asking):
             time.sleep(0.1)
             child.send_signal(signal.SIGINT)

@@ -24,7 +24,7 @@ from edge_gate.core.time_zones import named_zone
 from edge_gate.settings import config
 
 LATE = "2027-03-31T16:30:00.000Z"  # half past midnight in Shanghai, the day before in New York
-EVENT = {"at": LATE, "kind": "opened", "resident": "Ann", "score": 0.5, "outcome": "confirmed"}
+EVENT = {"at": LATE, "kind": "opened", "resident": "Ann", "score": 0.5, "outcome": "confirmed", "detail": {}}
 RESIDENT = {
     "id": "1", "name": "Ann", "created_at": LATE, "consent": "valid", "consent_until": "2027-12-31T16:00:00.000Z",
     "recognised": True,
@@ -164,6 +164,6 @@ def test_doctor_names_the_zone_of_the_site(tmp_path: Path) -> None:
     file = tmp_path / "edge-gate.toml"
     file.write_text('[site]\ntime_zone = "Asia/Shanghai"\n')
     (found,) = check_clock(Patient(file, config.load(file), None))
-    assert found.text.endswith(" (Asia/Shanghai)")
+    assert " (Asia/Shanghai), after edge-gate was installed" in found.text
     shown = datetime.fromisoformat(found.text[:19]) - timedelta(hours=8)
     assert abs(shown.replace(tzinfo=UTC) - datetime.now(UTC)) < timedelta(minutes=5)

@@ -105,7 +105,8 @@ def test_the_table_of_events_has_every_kind_that_the_gate_records() -> None:
     section = text.partition("## What each event means")[2].partition("\n## ")[0]
     documented = set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE))
     assert recorded_kinds() >= {"opened", "no match", "not acquired", "paused", "resumed", "relay test"}
-    assert documented == recorded_kinds() == set(EVENTS)
+    assert documented == set(EVENTS)
+    assert recorded_kinds() == {each.name for each in EVENTS.values() if not each.written_as}
 
 
 def test_the_table_of_verbs_says_who_may_ask_for_each() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from io import StringIO
 
 import numpy as np
@@ -13,7 +14,8 @@ from rich.console import Console
 
 from edge_gate.tools.evaluation.intervals import rule_of_three, upper_bound
 from edge_gate.tools.evaluation.protocol import Comparisons, Embedded, all_pairs
-from edge_gate.tools.evaluation.report import Acquisition, Failure, Report, heading, rates_of, table
+from edge_gate.tools.evaluation.report import Report, heading, rates_of, table
+from edge_gate.tools.evaluation.sides import Failure, Participation, Side
 
 FIRST_KEYS = ["n_subjects", "n_images", "fta", "n_genuine", "n_impostor", "eer"] + [
     f"fnmr_at_fmr_1e{k}" for k in (2, 3, 4)
@@ -29,8 +31,10 @@ def comparisons(n_subjects: int, each: int, spread: float) -> Comparisons:
 
 
 def report(found: Comparisons, failures: int = 0) -> Report:
-    names = tuple(Failure(f"ana/{k}.jpg", "no face found") for k in range(failures))
-    seen = Acquisition(found.n_subjects, 100, names, quality_refused=2)
+    names = tuple(Failure(f"ana/{k}.jpg", "no face found", "ana") for k in range(failures))
+    asked = Counter({"ana": 10, "bo": 90})
+    side = Side("pictures", "pictures", asked, asked - Counter({"ana": failures}), names, quality_refused=2)
+    seen = Participation(found.n_subjects, (side,))
     return Report("pictures", None, "all pairs of pictures", "a-model", "ab" * 32, seen, rates_of(found), None)
 
 
@@ -48,7 +52,9 @@ def test_scripts_get_the_agreed_keys_first_and_rates_as_fractions() -> None:
     rates = [answer["eer"], *(answer[f"fnmr_at_fmr_1e{k}"] for k in (2, 3, 4))]
     assert all(0 < rate < 1 for rate in rates)
     assert rates[1:] == sorted(rates[1:])
-    assert answer["failures"][0] == {"picture": "ana/0.jpg", "reason": "no face found"}
+    assert answer["failures"][0] == {
+        **{"side": "pictures", "subject": "ana", "picture": "ana/0.jpg", "reason": "no face found"}
+    }
 
 
 def test_each_interval_holds_its_rate() -> None:

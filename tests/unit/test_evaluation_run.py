@@ -98,7 +98,8 @@ def test_the_quality_gate_turns_its_refusals_into_failures_to_acquire(
     plain, gated = found(eyes, data=tmp_path), found(eyes, data=tmp_path, quality_gate=True)
     assert (plain["quality_refused"], plain["fta"], plain["n_genuine"]) == (1, 0, 6)
     assert (gated["quality_refused"], gated["fta"], gated["n_genuine"]) == (1, 1 / 4, 3)
-    assert gated["failures"] == [{"picture": "P005/at_night.png", "reason": "refused by the quality gate: too dark"}]
+    (failure,) = gated["failures"]
+    assert failure["picture"] == "P005/at_night.png" and failure["reason"] == "refused by the quality gate: too dark"
 
 
 def test_listed_pairs_use_only_the_pictures_they_name(pictures: Path, eyes: PipelineEyes, tmp_path: Path) -> None:
@@ -126,6 +127,51 @@ def test_templates_and_fused_probes_share_no_picture(strips: Path, eyes: Pipelin
     answer = found(eyes, data=strips, template=1, probes=2)
     assert (answer["n_genuine"], answer["n_impostor"]) == (3, 6)
     assert answer["eer"] == 0
+
+
+def test_who_has_no_template_or_no_probe_is_named_with_the_side_and_the_reason(
+    pictures: Path, eyes: PipelineEyes, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(pictures, here)
+    shutil.copytree(pictures, there)
+    shutil.rmtree(there / "P008")
+    for kind in KINDS[1:]:
+        (here / "P005" / f"{kind}.jpg").write_bytes(b"no picture")
+    for kind in KINDS:
+        (there / "P005" / f"{kind}.jpg").write_bytes(b"no picture")
+    answer = found(eyes, data=here, against=there, template=2)
+    of = answer["enrolment"]
+    assert (answer["n_subjects"], of["n_subjects"], of["n_enrolled"], of["fte"]) == (3, 3, 2, 1 / 3)
+    (failure,) = of["failures"]
+    assert failure["subject"] == "P005"
+    assert failure["reason"] == "1 of 3 pictures acquired, 2 needed; the file is not a picture that can be read (2)"
+    assert [each["subject"] for each in of["without_probe"]] == ["P005"]
+    templates, probes = answer["sides"]
+    assert (templates["side"], templates["n_subjects"], templates["n_images"], templates["fta"]) == (
+        *("templates", 3, 11),
+        4 / 11,
+    )
+    assert (probes["side"], probes["n_subjects"], probes["n_images"], probes["fta"]) == ("probes", 2, 8, 5 / 8)
+    assert [each["subject"] for each in probes["not_acquired"]] == ["P005"] and not templates["not_acquired"]
+    assert sum(templates["reasons"].values()) == 4
+    assert {(each["side"], each["subject"]) for each in answer["failures"]} == {
+        *(("templates", "P001"), ("templates", "P005"), ("probes", "P001"), ("probes", "P005")),
+    }
+    assert (answer["n_subjects_genuine"], answer["n_subjects_impostor"]) == (1, 2)
+
+
+def test_the_cards_points_are_counted_as_they_stand(strips: Path, eyes: PipelineEyes) -> None:
+    assert found(eyes, data=strips)["at_card"] is None
+    singles, fused = (found(eyes, data=strips, at_card=1e-4, **how)["at_card"] for how in ({}, {"template": 2}))
+    for kind, answer in (("single", singles), ("fused", fused)):
+        points = [point for point in eyes.card.operating_points if point.kind == kind]
+        assert [(each["card_fmr"], each["threshold"]) for each in answer] == [(p.fmr, p.threshold) for p in points]
+        assert [each["card_fmr"] for each in answer if each["configured"]] == [1e-4]
+        assert len({(each["fmr"]["comparisons"], each["fnmr"]["comparisons"]) for each in answer}) == 1
+        misses = [each["fnmr"]["errors"] for each in answer]
+        assert misses == sorted(misses), "a stricter threshold loses no fewer"
+    assert singles[0]["fmr"]["comparisons"] == 27 and fused[0]["fmr"]["comparisons"] == 6
 
 
 def test_data_compared_with_itself_are_refused(strips: Path, eyes: PipelineEyes) -> None:
@@ -179,6 +225,11 @@ def test_the_command_prints_json_for_scripts_and_a_table_for_people(strips: Path
     people = CliRunner().invoke(command, [str(strips), "--template", "1", "--probes", "2"])
     assert people.exit_code == 0, people.output
     assert "templates of 1 picture" in people.stdout and "not proven" in people.stdout
+    assert "failure to enrol (FTE)" in people.stdout and "card's" not in people.stdout
+    asked = CliRunner().invoke(command, [str(strips), "--template", "2", "--at-card"])
+    assert "card's fused FMR 1e-4 (decision.fmr)" in asked.stdout and "impostor comparisons" in asked.stdout
+    few = CliRunner().invoke(command, [str(strips), "--template", "4"])
+    assert "not enrolled: P001: 3 of 3 pictures acquired, 4 needed" in few.stdout
 
 
 @pytest.mark.parametrize(

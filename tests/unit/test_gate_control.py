@@ -15,13 +15,15 @@ import pytest
 
 from edge_gate.cli import reach
 from edge_gate.core.errors import NotAllowed
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.gate.authorisation.roles import groups
 from edge_gate.gate.control.server import IDLE_NS, MOST_OF_ONE_USER
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import Config
+from edge_gate.store.audit import log as audit_log
 from edge_gate.wire.client import GateRefused, ask, converse
 from tests.support.clocks import WindableClock
-from tests.support.gates import eye_at, pass_time
+from tests.support.gates import eye_at, pass_time, settle, within
 from tests.support.peers import CONSENT, embedding, enrol, events, running_gate, until
 
 
@@ -35,6 +37,20 @@ def test_withdrawn_consent_ends_recognition_at_once(tmp_path: Path, board: Board
         assert events(settings, "no match")
         assert [row["consent"] for row in ask(settings, "residents")] == ["withdrawn"]
     assert not any(change.on for change in board.history)
+
+
+def test_a_second_withdrawal_signs_nothing_over_nothing(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={"people_per_hour": 1}) as (gate, settings):
+        settle(gate, "Ann")
+        assert "RECEIPT OF A WITHDRAWAL" in ask(settings, "withdraw", name="Ann")["receipt"]
+        log, told = len(within(gate, lambda: audit_log.rows(gate.store))), len(events(settings))
+        with pytest.raises(GateRefused, match="nothing to withdraw") as refusal:  # and asks for no second person
+            ask(settings, "withdraw", name="Ann")
+        assert refusal.value.exit_code == ExitCode.CONSENT_MISSING
+        assert len(within(gate, lambda: audit_log.rows(gate.store))) == log and len(events(settings)) == told
+        within(gate, lambda: gate.store.run("UPDATE consent SET withdrawn_at = NULL"))  # as an old backup has it
+        with pytest.raises(GateRefused, match="edge-gate approve"):
+            ask(settings, "withdraw", name="Ann")
 
 
 @pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])

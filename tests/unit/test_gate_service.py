@@ -103,8 +103,11 @@ def test_a_silent_board_is_a_failed_opening_in_the_log_and_not_a_crash(tmp_path:
         enrol(settings, eye, "Ann", 1, track=1)
         board.fail(Fault.SILENT)
         eye.walk_up(1, track=2)
-        until(lambda: events(settings, "opened") and events(settings, "opened")[0]["outcome"], 20)
-        assert events(settings, "opened")[0]["outcome"].startswith("failed")
+        until(lambda: events(settings, "opening failed"), 20)
+        assert events(settings, "opening failed")[0]["outcome"].startswith("failed")
+        assert events(settings, "opened", "opening") == [] and "opened" not in {
+            each["kind"] for each in events(settings)
+        }
         until(lambda: ask(settings, "status")["door"]["state"] == "fault")
 
 
@@ -141,7 +144,8 @@ def test_a_pulse_that_turns_out_to_be_impossible_is_a_failed_opening_and_does_no
 
 def wait_for_outcome(settings: config.Config, expected: str) -> None:
     """Wait until the newest opening has ended like this."""
-    until(lambda: [each for each in events(settings, "opened")[:1] if (each["outcome"] or "").startswith(expected)])
+    kind = "opening failed" if expected == "failed" else "opened"
+    until(lambda: [each for each in events(settings, kind)[:1] if (each["outcome"] or "").startswith(expected)])
 
 
 def test_a_gate_whose_board_cannot_give_the_pulse_switches_off_and_ends_with_a_sentence(
@@ -370,9 +374,9 @@ def test_killing_the_gate_opens_nothing_and_loses_no_event(tmp_path: Path, board
         assert board.wait_for(1, False, 5)
     with running_gate(tmp_path, board.path) as (_, settings):
         pulses = sum(change.on for change in board.history)
-        outcomes = [event["outcome"] for event in events(settings, "opened")]
-        assert len(outcomes) >= pulses
-        assert set(outcomes) <= {"unconfirmed", "interrupted"}
+        told = [(event["kind"], event["outcome"]) for event in events(settings, "opened", "opening", "opening failed")]
+        assert len(told) >= pulses
+        assert set(told) <= {("opened", "unconfirmed"), ("opening failed", "interrupted")}
 
 
 def can_ask(settings: config.Config) -> bool:

@@ -60,7 +60,7 @@ CALLED: dict[str, list[str]] = {
     "models show": ["test-eyes"],
     "models verify": [],
     "enrol": ["Ann", "--consent", "x", "--json"],
-    "consent withdraw": ["Ann"],
+    "consent withdraw": ["Ann", "--yes"],
     "forget": ["Ann", "--yes", "--json"],
 }
 NOT_CALLED = {"init", "run", "eye", "evaluate", "bench", "demo"}

@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import ReceiptInvalid, WrongKey
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.core.time_zones import named_zone
 from edge_gate.documents.receipt import Kind, Receipt, check, public_key_text, write
 from edge_gate.settings import config
 from edge_gate.store import events
+from edge_gate.store.audit.chain import STARTED
+from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
-from edge_gate.store.keys.keyring import Keyring
+from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.traces import search, words_for
@@ -135,16 +138,25 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
         events.append(store, "opened", resident_id=ada.id)
         store.empty_log()
         shutil.copy(store.path, backup)
-        there = verify(site, "--verify", "Ada-Lovelace", "--verify", ada.id)
+        there = verify(site, "--search", "Ada-Lovelace", "--search", ada.id)
         assert there.returncode == 1
         assert "Ada-Lovelace: FOUND" in there.stdout and "A KEY IS THERE" in there.stdout
         removed = residents.forget(store, ada.id)
         receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
         page = tmp_path / "receipt.txt"
         page.write_text(write(receipt, store.keyring.signer(), "zh"), encoding="utf-8")
-        gone = verify(site, "--verify", "Ada-Lovelace", "--verify", page)
+        gone = verify(site, "--search", "Ada-Lovelace", "--verify", page)
+        told = json.loads(verify(site, "--search", "Ada-Lovelace", "--verify", page, "--json").stdout)
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    assert "Clean." in gone.stdout and "a tombstone" in gone.stdout and "is this gate's" in gone.stderr
+    assert f"Verified: what {page} says of {ada.id} holds" in gone.stdout and "a tombstone" in gone.stdout
+    assert "this gate's key signed it" in gone.stdout
+    assert "Not found: Ada-Lovelace. Whether that ever was anybody's name here cannot be told" in gone.stdout
+    assert "table resident: 1 rows looked at" in gone.stdout and "Not looked at: copies of the store" in gone.stdout
+    assert told["found"] is False and told["words"] == ["Ada-Lovelace", ada.id] and told["files"][0]["pages"] > 10
+    assert told["keyring"] == {"keys": 1, "tombstones": 1, "of": {ada.id: {"key": False, "tombstone": True}}}
+    assert {each["table"]: each["rows"] for each in told["tables"]} == {
+        **{"resident": 1, "consent": 1, "template": 1, "event": 1, "audit_subject": 0}
+    }
     with_backup = verify(site, "--verify", page, "--backup", backup)
     assert with_backup.returncode == 1
     assert f"{backup}: " in with_backup.stdout and "FOUND" in with_backup.stdout
@@ -158,9 +170,9 @@ def test_a_forgetting_that_left_the_key_is_found_by_the_search(
     with opened(site) as store:
         ada, _ = enrol(store, "Ada-Lovelace", 1)
         residents.forget(store, ada.id)
-    found = verify(site, "--verify", ada.id)
+    found = verify(site, "--search", ada.id)
     assert found.returncode == 1
-    assert "A KEY IS THERE" in found.stdout
+    assert "A KEY IS THERE" in found.stdout and "NOT CLEAN" in found.stdout
 
 
 def test_a_forgetting_that_left_pages_in_the_log_is_found_by_the_search(site: config.Config) -> None:
@@ -184,8 +196,7 @@ def test_a_receipt_that_was_changed_is_refused_by_the_search(site: config.Config
     page.write_text(write(RECEIPT, SIGNER, "en").replace("31", "32"), encoding="utf-8")
     refused = verify(site, "--verify", page)
     assert refused.returncode == 103 and "was changed" in refused.stderr
-    page.write_text(write(RECEIPT, SIGNER, "en"), encoding="utf-8")
-    assert "NOT this gate's" in verify(site, "--verify", page).stderr
+    assert str(page) in refused.stderr
 
 
 def withdrawal(store: Store, resident_id: str, page: Path) -> Path:
@@ -205,10 +216,15 @@ def test_the_receipt_of_a_withdrawal_holds_while_name_and_consent_are_there(
         held = verify(site, "--verify", page)
         assert [row["name"] for row in store.rows("SELECT name FROM resident")] == ["Ada-Lovelace"]
     assert held.returncode == 0, held.stdout + held.stderr
-    assert f"store: {ada.id}: no template" in held.stdout and "Clean." in held.stdout
-    shown = json.loads(verify(site, "--verify", page, "--json").stdout)
-    assert shown == {"clean": True, "files": [], "keys": {ada.id: False}, "templates": {ada.id: 0}}
-    with_name = verify(site, "--verify", page, "--verify", "Ada-Lovelace")
+    assert f"table template: 0 rows looked at; of {ada.id}, that a withdrawal ends: none" in held.stdout
+    assert f"Verified: what {page} says of {ada.id} holds" in held.stdout
+    copy = Path(shutil.copy(site.store.path, tmp_path / "backup.db"))
+    shown = json.loads(verify(site, "--verify", page, "--backup", copy, "--json").stdout)
+    assert shown["found"] is False and shown["files"] == [] and shown["words"] == []
+    assert shown["receipts"][0]["of"] == "withdrawal"
+    assert [each["table"] for each in shown["tables"]] == ["consent", "template"]
+    assert shown["not_looked_at"][0].startswith(f"{copy}: "), "no page was searched, also of what was named"
+    with_name = verify(site, "--verify", page, "--search", "Ada-Lovelace")
     assert with_name.returncode == 1 and "Ada-Lovelace: FOUND" in with_name.stdout, "what a withdrawal leaves is there"
 
 
@@ -225,4 +241,96 @@ def test_a_withdrawal_that_left_the_key_or_the_template_is_found(site: config.Co
         assert verify(site, "--verify", page).returncode == 0
         store.insert("template", template)
         found = verify(site, "--verify", page)
-        assert found.returncode == 1 and "1 TEMPLATES ARE THERE" in found.stdout
+        assert found.returncode == 1 and "ends: 1 ROWS ARE THERE" in found.stdout
+    with opened(site) as store, store.transaction():
+        store.run("DELETE FROM template")
+        store.run("UPDATE consent SET withdrawn_at = NULL")  # as a backup that was put back has it
+    assert verify(site, "--verify", page).returncode == 1
+
+
+def not_verified(said: subprocess.CompletedProcess[str], code: int) -> None:
+    assert said.returncode == code, said
+    assert not said.stdout and "Verified" not in said.stderr and "Traceback" not in said.stderr
+    assert said.stderr.startswith(("edge-gate: ", "Usage: "))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["recept.txt", "/nowhere/receipt.txt", "", " ", "Ada", "~/receipt.txt", ".", "/dev/null", "x" * 5000,
+     "6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa"],
+)  # fmt: skip
+def test_what_is_no_receipt_is_never_verified(site: config.Config, typed: str) -> None:
+    not_verified(verify(site, "--verify", typed), 2)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"\0" * 100, b"EDGE-GATE RECEIPT OF A FORGETTING 1\n", b"x" * 70_000]
+)
+def test_a_file_that_is_no_receipt_is_never_verified(site: config.Config, tmp_path: Path, content: bytes) -> None:
+    page = tmp_path / "receipt.txt"
+    page.write_bytes(content)
+    not_verified(verify(site, "--verify", page), ExitCode.RECEIPT_INVALID)
+    page.write_text(write(RECEIPT, SIGNER, "en")[:-20], encoding="utf-8")
+    not_verified(verify(site, "--verify", page, "--search", "Ada"), ExitCode.RECEIPT_INVALID)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_receipt_of_another_gate_is_never_verified(site: config.Config, tmp_path: Path, kind: Kind) -> None:
+    page = tmp_path / "receipt.txt"
+    page.write_text(write(replace(RECEIPT, kind=kind), SIGNER, "en"), encoding="utf-8")
+    said = verify(site, "--verify", page, "--search", "Ada", "--json")
+    not_verified(said, ExitCode.RECEIPT_INVALID)
+    assert "not of this gate" in said.stderr and public_key_text(SIGNER.public_key()) in said.stderr
+
+
+@pytest.mark.parametrize("typed", ["", " ", "\t"])
+def test_nothing_is_not_searched_for(site: config.Config, typed: str) -> None:
+    not_verified(verify(site, "--search", typed), 2)
+    not_verified(verify(site, "--search", site.store.path), 2)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("Nobody-Had-It", "Whether that ever was anybody's name here cannot be told"),
+        ("recept.txt", "Whether that ever was anybody's name here cannot be told"),
+        ("6f1c1e0a-9b1d-4f57-8a53-0c6c1fb5f7aa", "The keyring knows no such number"),
+        ("6F1C1E0A9B1D4F578A530C6C1FB5F7AA", "The keyring knows no such number"),
+    ],
+)
+def test_a_word_that_is_not_found_is_not_called_verified(site: config.Config, word: str, says: str) -> None:
+    said = verify(site, "--search", word)
+    assert said.returncode == 0 and "Verified" not in said.stdout
+    assert f"Not found: {word}. {says}" in said.stdout
+    assert f"{site.store.path}: " in said.stdout and f"  {word}: on none of them" in said.stdout
+
+
+def test_a_keyring_of_before_the_forgetting_is_found_by_its_missing_tombstone(
+    site: config.Config, tmp_path: Path
+) -> None:
+    page, keyring = tmp_path / "receipt.txt", keyring_path(site.store.path)
+    before = keyring.read_bytes()
+    with opened(site) as store:
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        removed = residents.forget(store, ada.id)
+        receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
+        page.write_text(write(receipt, store.keyring.signer(), "en"), encoding="utf-8")
+        assert verify(site, "--verify", page).returncode == 0
+    keyring.write_bytes(before)
+    said = verify(site, "--verify", page)
+    assert said.returncode == 1 and f"NO TOMBSTONE of {ada.id}" in said.stdout and "Verified" not in said.stdout
+
+
+def test_a_receipt_of_before_the_keyring_was_begun_anew_is_this_gates(site: config.Config, tmp_path: Path) -> None:
+    page = tmp_path / "receipt.txt"
+    with opened(site) as store:
+        log = AuditLog(store, store.keyring.signer())
+        log.append(STARTED, actor="gate", role="gate", detail={"device_key": log.public_key.hex()})
+        ada, _ = enrol(store, "Ada-Lovelace", 1)
+        removed = residents.forget(store, ada.id)
+        receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
+        page.write_text(write(receipt, store.keyring.signer(), "en"), encoding="utf-8")
+    keyring_path(site.store.path).unlink()
+    Keyring.create(keyring_path(site.store.path), load_key(site.store, {}))
+    said = verify(site, "--verify", page)
+    assert said.returncode == 0 and "an earlier key of this gate signed it" in said.stdout

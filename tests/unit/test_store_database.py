@@ -423,7 +423,7 @@ def test_the_settings_that_durability_and_deletion_rest_on_are_in_force(path: Pa
     with Store.open(path, KEY, CLOCK) as store:
         values = {
             name: next(iter(store.rows(f"PRAGMA {name}")[0].values()))
-            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys", "cipher_memory_security")
+            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
         }
     full, on = 2, 1
     assert values == {
@@ -431,7 +431,6 @@ def test_the_settings_that_durability_and_deletion_rest_on_are_in_force(path: Pa
         "synchronous": full,
         "secure_delete": on,
         "foreign_keys": on,
-        "cipher_memory_security": str(on),
     }
 
 

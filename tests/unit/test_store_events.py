@@ -67,7 +67,7 @@ def test_an_outcome_is_written_once_and_only_where_one_is_awaited(store: Store) 
 
 def test_filters_may_be_combined_and_the_newest_come_first(store: Store, clock: HeldClock) -> None:
     for minute in range(6):
-        kind, resident_id = ("opened", ADA) if minute % 2 else ("no match", None)
+        kind, resident_id = ("enrolled", ADA) if minute % 2 else ("no match", None)
         events.append(store, kind, resident_id=resident_id, detail={"minute": minute})
         clock.moment += timedelta(minutes=1)
     begin = clock.moment - timedelta(minutes=4)
@@ -77,7 +77,7 @@ def test_filters_may_be_combined_and_the_newest_come_first(store: Store, clock: 
 
     assert minutes() == [5, 4, 3, 2, 1, 0]
     assert minutes(limit=2) == [5, 4]
-    assert minutes(kind="opened") == [5, 3, 1]
+    assert minutes(kind="enrolled") == [5, 3, 1]
     assert minutes(resident_id=ADA, limit=1) == [5]
     assert minutes(resident_id=BOB) == []
     assert minutes(since=begin) == [5, 4, 3, 2]
@@ -122,11 +122,47 @@ def test_a_search_for_an_unknown_kind_names_those_that_exist_and_a_renamed_ones_
     assert "now" not in str(unknown.value) and all(kind in str(unknown.value) for kind in EVENTS)
 
 
+OUTCOMES = ("confirmed", "unconfirmed", "failed: the relay does not answer", "failed", "interrupted")
+OPENINGS = {each.name for each in EVENTS.values() if "opened" in (each.name, each.written_as)}
+
+
+@given(st.lists(st.none() | st.sampled_from(OUTCOMES) | st.text(max_size=12), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+def test_no_opening_that_failed_or_that_nobody_knows_of_is_told_as_opened(
+    store: Store, outcomes: list[str | None]
+) -> None:
+    before = {event.seq for event in events.recent(store, limit=10_000)}
+    for outcome in outcomes:
+        event = events.append(store, "opened", awaited=True)
+        if outcome is not None:
+            events.finish(store, event.id, outcome)
+    found = [event for event in events.recent(store, limit=10_000) if event.seq not in before]
+    for event in found:
+        known = event.outcome is not None
+        failed = known and (str(event.outcome).startswith("failed") or event.outcome == "interrupted")
+        assert event.told_as == ("opening failed" if failed else "opened" if known else "opening")
+    for kind in OPENINGS:  # the filter says the same, and each is found under one name
+        listed = {event.seq for event in events.recent(store, kind=kind, limit=10_000)} - before
+        assert listed == {event.seq for event in found if event.told_as == kind}
+
+
+@pytest.mark.parametrize("kind", sorted(each.name for each in EVENTS.values() if each.written_as))
+def test_what_an_event_is_only_told_as_is_never_written(store: Store, kind: str) -> None:
+    with pytest.raises(ValueError, match="no capability declares"):
+        events.append(store, kind, awaited=True)
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("openned", "opened"), ("OPENED", "opened"), ("no-match", "no match")])
+def test_a_mistyped_kind_is_guessed(store: Store, typed: str, meant: str) -> None:
+    with pytest.raises(UnknownEventKind, match=f"did you mean .*{meant!r}"):
+        events.recent(store, kind=typed)
+
+
 texts = st.text(max_size=20)
 
 
 @given(
-    kind=st.sampled_from(sorted(EVENTS)),
+    kind=st.sampled_from(sorted(each.name for each in EVENTS.values() if not each.written_as)),
     score=st.none() | st.floats(allow_nan=False),
     detail=st.dictionaries(texts, st.none() | st.booleans() | st.integers(-(2**60), 2**60) | texts, max_size=4),
 )

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
 from edge_gate.store import events, files
 from edge_gate.store.database import Store
+from edge_gate.store.keys import keyring
 from edge_gate.store.keys.keyring import Keyring, keyring_path
-from edge_gate.store.keys.sealing import CODE, VECTOR, DoesNotOpen, open_row, seal_row
+from edge_gate.store.keys.sealing import CODE, VECTOR, DoesNotOpen, decrypt, open_row, seal_row
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import Swept, sweep
 from edge_gate.store.templates import renewal, templates
@@ -216,24 +217,42 @@ def test_an_old_backup_does_not_bring_back_a_template_whose_consent_was_withdraw
         assert residents.find(again, "Ada") == ada
 
 
-def test_what_was_opened_before_is_not_compared_once_its_key_is_gone(store: Store) -> None:
+def test_a_template_that_was_moved_to_somebody_else_is_not_compared_as_theirs(store: Store) -> None:
     ada, _ = enrol(store, "Ada", 1)
-    (before,) = templates.gallery(store, MODEL, CLOCK.now())
-    opened: list[bytes] = []
-
-    def remembered(seal: bytes) -> templates.Template | None:
-        opened.append(seal)
-        return before
-
-    assert len(templates.gallery(store, MODEL, CLOCK.now(), remembered)) == 1
-    assert opened == [before.seal]
-    bob = enrol(store, "Bob", 2)[0]
+    bob, _ = enrol(store, "Bob", 2)
+    assert len(templates.gallery(store, MODEL, CLOCK.now())) == 2
     store.run("DELETE FROM template WHERE resident_id = ?", (bob.id,))
     store.run("UPDATE template SET resident_id = ?", (bob.id,))
-    assert templates.gallery(store, MODEL, CLOCK.now(), remembered) == [], "hers, moved to him, was compared as his"
+    assert templates.gallery(store, MODEL, CLOCK.now()) == [], "hers, moved to him, was compared as his"
     store.run("UPDATE template SET resident_id = ?", (ada.id,))
+    assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1
     store.keyring.destroy(ada.id, forgotten=True)
-    assert templates.gallery(store, MODEL, CLOCK.now(), remembered) == []
+    assert templates.gallery(store, MODEL, CLOCK.now()) == []
+
+
+def test_a_keyring_that_did_not_change_is_not_opened_again_and_one_that_did_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _ = enrol(store, "Ada", 1)
+    other = Keyring.open(store.keyring.path, KEY)
+    opened: list[bytes] = []
+
+    def counted(key: bytes, sealed: bytes, bound: bytes) -> bytes:
+        opened.append(sealed)
+        return decrypt(key, sealed, bound)
+
+    monkeypatch.setattr(keyring, "decrypt", counted)
+    store.keyring.reload()
+    assert not opened, "it was opened although it is the same, bit by bit"
+    other.destroy(ada.id, forgotten=True)
+    store.keyring.reload()
+    assert len(opened) == 1
+    assert store.keyring.buried(ada.id)
+    damaged = bytearray(store.keyring.path.read_bytes())
+    damaged[-1] ^= 1
+    store.keyring.path.write_bytes(damaged)
+    with pytest.raises(KeyringDamaged):
+        store.keyring.reload()
 
 
 # --- stores of before --------------------------------------------------------------------------------------------

@@ -250,10 +250,20 @@ def test_an_added_table_that_is_declared_follows_a_withdrawal_and_the_search_aft
     store, ada = parked(tmp_path, MINDFUL)
     with closing(store):
         before = rows_left(store.path, KEY, Act.WITHDRAWAL, [ada.id], MINDFUL.personal)
-        assert before == {"template": {ada.id: 1}, "parking": {ada.id: 2}}
+        assert {name: each.left for name, each in before.items()} == {
+            "consent": {ada.id: 1},
+            "template": {ada.id: 1},
+            "parking": {ada.id: 2},
+        }
+        assert consent.can_withdraw(store, ada.id)
         assert consent.withdraw(store, ada.id).figures == {"consents": 1, "templates": 1, "places": 2}
         after = rows_left(store.path, KEY, Act.WITHDRAWAL, [ada.id], MINDFUL.personal)
-        assert after == {"template": {ada.id: 0}, "parking": {ada.id: 0}}
+        assert {name: (each.rows, each.left) for name, each in after.items()} == {
+            "consent": (1, {ada.id: 0}),
+            "template": (0, {ada.id: 0}),
+            "parking": (0, {ada.id: 0}),
+        }
+        assert not consent.can_withdraw(store, ada.id)
         assert b"AB 1" not in in_the_clear(store.path)
 
 

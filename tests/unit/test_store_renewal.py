@@ -13,6 +13,7 @@ import pytest
 
 from edge_gate.core.errors import StoreError
 from edge_gate.rules.protection import SiteTransform, site_key
+from edge_gate.store import rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.sealing import CODE
@@ -36,6 +37,15 @@ def codes(store: Store) -> dict[str, bytes]:
     found = templates.gallery(store, MODEL, CLOCK.now())
     names = {each.id: each.name for each in (residents.find(store, one.resident_id) for one in found)}
     return {names[each.resident_id]: each.code for each in found}
+
+
+def finish(store: Store, under_way: renewal.Renewal) -> None:
+    while under_way.compute():
+        pass
+    for _ in under_way.put_in_place():
+        pass
+    rebuilding.at_once(store)
+    store.empty_log()
 
 
 def enrol(store: Store, transform: SiteTransform, name: str, seed: int) -> None:
@@ -102,11 +112,11 @@ def test_vectors_that_wait_to_become_codes_are_not_swept_as_unreadable(old: Path
 def test_a_store_protected_half_way_when_the_power_went_is_as_before(
     old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut(_: Store) -> None:
+    def cut(_: rebuilding.Rewritable) -> None:
         raise KeyboardInterrupt
 
     with Store.open(old, KEY, CLOCK) as store:
-        monkeypatch.setattr(Store, "rebuild_personal_tables", cut)
+        monkeypatch.setattr(rebuilding, "require", cut)
         with pytest.raises(KeyboardInterrupt):
             renewal.prepare(store)
         monkeypatch.undo()
@@ -124,10 +134,10 @@ def test_renewal_gives_other_codes_for_the_same_people_and_erases_the_old_salt(s
     before, salt = codes(store), store.rows("SELECT salt FROM template_key")[0]["salt"]
     assert salt in in_the_clear(store.path)
     under_way = renewal.Renewal(store, old)
-    assert not under_way.step()
+    assert [under_way.compute() for _ in range(21)] == [True] * 20 + [False]
     assert codes(store) == before  # nothing changes until all is ready
     enrol(store, old, "late", 77)
-    assert [under_way.step(), under_way.step()] == [False, True]
+    finish(store, under_way)
     after = codes(store)
     assert set(after) == {*people, "late"}
     page = in_the_clear(store.path)
@@ -149,7 +159,9 @@ def test_a_renewal_that_is_cut_off_leaves_every_template_as_it_was(store: Store)
     for seed in range(10):
         enrol(store, old, f"P{seed}", seed)
     before = codes(store)
-    assert not renewal.Renewal(store, old).step()
+    under_way = renewal.Renewal(store, old)
+    assert under_way.compute()
+    next(under_way.put_in_place())
     with Store.open(store.path, KEY, CLOCK) as again:
         transform, _ = renewal.prepare(again)
         assert codes(again) == before
@@ -161,9 +173,9 @@ def test_whoever_is_forgotten_while_templates_are_renewed_stays_forgotten(store:
     for seed in range(10):
         enrol(store, old, f"P{seed}", seed)
     under_way = renewal.Renewal(store, old)
-    assert not under_way.step()
+    assert under_way.compute()
     residents.forget(store, "P0")
-    assert under_way.step()
+    finish(store, under_way)
     assert set(codes(store)) == {f"P{seed}" for seed in range(1, 10)}
 
 
@@ -175,7 +187,7 @@ def test_a_renewal_that_cannot_be_written_down_is_not_done(store: Store) -> None
     enrol(store, old, "Ada", 0)
     before, rows = codes(store), store.rows("SELECT * FROM template_key")
     with pytest.raises(StoreError, match="full"):
-        renewal.Renewal(store, old, refuse).step()
+        finish(store, renewal.Renewal(store, old, refuse))
     assert (codes(store), store.rows("SELECT * FROM template_key")) == (before, rows)
 
 

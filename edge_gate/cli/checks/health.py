@@ -8,13 +8,14 @@ import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import edge_gate
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.common import local_time
 from edge_gate.cli.reach import ask
-from edge_gate.cli.status import describe_walls
+from edge_gate.cli.status import describe_walls, faults_by_part
 from edge_gate.core.access import find
 from edge_gate.core.errors import AccessDenied, CameraError, KeyLocked
 from edge_gate.provenance import cards
@@ -32,6 +33,8 @@ def check_gate(patient: Patient) -> Iterator[Finding]:
         yield Finding("gate", "unknown", str(patient.silence or "not asked"))
     else:
         yield Finding("gate", "ok", f"running for {patient.status.uptime_s:.0f} s")
+        faults = dict(faults_by_part(patient.status))
+        yield from (Finding(part, "fault", faults[part], mend) for part, mend in _MENDS.items() if part in faults)
 
 
 def check_models(patient: Patient) -> Iterator[Finding]:
@@ -118,7 +121,10 @@ def _describe_relay(door: DoorSettings) -> str:
 
 
 def check_store(patient: Patient) -> Iterator[Finding]:
-    """Let the store's every page be checked."""
+    """Let the store's every page be checked. The gate's own word counts too: a full disk has intact pages."""
+    fault = patient.status and patient.status.store.fault
+    if fault:
+        yield Finding("store", "fault", fault, "docs/maintainer.md, What the status means, has what it may be.")
     if patient.status is not None:
         problems = ask(patient.settings, "store-check")["store"]
     else:
@@ -135,7 +141,7 @@ def check_store(patient: Patient) -> Iterator[Finding]:
             problems = store.check()
     for problem in problems:
         yield Finding("store", "fault", problem, "Keep the file; restore the latest backup.")
-    if not problems:
+    if not problems and not fault:
         yield Finding("store", "ok", f"{patient.settings.store.path}: key fits, every page intact")
 
 
@@ -156,12 +162,13 @@ def check_clock(patient: Patient) -> Iterator[Finding]:
     now = datetime.now(UTC)
     local = local_time(patient.settings)
     shown = f"{local.show(now)} ({local.name})"
+    judged = "after edge-gate was installed; nothing here knows whether it is right"
     built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
     if now < built:
         mend = "Set the time (timedatectl), or fit a battery-backed clock: consents are judged by it."
         yield Finding("clock", "fault", f"{shown} is before edge-gate was installed", mend)
     else:
-        yield Finding("clock", "ok", shown)
+        yield Finding("clock", "ok", f"{shown}, {judged}")
 
 
 def check_permissions(patient: Patient) -> Iterator[Finding]:
@@ -195,9 +202,11 @@ def check_sandbox(patient: Patient) -> Iterator[Finding]:
     of, walls = patient.status.processes, patient.status.sealed
     for name, pid, said in (("gate", of.gate, walls.gate), ("eye", of.eye, walls.eye)):
         if pid is None:
+            yield Finding("sandbox", "unknown", f"the {name} does not run, so it was not looked at")
             continue
         yield from judge_walls("seal", name, said)
-        missing = [each.text for each in kernel_view.observe(pid, ()) if each.wall in _SANDBOX and each.stands is False]
+        seen = [each for each in kernel_view.observe(pid, ()) if each.wall in _SANDBOX]
+        missing = [each.text for each in seen if not each.stands]
         if missing:
             mend = "Run it as the systemd unit that comes with edge-gate. At a desk this is expected."
             yield Finding("sandbox", "unknown", f"the {name}: {'; '.join(missing)}", mend)
@@ -221,6 +230,13 @@ def judge_walls(part: str, name: str, walls: HardeningStatus | None) -> Iterator
 
 
 _SANDBOX: Final = ("rights", "system calls")
+# What the gate says that no other check looks at.
+_MENDS: Final = MappingProxyType(
+    {
+        "eye": "systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why it went.",
+        "policy": "edge-gate approvals",
+    }
+)
 CHECKS: Final[tuple[Check, ...]] = (
     Check("gate", check_gate),
     Check("camera", check_camera),

@@ -127,7 +127,7 @@ def _check_templates(patient: Patient) -> Iterator[Finding]:
         yield Finding("templates", "unknown", "judged only while the gate runs and this user may ask it")
         return
     now = ask(patient.settings, "templates-status")
-    text = f"{now['templates']}, each {now['bits']} signs along secret axes, sealed under its resident's own key;"
+    text = f"{now['templates']} counted, not opened; each {now['bits']} signs along secret axes, under its own key;"
     day = local_time(patient.settings).show_day(now["since"])
     since = f"axes of {day}, renewed {now['renewals']} times"
     yield Finding("templates", "ok", f"{text} {since}")

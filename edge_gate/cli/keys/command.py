@@ -68,7 +68,8 @@ def status(path: Path, as_json: bool) -> None:
 
 @command.command()
 @config_option
-def rotate(path: Path) -> None:
+@json_option
+def rotate(path: Path, as_json: bool) -> None:
     """Give the store another key, or finish a change that was cut off. The gate has to be stopped.
 
     Afterwards the old key opens neither store nor keyring; shares and paper of it are good for old backups only. A key
@@ -82,6 +83,9 @@ def rotate(path: Path) -> None:
     with _at_rest(settings.store.path, place.fetch):
         _write_down("keys-rotate", settings.store.path, place.fetch())
         resumed = change(settings.store.path, place.fetch, place.put)
+    if as_json:
+        show_json({"resumed": resumed})
+        return
     say("The change that had been cut off is finished." if resumed else "The store has a new key.")
     say("Write it down again, or make new shares: `edge-gate keys escrow`. Old backups still need the old key.")
 
@@ -151,7 +155,8 @@ def recover(to: Path, path: Path) -> None:
 @command.command("new-keyring")
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @config_option
-def new_keyring(yes: bool, path: Path) -> None:
+@json_option
+def new_keyring(yes: bool, path: Path, as_json: bool) -> None:
     """Begin an empty keyring where the old one is lost. The gate has to be stopped.
 
     No template opens any more, so all are removed and everybody has to be enrolled again. Tombstones are lost too.
@@ -179,6 +184,9 @@ def new_keyring(yes: bool, path: Path) -> None:
             raise
         with Store.open(settings.store.path, key, SystemClock()) as store:
             removed = sweep(store)
+    if as_json:
+        show_json({"templates_removed": removed.templates})
+        return
     say(f"A new keyring; {removed.templates} templates that nothing opens are removed.")
 
 

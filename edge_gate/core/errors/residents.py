@@ -19,6 +19,13 @@ class ConsentOver(ConsentMissing):
     message = "The consent of {0} would be over: it would hold until {1}. Name a later last day with --until."
 
 
+class NothingToWithdraw(ConsentMissing):
+    message = (
+        "There is nothing to withdraw: {0} has no consent that still counts, and no template. Nothing was changed, and"
+        " no receipt was signed. `edge-gate forget` erases the rest."
+    )
+
+
 class ResidentUnknown(EdgeGateError, LookupError):
     message = "There is no resident {0!r}. `edge-gate residents` lists them."
     exit_code = ExitCode.RESIDENT_UNKNOWN
@@ -45,3 +52,10 @@ class NameTaken(EdgeGateError, ValueError):
 class ReceiptInvalid(EdgeGateError, ValueError):
     message = "This is no good receipt: {0}."
     exit_code = ExitCode.RECEIPT_INVALID
+
+
+class ReceiptForeign(ReceiptInvalid):
+    message = (
+        "The receipt {0} is not of this gate: the key {1} signed it, and this gate signs with {2}. Nothing was looked"
+        " for. Verify it at the gate that signed it."
+    )

@@ -14,6 +14,8 @@ from typing import Any
 from edge_gate.core.errors import EdgeGateError
 from edge_gate.gate.door.door import Door, DoorState
 from edge_gate.gate.services import Journal, Outcome
+from edge_gate.spec.model import FAILED
+from edge_gate.spec.registry import told_as
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +63,9 @@ class DoorControl:
             together()
 
         def note(outcome: Outcome) -> None:
-            told = f"failed: {outcome}" if isinstance(outcome, EdgeGateError) else outcome.value
+            told = f"{FAILED}: {outcome}" if isinstance(outcome, EdgeGateError) else outcome.value
             self._journal.finish(event, told)
-            _log.info("%s: %s", kind, told)
+            _log.info("%s, %s", told_as(kind, told), told)
             on_outcome(outcome)
 
         try:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 from edge_gate.core.clock import Clock
@@ -18,7 +20,8 @@ from edge_gate.settings.config import DecisionSettings, ModelSettings
 from edge_gate.store.database import Store
 from edge_gate.store.templates import renewal, templates
 
-REFRESH_NS: Final = 60_000_000_000
+# A clock that was set back by more than it is corrected by in passing: a consent that had ended may hold again.
+SET_BACK: Final = timedelta(seconds=1)
 RETRY_NS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
 NO_OLD_POINT: Final = "decision.fmr was raised, and this model has no point at the old one"
@@ -44,8 +47,11 @@ class Recognition:
         """Why the gallery could not be read; None where it was."""
         self._decision = decision
         self.card = cards.read(models, models.eyes)
-        self._opened: dict[bytes, templates.Template] = {}
-        self._due_ns = 0
+        # When the consent of each resident in the gallery ends, and the first of these moments.
+        self._until: dict[str, datetime] = {}
+        self._soonest: datetime | None = None
+        self._seen = clock.now()
+        self._retry_ns: int | None = None
 
     def check(self, policy: AgreedPolicy) -> None:
         """Raise NoOperatingPoint for a policy for which the card has no point."""
@@ -75,32 +81,60 @@ class Recognition:
         self.policy = Policy(self.point, agreed.decision(self._decision))
         return held
 
-    def reload(self) -> None:
+    def load(self) -> None:
+        """Read the templates of everyone whose consent holds at this moment. Raises StoreError."""
+        found = templates.references(self._store, self.card.model_id, self._clock.now())
+        self._until = {each.template.resident_id: each.until for each in found}
+        codes = [each.template.code for each in found]
+        self._show(Gallery.of([each.template.resident_id for each in found], codes, self.transform))
+        self.fault, self._retry_ns = None, None
+
+    def refresh(self, resident_id: str) -> None:
+        """Read one resident's template again, after it was stored or removed. An unreadable one is not compared."""
+        try:
+            found = templates.references(self._store, self.card.model_id, self._clock.now(), resident_id)
+        except StoreError as error:
+            found = []
+            self._note_fault(error)
+        gallery = self.gallery.without({resident_id})
+        self._until.pop(resident_id, None)
+        for each in found:
+            gallery = gallery.including(resident_id, each.template.code)
+            self._until[resident_id] = each.until
+        self._show(gallery)
+
+    def renew(self, transform: SiteTransform, codes: Mapping[str, bytes]) -> None:
+        """Compare under another transform, under which the store's templates are now: one code for each resident."""
+        self.transform = transform
+        ids = [each for each in self.gallery.ids if each in codes]
+        self._show(Gallery.of(ids, [codes[each] for each in ids], transform))
+
+    def tick(self, now_ns: int) -> None:
+        """Let go of those whose consent has ended. Read all again where the store had failed, or time went back."""
+        now, before = self._clock.now(), self._seen
+        self._seen = now
+        if before - now > SET_BACK or (self._retry_ns is not None and now_ns >= self._retry_ns):
+            self._reload()
+        elif self._soonest is not None and now >= self._soonest:
+            ended = {each for each, until in self._until.items() if now >= until}
+            self._until = {each: until for each, until in self._until.items() if each not in ended}
+            self._show(self.gallery.without(ended))
+
+    def _reload(self) -> None:
         """Read the gallery again. A store that fails leaves nobody in it: a template may have gone meanwhile."""
         try:
             self.load()
         except StoreError as error:
-            self._opened, self.gallery = {}, Gallery.of((), (), self.transform)
-            self._due_ns = self._clock.monotonic_ns() + RETRY_NS
-            if self.fault is None:
-                _log.error("the gallery cannot be read: %s", error)
-            self.fault = str(error)
+            self._until = {}
+            self._show(Gallery.of((), (), self.transform))
+            self._note_fault(error)
 
-    def load(self) -> None:
-        """Read the templates of everyone whose consent holds at this moment. Raises StoreError."""
-        # A template whose seal was opened before is not opened again each minute.
-        found = templates.gallery(self._store, self.card.model_id, self._clock.now(), self._opened.get)
-        self._opened = {each.seal: each for each in found}
-        self.gallery = Gallery.of([each.resident_id for each in found], [each.code for each in found], self.transform)
-        self._due_ns = self._clock.monotonic_ns() + REFRESH_NS
-        self.fault = None
+    def _show(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+        self._soonest = min(self._until.values(), default=None)
 
-    def renew(self, transform: SiteTransform) -> None:
-        """Compare under another transform, under which the store's templates are now."""
-        self.transform = transform
-        self.reload()
-
-    def tick(self, now_ns: int) -> None:
-        """Read the gallery again now and then: consents end by themselves, and stores recover."""
-        if now_ns >= self._due_ns:
-            self.reload()
+    def _note_fault(self, error: StoreError) -> None:
+        self._retry_ns = self._clock.monotonic_ns() + RETRY_NS
+        if self.fault is None:
+            _log.error("the gallery cannot be read: %s", error)
+        self.fault = str(error)

@@ -140,7 +140,7 @@ class EnrolmentVerbs:
             events.append(self._store, "enrolled", resident_id=resident.id, detail=detail)
             noted = {"views": views, **session.approved}
             self._authorisation.acted(session.request, resident_id=resident.id, detail=noted)
-        self._recognition.reload()
+        self._recognition.refresh(resident.id)
         self._end_session()
         session.request.answer({"id": resident.id, "name": resident.name, "views": views})
 
@@ -166,11 +166,17 @@ class EnrolmentVerbs:
         if session is not None:
             self._end_session()
             session.request.fail(error)
-            self._journal.record("enrolment failed", detail={"operator": session.request.operator})
+            detail = {"operator": session.request.operator, "reason": _reason(error)}
+            self._journal.record("enrolment failed", detail=detail)
 
     def _end_session(self) -> None:
         self._session = None
         self._mode.enrol(False)
+
+
+def _reason(error: EdgeGateError) -> str:
+    """Return why an enrolment failed, for an event, which is no place for a name: others' words may have one."""
+    return str(error.args[0]) if type(error) is EnrolmentFailed else type(error).__name__
 
 
 def _consent(request: Request, local: LocalTime) -> StatedConsent | None:

@@ -37,7 +37,7 @@ def _shown(event: events.Event, names: Mapping[str, str]) -> dict[str, Any]:
         "seq": event.seq,
         "id": event.id,
         "at": iso(event.at),
-        "kind": event.kind,
+        "kind": event.told_as,
         "resident": "(forgotten)" if event.resident_id == FORGOTTEN else names.get(event.resident_id or ""),
         "score": event.score,
         "detail": dict(event.detail),

@@ -9,24 +9,29 @@ from typing import Final
 from edge_gate.core.access import user_name
 from edge_gate.core.errors import WireError
 from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation
 from edge_gate.rules.agreed_policy import POLICY
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit import log_end
+from edge_gate.store.audit.chain import Row
 from edge_gate.store.database import Store
 from edge_gate.store.people import residents
 
 # Fifty rows with the longest detail there may be are less than what a caller may leave unread (control/caller.py).
 PAGE_ROWS: Final = 50
+# A resident is sent the newest ones of what is about them.
+MOST_OF_ONE: Final = 500
 
 
 class OversightVerbs:
     """Serves them. ``adopt()`` makes the gate decide by the policy that was just agreed to."""
 
-    def __init__(self, store: Store, authorisation: Authorisation, adopt: Callable[[], None]) -> None:
+    def __init__(self, store: Store, authorisation: Authorisation, adopt: Callable[[], None], jobs: Jobs) -> None:
         self._store = store
         self._authorisation = authorisation
         self._adopt = adopt
+        self._jobs = jobs
         self.handlers: Mapping[str, Handler] = {
             "approvals": self._approvals,
             "approve": self._approve,
@@ -71,8 +76,16 @@ class OversightVerbs:
         name = request.fields.get("name")
         if not isinstance(name, str) or not 0 < len(name) <= 2 * residents.LONGEST_NAME:
             raise WireError("control", "name is a line of text")
-        rows = audit_log.about(self._store, residents.find(self._store, name).id)
-        request.answer([{"at": each.at, "verb": each.verb, "role": each.role} for each in rows])
+        resident_id = residents.find(self._store, name).id
+        self._jobs.read(request, self._search(request, resident_id))
+
+    def _search(self, request: Request, resident_id: str) -> Slices:
+        """Look at each row of the log, some in each turn: only the resident's salt tells which are about them."""
+        found: list[Row] = []
+        for page in audit_log.about(self._store, resident_id):
+            found = [*found, *page][:MOST_OF_ONE]
+            yield None
+        request.answer([{"at": each.at, "verb": each.verb, "role": each.role} for each in found])
 
     def _checkpoint(self, request: Request) -> None:
         request.answer({"checkpoint": self._authorisation.checkpoint(request).line()})

@@ -3,23 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import WireError
+from edge_gate.core.errors import NothingToWithdraw, WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
 from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation, Journal, Recognition
+from edge_gate.gate.verbs import cleaning
 from edge_gate.settings.config import SiteSettings
+from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.removal import Removed
 
 # However long their names are, so many fit into what may wait to be sent (control/caller.py).
-PAGE_RESIDENTS: Final = 200
+PAGE_RESIDENTS: Final = 100
 LONGEST_FIELD: Final = 200
 
 
@@ -34,6 +38,7 @@ class ResidentVerbs:
         authorisation: Authorisation,
         site: SiteSettings,
         local: LocalTime,
+        jobs: Jobs,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -41,6 +46,7 @@ class ResidentVerbs:
         self._authorisation = authorisation
         self._site = site
         self._local = local
+        self._jobs = jobs
         self.handlers: Mapping[str, Handler] = {
             "residents": self._list,
             "withdraw": self._withdraw,
@@ -59,6 +65,8 @@ class ResidentVerbs:
 
     def _withdraw(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
+        if not consent.can_withdraw(self._store, resident.id):
+            raise NothingToWithdraw(resident.name)
         shown = f"withdrawing the consent of {resident.name}"
         approved = self._authorisation.second(request, resident.id, shown, resident.id)
 
@@ -66,25 +74,39 @@ class ResidentVerbs:
             self._authorisation.acted(request, resident_id=resident.id, detail=approved)
 
         try:
-            removed = consent.withdraw(self._store, resident.id, record=record)
-        finally:
-            self._recognition.reload()
-        self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
-        told = {"name": resident.name, **removed.figures, "traces_left": removed.traces_left}
-        request.answer(told | {"receipt": self._receipt(removed)})
+            closed = consent.close(self._store, resident.id)
+        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
+            self._recognition.refresh(resident.id)
+        steps = consent.ending(self._store, resident.id, resident.name, record, closed=closed)
+        self._jobs.write(request, self._remove(request, steps, {"name": resident.name}))
 
     def _forget(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
         approved = self._authorisation.second(request, resident.id, f"forgetting {resident.name}", resident.id)
+
+        def record() -> None:
+            self._authorisation.acted(request, detail=approved)
+
         try:
-            removed = residents.forget(
-                self._store, resident.id, record=lambda: self._authorisation.acted(request, detail=approved)
-            )
-        finally:  # their key may be gone although their rows could not be removed: they are not compared any more
-            self._recognition.reload()
-        self._journal.record("forgotten", detail={"operator": request.operator})
-        told = {"name": resident.name, "resident_id": resident.id, **removed.figures}
-        request.answer(told | {"traces_left": removed.traces_left, "receipt": self._receipt(removed)})
+            residents.bury(self._store, resident)
+        finally:
+            self._recognition.refresh(resident.id)
+        steps = residents.taking_out(self._store, resident, record)
+        told = {"name": resident.name, "resident_id": resident.id}
+        self._jobs.write(request, self._remove(request, steps, told))
+
+    def _remove(self, request: Request, steps: Generator[None, None, Removed], told: dict[str, Any]) -> Slices:
+        """Remove the rows, leave no trace of them, and answer with the receipt."""
+        removed = yield from steps
+        detail = {"operator": request.operator}
+        if removed.act is Act.FORGETTING:
+            self._journal.record("forgotten", detail=detail)
+        else:
+            self._journal.record("consent withdrawn", resident_id=removed.resident_id, detail=detail)
+        clean = yield from cleaning.slices(self._store)
+        removed = replace(removed, traces_left=not clean)
+        told |= {**removed.figures, "traces_left": removed.traces_left}
+        request.answer(told | {"receipt": self._receipt(removed)})
 
     def _receipt(self, removed: Removed) -> str:
         """Return the signed page for the resident."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`templates-status` and `templates-renew`: how the templates are protected, and their renewal, a few at each turn."""
+"""`templates-status` and `templates-renew`: how the templates are protected, and their renewal, one at each turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import asdict
 
 from edge_gate.core.errors import Busy, EdgeGateError
 from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation, Journal, Recognition
+from edge_gate.gate.verbs import cleaning
 from edge_gate.store.database import Store
 from edge_gate.store.templates import renewal
 
@@ -23,34 +25,48 @@ class TemplateVerbs:
         recognition: Recognition,
         authorisation: Authorisation,
         refuse_doubtful: Callable[[], None],
+        jobs: Jobs,
     ) -> None:
         self._store = store
         self._journal = journal
         self._recognition = recognition
         self._authorisation = authorisation
         self._refuse_doubtful = refuse_doubtful
-        self._current: tuple[Request, renewal.Renewal] | None = None
+        self._jobs = jobs
+        self._computing: tuple[Request, renewal.Renewal] | None = None
+        self._busy = False
         self.handlers: Mapping[str, Handler] = {
             "templates-status": lambda request: request.answer(asdict(renewal.protection_status(store))),
             "templates-renew": self._begin,
         }
 
     def tick(self) -> None:
-        """Do a little of the renewal under way. The door goes on opening by the old templates until all are ready."""
-        if self._current is None:
+        """Make one more code of the renewal under way. The door opens by the old templates until all are in place."""
+        if self._computing is None:
             return
-        request, under_way = self._current
+        request, under_way = self._computing
         try:
-            over = under_way.step()
+            more = under_way.compute()
         except EdgeGateError as error:
-            self._current = None
+            self._computing, self._busy = None, False
             request.fail(error)
             return
-        if not over:
+        if more:
             request.progress({"ready": under_way.ready})
             return
-        self._current = None
-        self._recognition.renew(under_way.transform)
+        self._computing = None
+        self._jobs.write(request, self._finish(request, under_way))
+
+    def _finish(self, request: Request, under_way: renewal.Renewal) -> Slices:
+        """Put the new templates in place, compare under them from that moment on, leave no trace of the old ones."""
+        try:
+            yield from under_way.put_in_place()
+            model_id = self._recognition.card.model_id
+            codes = {resident: code for (resident, model), code in under_way.codes.items() if model == model_id}
+            self._recognition.renew(under_way.transform, codes)
+            yield from cleaning.slices(self._store)
+        finally:
+            self._busy = False
         now = renewal.protection_status(self._store)
         detail = {"operator": request.operator, "templates": now.templates, "renewals": now.renewals}
         self._journal.record("templates renewed", detail=detail)
@@ -61,7 +77,7 @@ class TemplateVerbs:
 
         It touches everybody, so it always takes a second person; what it does is in the audit log, or is not done.
         """
-        if self._current is not None:
+        if self._busy:
             raise Busy("A renewal of the templates")
         self._refuse_doubtful()
         approved = self._authorisation.second(request, request.verb, "giving all templates new axes", always=True)
@@ -69,4 +85,5 @@ class TemplateVerbs:
         def record() -> None:
             self._authorisation.acted(request, detail=approved)
 
-        self._current = request, renewal.Renewal(self._store, self._recognition.transform, record)
+        self._computing = request, renewal.Renewal(self._store, self._recognition.transform, record)
+        self._busy = True

@@ -18,8 +18,10 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,12 +29,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
-from edge_gate.store.audit.chain import CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
+from edge_gate.store.audit.chain import ANNOUNCING, CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
 from edge_gate.store.audit.log_end import end, last_row, sign_end
+from edge_gate.store.connection import look
 from edge_gate.store.database import Store
-from edge_gate.store.faults import reading
+from edge_gate.store.faults import faults, reading
 
 LONGEST_DETAIL_BYTES: Final = 4096
+# So many rows are looked at in one step of a search.
+SEARCHED_ROWS: Final = 500
 _SALT_BYTES: Final = 32
 
 
@@ -141,14 +146,36 @@ def count(store: Store, verbs: Sequence[str], since: datetime) -> int:
     return int(found[0]["n"])
 
 
-def about(store: Store, resident_id: str, *, limit: int = 500) -> list[Row]:
-    """Return the newest rows about a resident, newest first; none where no salt leads to any."""
-    salt = salt_of(store, resident_id)
-    if salt is None:
-        return []
-    marked = store.rows("SELECT seq, subject FROM audit WHERE subject IS NOT NULL ORDER BY seq DESC")
-    theirs = [row["seq"] for row in marked if row["subject"] == _commitment(salt, resident_id, row["seq"])][:limit]
-    return [found[0] for seq in theirs if (found := rows(store, first=seq, limit=1))]
+def about(store: Store, resident_id: str) -> Iterator[list[Row]]:
+    """Yield the rows about a resident, newest first: those among some of the log, then those among the next.
+
+    None where no salt leads to any. Each row costs an HMAC, so that what one step looks at is bounded.
+    """
+    salt, last = salt_of(store, resident_id), 2**63 - 1
+    while salt is not None:
+        with reading(store.path):
+            some = store.rows(
+                "SELECT seq, subject FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?", (last, SEARCHED_ROWS)
+            )
+            told = [(row["seq"], row["subject"]) for row in some if row["subject"] is not None]
+            theirs = [seq for seq, subject in told if subject == _commitment(salt, resident_id, seq)]
+        yield [found[0] for seq in theirs if (found := rows(store, first=seq, limit=1))]
+        if len(some) < SEARCHED_ROWS:
+            return
+        last = some[-1]["seq"]
+
+
+def announced_keys(path: Path, key: bytes) -> frozenset[str]:
+    """Return each public key that the log of a store's file was ever announced to be signed with, in hexadecimal.
+
+    Nothing is written, and a gate may be running. Raises what `connection.look` raises.
+    """
+    with closing(look(path, key)) as database, faults(path), reading(path):
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone():  # of an earlier version
+            return frozenset()
+        chosen = "SELECT detail FROM audit WHERE verb IN (SELECT value FROM json_each(?))"
+        rows = database.execute(chosen, (json.dumps(ANNOUNCING),))
+        return frozenset(str(json.loads(detail).get("device_key")) for (detail,) in rows)
 
 
 def salt_of(store: Store, resident_id: str) -> bytes | None:

@@ -36,6 +36,7 @@ backup may come back after years.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import struct
 import uuid
@@ -72,7 +73,7 @@ class Keyring:
     not the newest one of this store, or nothing; it stays as long as the keyring is open.
     """
 
-    __slots__ = ("_keys", "_sealing_key", "_seed", "_tombstones", "generation", "known", "path", "suspect")
+    __slots__ = ("_digest", "_keys", "_sealing_key", "_seed", "_tombstones", "generation", "known", "path", "suspect")
 
     def __init__(self, path: Path, store_key: bytes) -> None:
         self.path = path
@@ -80,6 +81,7 @@ class Keyring:
         self._seed = os.urandom(KEY_BYTES)
         self._keys: dict[bytes, bytes] = {}
         self._tombstones: set[bytes] = set()
+        self._digest = b""
         self.generation = self.known = 1
         self.suspect = ""
 
@@ -186,13 +188,19 @@ class Keyring:
         return derive(self._seed, _TEMPLATES)
 
     def reload(self) -> None:
-        """Read the file again. Raises KeyringMissing, KeyringDamaged or StoreError; then nothing has changed here."""
+        """Read the file again. Raises KeyringMissing, KeyringDamaged or StoreError; then nothing has changed here.
+
+        A file that is the one of before, bit by bit, is not opened again: that grows with everybody.
+        """
         try:
             content = self.path.read_bytes()
         except FileNotFoundError as error:
             raise KeyringMissing(self.path) from error
         except OSError as error:
             raise explain(self.path, error) from error
+        digest = hashlib.sha256(content).digest()
+        if digest == self._digest:
+            return
         magic = content[: len(MAGIC)]
         if magic not in (MAGIC, _MAGIC_BEFORE):
             raise KeyringDamaged(self.path)
@@ -202,6 +210,7 @@ class Keyring:
         except (DoesNotOpen, ValueError) as error:
             raise KeyringDamaged(self.path) from error
         self._seed, self.generation, self._keys, self._tombstones = seed, generation, keys, tombstones
+        self._digest = digest
         self.expect(self.generation)
 
     def _change(self, what: Callable[[], None], *, counts: bool = True) -> None:
@@ -213,10 +222,12 @@ class Keyring:
                 what()
                 if counts:
                     self.generation = self.known + 1
-                replace(self.path, self._sealed())
+                content = self._sealed()
+                replace(self.path, content)
             except BaseException:
                 self._keys, self._tombstones, self._sealing_key, self.generation = before
                 raise
+            self._digest = hashlib.sha256(content).digest()
             self.known = max(self.known, self.generation)
 
     @contextmanager

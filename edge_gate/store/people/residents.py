@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -91,19 +91,38 @@ def page(store: Store, model_id: bytes, at: datetime, *, after: str = "", limit:
 
 
 def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
-    """Destroy a resident's data key, then remove what each personal table has of them, without a trace.
+    """Take a resident out, as `take_out` does, and leave no trace. Not inside another transaction."""
+    return removal.without_traces(store, take_out(store, name_or_id, record=record))
 
-    The key and the tombstone are one durable step, after which nothing brings the template back. A power cut behind it
-    leaves rows that do not open and that `sweep.sweep` removes. Events stay, as the gate's history, with FORGOTTEN for
-    the resident and an empty detail. So do those of others whose detail names them. The audit log keeps its rows, and
-    loses what leads from them to the resident (audit/log.py).
 
-    ``record()`` writes down who asked for it, in the transaction that removes the rows. Raises ResidentUnknown, or
-    StoreError where the key is gone but the rows could not be removed yet. Not inside another transaction.
+def take_out(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
+    """Destroy a resident's data key, then remove what each personal table has of them. Traces are left in old pages.
+
+    Raises ResidentUnknown, or StoreError where the key is gone but the rows could not be removed yet.
     """
     resident = find(store, name_or_id)
+    bury(store, resident)
+    return removal.take_out(store, Act.FORGETTING, resident.id, (resident.name,), record)
+
+
+def bury(store: Store, resident: Resident) -> None:
+    """Destroy a resident's data key and leave a tombstone: one durable step, after which nothing brings them back.
+
+    What comes next is `taking_out`. A power cut between the two leaves rows that do not open, for `sweep.sweep`.
+    """
     store.keyring.destroy(resident.id, forgotten=True)
-    return removal.remove(store, Act.FORGETTING, resident.id, (resident.name,), record)
+
+
+def taking_out(store: Store, resident: Resident, record: Callable[[], object]) -> Generator[None, None, Removed]:
+    """Remove what each personal table has of a buried resident, a slice at each step (removal.slices).
+
+    Events stay, as the gate's history, with FORGOTTEN for the resident and an empty detail. So do those of others whose
+    detail names them. The audit log keeps its rows, and loses what leads from them to the resident (audit/log.py).
+    ``record()`` writes down who asked for it, in the transaction that removes the rows. Raises ResidentUnknown where
+    somebody else was quicker.
+    """
+    find(store, resident.id)
+    return (yield from removal.slices(store, Act.FORGETTING, resident.id, (resident.name,), record))
 
 
 def everyone_known(store: Store) -> list[Resident]:

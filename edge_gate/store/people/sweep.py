@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_gate.spec.model import Act
+from edge_gate.store import rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 from edge_gate.store.people import removal, residents
@@ -37,12 +38,14 @@ def sweep(store: Store) -> Swept:
         back = {each for each in removal.residents_in(store) if store.keyring.buried(each)}
     names = {each.id: each.name for each in residents.everyone_known(store)} if back else {}
     for each in sorted(back):
-        removal.remove(store, Act.FORGETTING, each, [names[each]] if each in names else [])
+        removal.take_out(store, Act.FORGETTING, each, [names[each]] if each in names else [])
     closed = [] if store.keyring.suspect else templates.unreadable(store)
     if closed:
         with store.transaction():
             for place in closed:
                 store.run("DELETE FROM template WHERE resident_id = ? AND model_id = ?", place)
-            store.rebuild_personal_tables()
+            rebuilding.require(store)
+    if back or closed:
+        rebuilding.at_once(store)
         store.empty_log()
     return Swept(len(back), len(closed))

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from edge_gate.core.access import is_there
 from edge_gate.core.errors import StoreCorrupt, StoreMissing, WrongKey
 from edge_gate.spec import registry
-from edge_gate.spec.model import Act, Fate, PersonalTable
+from edge_gate.spec.model import Act, PersonalTable
 from edge_gate.store.connection import look
 from edge_gate.store.faults import faults
 from edge_gate.store.files import explain
@@ -55,6 +55,14 @@ class Found:
     def clean(self) -> bool:
         """Tell whether every page was read and has none of the words."""
         return not self.hits and not self.unread
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows a table has in all, and how many of each resident an act should have ended there and did not."""
+
+    rows: int
+    left: dict[str, int]
 
 
 def words_for(text: str) -> Words:
@@ -85,17 +93,23 @@ def rows_left(
     act: Act,
     resident_ids: Collection[str],
     tables: Iterable[PersonalTable] = tuple(registry.TABLES.values()),
-) -> dict[str, dict[str, int]]:
-    """Return how many rows each resident still has in each table from which the act deletes them, by table.
+) -> dict[str, Counted]:
+    """Count the rows that are left of residents after an act, in each table in which the act ends them.
 
     Raises what `connection.look` raises. A withdrawal leaves name and identifier, so a search of pages cannot tell.
     """
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, Counted] = {}
     with closing(look(path, key)) as database, faults(path):
+
+        def count(table: PersonalTable, where: str, *values: str) -> int:
+            counted = f"SELECT count(*) FROM {table.name} WHERE {where}"  # noqa: S608 - declared
+            return int(database.execute(counted, values).fetchone()[0])
+
+        made = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}  # of an earlier version: fewer
         for table in tables:
-            if table.fate(act) is Fate.DELETED:
-                counted = f"SELECT count(*) FROM {table.name} WHERE {table.column} = ?"  # noqa: S608 - declared
-                found[table.name] = {each: database.execute(counted, (each,)).fetchone()[0] for each in resident_ids}
+            if table.name in made and (theirs := table.not_ended(act)) is not None:
+                left = {each: count(table, theirs, each) for each in resident_ids}
+                found[table.name] = Counted(count(table, "true"), left)
     return found
 
 

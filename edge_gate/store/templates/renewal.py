@@ -7,7 +7,7 @@ The secret is the keyring's, not the store's key: it stays when that key changes
 database does not have it.
 
 A store of an earlier version holds vectors, sealed under the residents' data keys. They become codes at the gate's
-next start, sealed again under the same keys, in one transaction; the rebuilt tables and the emptied log leave no copy
+next start, sealed again under the same keys, in one transaction; tables written anew and the emptied log leave no copy
 of a sealed vector behind.
 
 **Renewal** needs no resident, because whoever has the key can recover a direction nearly whole from a code
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,14 +28,13 @@ import numpy as np
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
 from edge_gate.rules.protection import BITS, SALT_BYTES, SiteTransform, site_key
+from edge_gate.store import rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.keys.sealing import VECTOR
 from edge_gate.store.templates import templates
 from edge_gate.store.templates.templates import Template
 
 _PLAIN: Final = np.dtype("<f2")
-# So few at a time that a gate which renews goes on opening its door: 0.1 to 0.3 s.
-BATCH: Final = 8
 
 
 def prepare(store: Store) -> tuple[SiteTransform, int]:
@@ -55,8 +54,9 @@ def prepare(store: Store) -> tuple[SiteTransform, int]:
             _put(store, Template(row["resident_id"], row["model_id"], row["pictures"], code, len(vector)))
             converted += 1
         if converted:
-            store.rebuild_personal_tables()
+            rebuilding.require(store)
     if converted:
+        rebuilding.at_once(store)
         store.empty_log()
     return transform, converted
 
@@ -81,7 +81,8 @@ def protection_status(store: Store) -> ProtectionStatus:
 class Renewal:
     """One renewal under way. Nothing changes in the store until all is ready; then everything does, at once.
 
-    ``record()`` is called in the transaction that changes it; where it raises, nothing is changed.
+    ``record()`` is called in the transaction that changes it; where it raises, nothing is changed. What is left of the
+    old templates in old pages is for rebuilding.py.
     """
 
     def __init__(self, store: Store, transform: SiteTransform, record: Callable[[], None] = lambda: None) -> None:
@@ -91,6 +92,7 @@ class Renewal:
         self._salt = secrets.token_bytes(SALT_BYTES)
         # By the seal of the old row; None for one that no key opens, which stays as it is.
         self._done: dict[bytes, Template | None] = {}
+        self._last = 0
         self.transform = SiteTransform(_key(store, self._salt))
 
     @property
@@ -98,37 +100,48 @@ class Renewal:
         """How many new codes are ready."""
         return len(self._done)
 
-    def step(self) -> bool:
-        """Make a few more new codes, also of whoever was enrolled meanwhile. Returns whether the renewal is over."""
-        waiting = [row for row in self._rows() if templates.seal_of(row) not in self._done]
-        for row in waiting[:BATCH]:
+    @property
+    def codes(self) -> dict[tuple[str, bytes], bytes]:
+        """The new code of each resident for each model."""
+        return {(each.resident_id, each.model_id): each.code for each in self._done.values() if each is not None}
+
+    def compute(self) -> bool:
+        """Make one more new code. Returns False where everybody has one; nothing has changed in the store by then."""
+        next_one = "SELECT rowid AS number, * FROM template WHERE rowid > ? ORDER BY rowid LIMIT 1"
+        for row in self._store.rows(next_one, (self._last,)):
+            self._new(row)
+            self._last = row["number"]
+            return True
+        return False
+
+    def put_in_place(self) -> Iterator[None]:
+        """Change all templates, also of whoever was enrolled meanwhile, a slice at each step, and at the last one all
+        of them hold. Raises StoreError; then none does."""
+        yield from rebuilding.replaced(self._store, "template", self._rewritten, self._commit)
+
+    def _new(self, row: dict[str, Any]) -> Template | None:
+        seal = templates.seal_of(row)
+        if seal not in self._done:
             old = templates.opened_row(self._store, row)
-            self._done[templates.seal_of(row)] = None if old is None else self._renewed(old)
-        if len(waiting) > BATCH:
-            return False
-        self._commit()
-        return True
+            self._done[seal] = None if old is None else self._renewed(old)
+        return self._done[seal]
 
     def _renewed(self, old: Template) -> Template:
         direction = self._old.recover(np.frombuffer(old.code, np.uint8)[None], old.dimensions)
         return replace(old, code=self.transform.encode(direction)[0].tobytes())
 
-    def _commit(self) -> None:
-        store = self._store
-        with store.transaction():
-            self._record()
-            row = _key_row(store) or {}
-            for each in self._rows():
-                new = self._done[templates.seal_of(each)]
-                if new is not None and store.keyring.data_key(new.resident_id):
-                    _put(store, new)
-            store.run("DELETE FROM template_key")
-            _begin(store, row["renewals"] + 1, self._salt)
-            store.rebuild_personal_tables()
-        store.empty_log()
+    def _rewritten(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with its template sealed anew; who it is of, and when it was made, stay."""
+        new = self._new(row)
+        return row if new is None else row | {"sealed": templates.seal(self._store, new)}
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return self._store.rows("SELECT * FROM template ORDER BY rowid")
+    def _commit(self) -> None:
+        """Record the renewal and change the salt, in the transaction that puts the new rows in place."""
+        self._record()
+        row = _key_row(self._store) or {}
+        self._store.run("DELETE FROM template_key")
+        _begin(self._store, row["renewals"] + 1, self._salt)
+        rebuilding.require(self._store)
 
 
 def _put(store: Store, template: Template) -> None:

@@ -10,7 +10,6 @@ There is no call that writes a template anywhere but into the store.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -44,8 +43,12 @@ class Template:
     seal: bytes = b""
 
 
-# Returns the template that was opened before from the sealing of these bytes, or None.
-Opened = Callable[[bytes], Template | None]
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A template that may be compared, until its owner's consent ends."""
+
+    template: Template
+    until: datetime
 
 
 def put(store: Store, template: Template) -> None:
@@ -74,15 +77,27 @@ def put(store: Store, template: Template) -> None:
         )
 
 
-def gallery(store: Store, model_id: bytes, at: datetime, opened: Opened = lambda _: None) -> list[Template]:
-    """Return the templates of this model whose owners' consent is valid at that moment, without those that no key
-    opens (`unreadable`). What was ``opened`` before need not be opened again, as long as its owner's key is there."""
+def gallery(store: Store, model_id: bytes, at: datetime) -> list[Template]:
+    """Return the templates of `references`."""
+    return [each.template for each in references(store, model_id, at)]
+
+
+def references(store: Store, model_id: bytes, at: datetime, resident_id: str | None = None) -> list[Reference]:
+    """Return what may be compared at that moment with a probe of this model: the templates whose owners' consent is
+    valid, of everybody or of one resident, without those that no key opens (`unreadable`)."""
+    whose, values = ("", ()) if resident_id is None else (" AND template.resident_id = ?", (resident_id,))
     rows = store.rows(
-        "SELECT * FROM template WHERE model_id = ? AND EXISTS (SELECT 1 FROM consent"
-        " WHERE consent.resident_id = template.resident_id AND withdrawn_at IS NULL AND until > ?) ORDER BY rowid",
-        (model_id, iso(at)),
+        "SELECT template.*, max(until) AS until FROM template"  # noqa: S608 - no value
+        " JOIN consent ON consent.resident_id = template.resident_id AND withdrawn_at IS NULL AND until > ?"
+        f" WHERE model_id = ?{whose} GROUP BY template.rowid ORDER BY template.rowid",
+        (iso(at), model_id, *values),
     )
-    return [template for row in rows if (template := _template(store, row, opened)) is not None]
+    with reading(store.path):
+        return [
+            Reference(template, datetime.fromisoformat(row["until"]))
+            for row in rows
+            if (template := opened_row(store, row)) is not None
+        ]
 
 
 def unreadable(store: Store) -> list[tuple[str, bytes]]:
@@ -136,10 +151,3 @@ def plain_row(store: Store, row: dict[str, Any], version: bytes) -> bytes | None
 def seal_of(row: dict[str, Any]) -> bytes:
     """Return the random bytes that tell a row's sealing from every other."""
     return bytes(row["sealed"][: 1 + NONCE_BYTES])
-
-
-def _template(store: Store, row: dict[str, Any], opened: Opened) -> Template | None:
-    known = opened(seal_of(row)) if store.keyring.data_key(row["resident_id"]) else None
-    if known is not None and (known.resident_id, known.model_id) == (row["resident_id"], row["model_id"]):
-        return known
-    return opened_row(store, row)

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_gate.tools.bench.alone import AloneTimes
+from edge_gate.tools.bench.growth import Growth
 from edge_gate.tools.bench.peer import PeerTimes
 from edge_gate.tools.bench.processes import Processes
 from edge_gate.tools.bench.stages import EyeTimes
@@ -173,3 +174,20 @@ def _goals(bench: Bench) -> Table:
     else:
         table.add_row("faster than dlib by", "-", "", NOT_MEASURED)
     return table
+
+
+def show_growth(found: list[Growth]) -> Group:
+    """Return what each size of a site costs: until the answer, and the gate's longest turn meanwhile."""
+    note = Text("milliseconds until the answer, and of the longest turn of the gate's loop: wall, cpu\n")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("residents")
+    for each in found:
+        table.add_column(f"{each.residents:,}", justify="right")
+        table.add_column("turn", justify="right")
+    table.add_row("store, MB", *(cell for each in found for cell in (f"{each.store_mb:.0f}", "")))
+    table.add_row("start", *(cell for each in found for cell in (f"{each.start_ms:.0f}", "")))
+    for verb in found[0].verbs:
+        took = [each.verbs[verb] for each in found]
+        cells = ((f"{of.whole_ms:.0f}", f"{of.turn_ms:.1f}, {of.turn_cpu_ms:.1f}") for of in took)
+        table.add_row(verb, *(cell for pair in cells for cell in pair))
+    return Group(note, table)

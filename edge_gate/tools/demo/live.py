@@ -16,6 +16,7 @@ from edge_gate.tools.trial import camera_settings
 from edge_gate.wire.client import converse
 
 NAME = "You"
+TOLD = ("opened", "opening failed", "no match", "not acquired", "camera")
 QUESTION = "May this demo keep a template of your eyes until it ends? No picture is kept"
 
 
@@ -43,7 +44,9 @@ def _follow(site: DemoSite, tell: Callable[[str], None]) -> None:
         while True:
             try:
                 for event in reversed(site.ask("events", limit=20)):
-                    if event["seq"] > newest and event["kind"] in ("opened", "no match", "not acquired", "camera"):
+                    if event["kind"] == "opening":  # what becomes of it is told when it is known
+                        break
+                    if event["seq"] > newest and event["kind"] in TOLD:
                         score = "" if event["score"] is None else f", comparison score {event['score']:.2f}"
                         tell(f"{event['kind']} {event['resident'] or ''}{score}")
                     newest = max(newest, event["seq"])

@@ -21,6 +21,8 @@ from edge_gate.tools.demo.street_server import Street
 # What a decision may take after the person has left the picture: the gap after which the gate ends an approach.
 GRACE_S: Final = 1.1
 KILL_AT: Final = 0.45
+# A gate that is killed in the middle of an opening calls it failed, and the board may have moved all the same.
+OPENINGS: Final = ("opening", "opening failed", "opened")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Demo:
 
     def play(self, schedule: Schedule, lookalike: Schedule | None) -> Summary:
         """Enrol, watch everybody come, and sum up. Raises DemoFailed where the machinery itself fails."""
-        self.site.wait_until_watching()
+        self.site.rehearse()
         point = self.site.status().threshold
         approaches = tuple(self._played(schedule))
         limit = None
@@ -175,8 +177,9 @@ class Demo:
         return [change for change in self.site.board.history if change.on]
 
     def _events(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._ask_patiently("events", kind="opened", limit=200)
-        return found
+        """Return what the gate wrote before it moved the door, newest first, whatever it says became of that."""
+        found = {each["seq"]: each for kind in OPENINGS for each in self._ask_patiently("events", kind=kind, limit=200)}
+        return [found[seq] for seq in sorted(found, reverse=True)]
 
     def _refused_score(self, begins_ns: int) -> float | None:
         """Return the score of the refusal that was written during this scene, if it was refused."""

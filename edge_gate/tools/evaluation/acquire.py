@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from edge_gate.provenance.cards import Card
 from edge_gate.tools.evaluation.data import DataSet, Picture
 from edge_gate.tools.evaluation.protocol import Embedded, Vectors
-from edge_gate.tools.evaluation.report import Failure
+from edge_gate.tools.evaluation.sides import Failure, Side
 
 Ints = NDArray[np.int64]
 
@@ -49,17 +50,24 @@ class Eyes(Protocol):
 @dataclass(frozen=True, slots=True)
 class Acquired:
     """The pictures that gave an embedding. ``row`` (one a picture of the data set) is its place in ``vectors``, -1
-    where it gave none or was not asked for."""
+    where it gave none or was not asked for; ``chosen`` are those that were asked for."""
 
     vectors: Vectors
     row: Ints
     failures: tuple[Failure, ...]
-    n_images: int
+    chosen: tuple[int, ...]
     quality_refused: int
 
     def embedded(self, people: NDArray[np.int32]) -> Embedded:
         """Return the embeddings with the number of the person in each; ``people`` has one number a picture."""
         return Embedded(self.vectors, people[self.row >= 0])
+
+    def side(self, title: str, data: DataSet) -> Side:
+        """Return what became of the pictures, by person."""
+        acquired = Counter(data.subjects[index] for index in self.chosen if self.row[index] >= 0)
+        asked = Counter(data.subjects[index] for index in self.chosen)
+        refused = None if data.are_strips else self.quality_refused
+        return Side(title, str(data.path), asked, acquired, self.failures, refused)
 
 
 def acquire(data: DataSet, eyes: Eyes, wanted: Iterable[int], gate: bool, tick: Callable[[], None]) -> Acquired:
@@ -81,10 +89,10 @@ def acquire(data: DataSet, eyes: Eyes, wanted: Iterable[int], gate: bool, tick: 
             row[index] = len(vectors)
             vectors.append(seen.vector)
         else:
-            failures.append(Failure(data.names[index], seen))
+            failures.append(Failure(data.names[index], seen, data.subjects[index]))
         tick()
     stacked = np.stack(vectors) if vectors else np.empty((0, 1), np.float32)
-    return Acquired(stacked, row, tuple(failures), len(chosen), refused)
+    return Acquired(stacked, row, tuple(failures), tuple(chosen), refused)
 
 
 def _see(data: DataSet, eyes: Eyes, index: int) -> Seen | str:

@@ -10,13 +10,14 @@ person's own comparisons a times.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.tools.evaluation.metrics import Curve, Floats, Ranking, rank
-from edge_gate.tools.evaluation.protocol import Comparisons
+from edge_gate.tools.evaluation.protocol import Comparisons, Flags
 
 SEED = 20260101
 REPLICATES = 500
@@ -123,7 +124,17 @@ class _Moments:
 
 def _moments(drawn: Floats, comparisons: Comparisons, genuine: bool) -> _Moments:
     """Return the weighted count, mean and variance of one kind of scores in every resampling at once."""
-    scores, a, b = comparisons.of(genuine)
+    total = _summing(drawn, comparisons, genuine)
+    score = comparisons.of(genuine)[0].astype(np.float64)
+    count = total(np.ones(len(score)))
+    with np.errstate(invalid="ignore"):
+        mean = total(score) / count
+        return _Moments(count, mean, total(score**2) / count - mean**2)
+
+
+def _summing(drawn: Floats, comparisons: Comparisons, genuine: bool) -> Callable[[Floats], Floats]:
+    """Return what sums a value of each comparison of one kind, weighted, in every resampling at once."""
+    _, a, b = comparisons.of(genuine)
     n = comparisons.n_subjects
     apart = a != b
     pair, own = a[apart].astype(np.int64) * n + b[apart], a[~apart]
@@ -135,11 +146,41 @@ def _moments(drawn: Floats, comparisons: Comparisons, genuine: bool) -> _Moments
         table = np.bincount(pair, value[apart], n * n).reshape(n, n)
         return np.asarray(((drawn @ table) * drawn).sum(axis=1) + within)
 
-    score = scores.astype(np.float64)
-    count = total(np.ones(len(score)))
-    with np.errstate(invalid="ignore"):
-        mean = total(score) / count
-        return _Moments(count, mean, total(score**2) / count - mean**2)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """The rate of some errors in each resampling, for comparisons of each kind; NaN where it left none of them."""
+
+    genuine: Floats
+    impostor: Floats
+
+
+def resampled_rates(
+    comparisons: Comparisons, *, genuine: Flags, impostor: Flags, replicates: int = REPLICATES, seed: int = SEED
+) -> Resampled:
+    """Return the rates of errors, one flag a comparison, when the people are drawn anew."""
+    drawn = _draw(comparisons.n_subjects, replicates, seed)
+
+    def rate(of_genuine: bool, wrong: Flags) -> Floats:
+        total = _summing(drawn, comparisons, of_genuine)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return total(wrong.astype(np.float64)) / total(np.ones(len(wrong)))
+
+    return Resampled(rate(True, genuine), rate(False, impostor))
+
+
+def never_certain(span: tuple[float, float], rate: float, trials: int) -> tuple[float, float]:
+    """Return the interval of a rate; resampling shows no error that nobody made, nor a success that nobody had.
+
+    Then the rule of three over so many independent trials bounds the rate.
+    """
+    if rate == 0:
+        return 0.0, max(span[1], rule_of_three(trials))
+    if rate == 1:
+        return min(span[0], 1 - rule_of_three(trials)), 1.0
+    return min(span[0], rate), max(span[1], rate)
 
 
 @dataclass(frozen=True, slots=True)

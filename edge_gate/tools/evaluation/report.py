@@ -17,37 +17,12 @@ from rich.table import Table
 
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.tools.evaluation import intervals
+from edge_gate.tools.evaluation.at_card import AtCard, Interval
 from edge_gate.tools.evaluation.metrics import Curve, curve, dprime
 from edge_gate.tools.evaluation.protocol import Comparisons
+from edge_gate.tools.evaluation.sides import Participation
 
 FMRS: Final = {"1e2": 1e-2, "1e3": 1e-3, "1e4": 1e-4}
-
-Interval = tuple[float, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A picture from which no strip could be acquired, and why."""
-
-    picture: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Acquisition:
-    """What was read. ``quality_refused`` counts the pictures that the site's quality gate refuses, None where the data
-    are strips and there is nothing to judge; where the gate was ``applied`` they are among the failures."""
-
-    n_subjects: int
-    n_images: int
-    failures: tuple[Failure, ...]
-    quality_refused: int | None
-    applied: bool = False
-
-    @property
-    def fta(self) -> float:
-        """The failure-to-acquire rate: the share of pictures that gave no strip to compare."""
-        return len(self.failures) / self.n_images if self.n_images else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +37,15 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Error rates of one set of comparisons, with 95 % intervals under the same keys as in the dictionary."""
+    """Error rates of one set of comparisons, with 95 % intervals under the same keys as in the dictionary.
+
+    ``n_subjects_genuine`` and ``n_subjects_impostor`` are the people who take part in comparisons of each kind.
+    """
 
     n_genuine: int
     n_impostor: int
+    n_subjects_genuine: int
+    n_subjects_impostor: int
     eer: float
     dprime: float
     fnmr: dict[str, float]
@@ -83,9 +63,10 @@ class Report:
     protocol: str
     model: str
     model_sha256: str
-    acquisition: Acquisition
+    acquisition: Participation
     rates: Rates
     accuracy: Accuracy | None
+    at_card: tuple[AtCard, ...] | None = None
 
     def not_proven(self) -> list[str]:
         """Return the keys whose figure the number of impostor comparisons cannot support."""
@@ -116,7 +97,16 @@ class Report:
                 {name: getattr(point, name) for name in OperatingPoint.__slots__} for point in rates.operating_points
             ],
             "quality_refused": seen.quality_refused,
-            "failures": [{"picture": each.picture, "reason": each.reason} for each in seen.failures],
+            "failures": [
+                {"side": side.title, "subject": each.subject, "picture": each.picture, "reason": each.reason}
+                for side in seen.sides
+                for each in side.failures
+            ],
+            "sides": [each.as_dict() for each in seen.sides],
+            "enrolment": seen.enrolment and seen.enrolment.as_dict(),
+            "n_subjects_genuine": rates.n_subjects_genuine,
+            "n_subjects_impostor": rates.n_subjects_impostor,
+            "at_card": self.at_card and [each.as_dict() for each in self.at_card],
             "data": self.data,
             "against": self.against,
             "protocol": self.protocol,
@@ -142,6 +132,8 @@ def rates_of(comparisons: Comparisons) -> Rates:
     return Rates(
         n_genuine=len(genuine),
         n_impostor=len(impostor),
+        n_subjects_genuine=people,
+        n_subjects_impostor=len(np.union1d(comparisons.impostor_a, comparisons.impostor_b)),
         eer=eer,
         dprime=dprime(genuine, impostor),
         fnmr=fnmr,
@@ -163,8 +155,7 @@ def _operating_points(comparisons: Comparisons, points: Curve) -> Iterator[Opera
 
 
 def _never_zero(span: Interval, rate: float, people: int) -> Interval:
-    """Resampling cannot show an error that nobody made: then the rule of three over the people bounds the rate."""
-    return (0.0, max(span[1], intervals.rule_of_three(people))) if span and rate == 0 else span
+    return intervals.never_certain(span, rate, people) if span and rate == 0 else span
 
 
 def _number(value: float) -> float | None:
@@ -183,13 +174,9 @@ def table(report: Report) -> Table:
     for heading in ("", "value", "95 % interval", ""):
         shown.add_column(heading, justify="right" if heading else "left")
     shown.add_row("people", f"{seen.n_subjects:,}")
-    shown.add_row("pictures", f"{seen.n_images:,}")
-    shown.add_row("failure to acquire", _percent(seen.fta), "", f"{len(seen.failures):,} of {seen.n_images:,} pictures")
-    if seen.quality_refused is not None:
-        effect = "of these by" if seen.applied else "more, if it were applied, by"
-        shown.add_row("", "", "", f"{seen.quality_refused:,} {effect} the quality gate")
-    shown.add_row("genuine comparisons", f"{rates.n_genuine:,}")
-    shown.add_row("impostor comparisons", f"{rates.n_impostor:,}")
+    _add_participation(shown, seen)
+    shown.add_row("genuine comparisons", f"{rates.n_genuine:,}", "", f"of {rates.n_subjects_genuine:,} people")
+    shown.add_row("impostor comparisons", f"{rates.n_impostor:,}", "", f"of {rates.n_subjects_impostor:,} people")
     if report.accuracy is not None:
         of = report.accuracy
         folds = f"{of.folds} folds, {'as in the list' if of.folds_from_file else 'drawn'}"
@@ -205,7 +192,41 @@ def table(report: Report) -> Table:
     spread = rates.intervals["dprime"]
     distance = "nothing to compute" if math.isnan(rates.dprime) else f"{rates.dprime:.2f}"
     shown.add_row("d'", distance, f"{spread[0]:.2f} to {spread[1]:.2f}" if spread else "")
+    if report.at_card == ():
+        shown.add_row("card's operating points", "none", "", "for comparisons of this kind")
+    for each in report.at_card or ():
+        _add_card_point(shown, each)
     return shown
+
+
+def _add_participation(shown: Table, seen: Participation) -> None:
+    for side in seen.sides:
+        name = "" if len(seen.sides) == 1 else f", {side.title}"
+        lost = f"; nothing of {len(side.without()):,} of {len(side.asked):,} people" if side.without() else ""
+        shown.add_row(f"pictures{name}", f"{side.n_images:,}", "", f"of {len(side.asked):,} people")
+        bounds = _span(intervals.clopper_pearson(len(side.failures), side.n_images))
+        count = f"{len(side.failures):,} of {side.n_images:,} pictures{lost}"
+        shown.add_row(f"failure to acquire (FTA){name}", _percent(side.fta), bounds, count)
+        for reason, number in side.reasons.items():
+            shown.add_row("", "", "", f"{number:,} {reason}")
+        if side.quality_refused is not None:
+            effect = "of these by" if seen.applied else "more, if it were applied, by"
+            shown.add_row("", "", "", f"{side.quality_refused:,} {effect} the quality gate")
+    if (of := seen.enrolment) is not None:
+        bounds = _span(intervals.clopper_pearson(len(of.failures), of.n_subjects))
+        count = f"{len(of.failures):,} of {of.n_subjects:,} people"
+        shown.add_row("failure to enrol (FTE)", _percent(of.fte), bounds, count)
+        shown.add_row("people with a template", f"{of.n_enrolled:,}")
+        shown.add_row("people without a probe", f"{len(of.without_probe):,}")
+
+
+def _add_card_point(shown: Table, at: AtCard) -> None:
+    whose = " (decision.fmr)" if at.configured else ""
+    stated = f"card's {at.point.kind} FMR {at.point.fmr:.0e}".replace("e-0", "e-")
+    shown.add_row(stated + whose, "", "", f"threshold {at.point.threshold:.4f}, of the card")
+    for name, counted, kind in (("FMR", at.false_matches, "impostor"), ("FNMR", at.false_non_matches, "genuine")):
+        count = f"{counted.errors:,} of {counted.comparisons:,} {kind} comparisons"
+        shown.add_row(f"  {name} here", _percent(counted.rate), _span(counted.interval), count)
 
 
 def _percent(rate: float) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from edge_gate.core.errors import BadEvaluationData
 from edge_gate.tools.evaluation import protocol
 from edge_gate.tools.evaluation.acquire import Acquired, Eyes, acquire
+from edge_gate.tools.evaluation.at_card import judge
 from edge_gate.tools.evaluation.data import DataSet, Pairs, open_data, read_pairs
 from edge_gate.tools.evaluation.folds import accuracies, folds_of
 from edge_gate.tools.evaluation.intervals import SEED, clopper_pearson
 from edge_gate.tools.evaluation.protocol import Comparisons
-from edge_gate.tools.evaluation.report import Accuracy, Acquisition, Report, rates_of
+from edge_gate.tools.evaluation.report import Accuracy, Report, rates_of
+from edge_gate.tools.evaluation.sides import Participation, enrol
 
 # Asked for the number of pictures, returns what is called after each of them.
 Progress = Callable[[int], Callable[[], None]]
@@ -26,7 +29,8 @@ Progress = Callable[[int], Callable[[], None]]
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to compare. ``pairs`` goes with nothing else; ``template`` is how many pictures of a person are enrolled
-    as one (0: compare single pictures), ``probes`` how many are fused into a probe."""
+    as one (0: compare single pictures), ``probes`` how many are fused into a probe. ``at_card``: count the errors at
+    the card's operating points too; the site decides by the one of this FMR."""
 
     data: Path
     pairs: Path | None = None
@@ -34,6 +38,7 @@ class Request:
     template: int = 0
     probes: int = 1
     quality_gate: bool = False
+    at_card: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +87,10 @@ def evaluate(ask: Request, eyes: Eyes, progress: Progress) -> Report:
         protocol=describe(ask),
         model=eyes.card.name,
         model_sha256=str(eyes.card.fields["sha256"]),
-        acquisition=_acquisition(ask, opened, asked, here, there),
+        acquisition=_participation(ask, opened, here, there),
         rates=rates_of(comparisons),
         accuracy=accuracy,
+        at_card=None if ask.at_card is None else tuple(judge(comparisons, eyes.card.operating_points, ask.at_card)),
     )
 
 
@@ -125,16 +131,21 @@ def _listed(opened: Opened, pairs: Pairs, here: Acquired) -> tuple[Comparisons, 
     return comparisons, Accuracy(mean, bounds, len(parts), folds.from_file)
 
 
-def _acquisition(
-    ask: Request, opened: Opened, asked: range | list[int], here: Acquired, there: Acquired | None
-) -> Acquisition:
-    taken = [here] if there is None else [here, there]
-    strips = opened.here.are_strips and (opened.there is None or opened.there.are_strips)
-    subjects = {opened.here.subjects[index] for index in asked} | set(opened.there.subjects if opened.there else ())
-    return Acquisition(
-        n_subjects=len(subjects),
-        n_images=sum(each.n_images for each in taken),
-        failures=tuple(failure for each in taken for failure in each.failures),
-        quality_refused=None if strips else sum(each.quality_refused for each in taken),
-        applied=ask.quality_gate,
-    )
+def _participation(ask: Request, opened: Opened, here: Acquired, there: Acquired | None) -> Participation:
+    first = here.side(_TITLES[bool(ask.template), there is not None][0], opened.here)
+    sides = [first]
+    if there is not None and opened.there is not None:
+        sides.append(there.side(_TITLES[bool(ask.template), True][1], opened.there))
+    second = sides[1] if len(sides) > 1 else None
+    enrolment = enrol(first, second, ask.template, ask.probes) if ask.template else None
+    people = {person for side in sides for person in side.asked}
+    return Participation(len(people), tuple(sides), ask.quality_gate, enrolment)
+
+
+# What each side is called, with templates or without, and with other data or without.
+_TITLES: Final = {
+    (False, False): ("pictures",),
+    (True, False): ("templates and probes",),
+    (False, True): ("pictures here", "pictures there"),
+    (True, True): ("templates", "probes"),
+}
