@@ -20,6 +20,7 @@ from edge_gate import __version__
 from edge_gate.cli.groups import Group
 from edge_gate.cli.terminal import say
 from edge_gate.core.ending import end_well
+from edge_gate.core.interrupts import ending_at_once
 
 # In the order in which a maintainer meets them: each command's module here, and its name there.
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -42,6 +43,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "relay": "relays:relay",
         "keys": "keys.command:command",
         "doctor": "doctor:command",
+        "config": "configuration:command",
         "models": "models:command",
         "evaluate": "evaluate:command",
         "bench": "bench:command",
@@ -62,7 +64,8 @@ class LazyGroup(Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"edge_gate.cli.{module}"), name)
+        with ending_at_once():
+            command: click.Command = getattr(importlib.import_module(f"edge_gate.cli.{module}"), name)
         return command
 
 
@@ -77,8 +80,13 @@ def group() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Each failure is one line on stderr and an exit code (docs/maintainer.md, Exit codes)."""
-    sys.exit(end_well("edge-gate", partial(_call, arguments)))
+    return end_well("edge-gate", partial(_call, arguments))
 
 
 def _call(arguments: Sequence[str] | None) -> int:

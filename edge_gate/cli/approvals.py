@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import TEXT, config_option, json_option, show_json
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 
 @click.command("approvals")

@@ -15,10 +15,10 @@ import click
 
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
-from edge_gate.wire.client import ask
 
 
 @click.group(cls=Group)

@@ -10,14 +10,13 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from edge_gate.cli.terminal import say_json
+from edge_gate.cli.terminal import say, say_json
+from edge_gate.cli.usual_config import TRIAL, usual_config
 from edge_gate.core import time_zones
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
-from edge_gate.tools.trial import CONFIG_NAME
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-TRIAL = Path("edge-gate-trial") / CONFIG_NAME
 
 
 class TextType(click.types.StringParamType):
@@ -35,14 +34,14 @@ class TextType(click.types.StringParamType):
 TEXT: Final = TextType()
 
 
-def config_path(_: click.Context, __: click.Parameter, value: Path | None) -> Path:
-    """Return the configuration to use: as named, else the usual one."""
-    return usual_config() if value is None else value
-
-
-def usual_config() -> Path:
-    """Return where the configuration is if none is named: a trial's in this folder, else the system's."""
-    return TRIAL if TRIAL.is_file() else config.DEFAULT_PATH
+def find_config(named: Path | None) -> Path:
+    """Return the configuration to use: as named, else the usual one, told where there was a choice."""
+    if named is not None:
+        return named
+    chosen = usual_config()
+    if chosen.told:
+        say(f"edge-gate: {chosen.told}", err=True)
+    return chosen.path
 
 
 def config_option(function: Function) -> Function:
@@ -52,7 +51,7 @@ def config_option(function: Function) -> Function:
         "path",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="EDGE_GATE_CONFIG",
-        callback=config_path,
+        callback=lambda _, __, named: find_config(named),
         help=f"The configuration file. Otherwise $EDGE_GATE_CONFIG, ./{TRIAL} or {config.DEFAULT_PATH}.",
     )(function)
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 import click
 
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.reach import converse
 from edge_gate.cli.terminal import either, open_console, say
 from edge_gate.core.errors import BadDate, ConsentMissing
 from edge_gate.core.local_time import parse_day, year_after
 from edge_gate.settings import config
-from edge_gate.wire.client import converse
 
 ROOM_FOR_A_BAR: Final = 72
 

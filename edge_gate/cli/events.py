@@ -11,12 +11,12 @@ import click
 
 from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.cli.layout import Column
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say, say_table
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 from edge_gate.spec.registry import EVENTS, check_event_kind
-from edge_gate.wire.client import ask
 
 # What is said of an event besides, by its column: long ones take a line of their own on a narrow terminal.
 COLUMNS: Final = (

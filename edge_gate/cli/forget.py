@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 
 def _check_receipt(_: click.Context, __: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:

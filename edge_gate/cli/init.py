@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Final
 
 import click
 
-from edge_gate.cli.common import TEXT, TRIAL
+from edge_gate.cli.common import TEXT
 from edge_gate.cli.terminal import say
-from edge_gate.tools.trial import camera_settings, make_site
+from edge_gate.cli.usual_config import TRIAL
+from edge_gate.core.access import is_taken
+from edge_gate.core.errors import SiteNotMade
+from edge_gate.settings.config import DEFAULT_PATH
+from edge_gate.tools.trial import Overrides, camera_settings, make_site, site_text
+
+GATE_UNIT: Final = "edge-gate.service"
+UNITS: Final = tuple(map(Path, ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
 
 
 @click.command("init")
@@ -36,14 +45,33 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
     The key is a file of mode 0600, the store is encrypted and empty. Nothing that exists is overwritten. A device that
     systemd runs is set up as docs/installer.md says, with the key as a credential.
     """
-    file = folder / TRIAL.name
-    make_site(
-        folder,
-        {
-            "site": {"name": name},
-            "camera": camera_settings(camera),
-            "door": {"relay": relay, "port": port},
-        },
-    )
-    say(f"Made {file}, a key and an empty store.", f"Next: edge-gate doctor --config {file}")
-    say(f"      edge-gate run --with-eye --config {file}")
+    site = {
+        "site": {"name": name},
+        "camera": camera_settings(camera),
+        "door": {"relay": relay, "port": port},
+    }
+    _refuse_unfit(folder, site)
+    file = make_site(folder, site)
+    say(f"Made {file}, a key and an empty store.", *_next_steps(shlex.quote(str(file)), folder))
+
+
+def _refuse_unfit(folder: Path, site: Overrides) -> None:
+    """Raise SiteNotMade for what could not work."""
+    from edge_gate.cli.checks.settings import judge
+
+    for mistake in judge(site_text(site), folder / TRIAL.name):
+        if mistake.stops:
+            raise SiteNotMade(folder, f"{mistake.what}. {mistake.fix}")
+
+
+def _next_steps(file: str, folder: Path) -> tuple[str, ...]:
+    """Return what is to be done now: for a device where systemd knows the gate, else for a desk."""
+    if any(is_taken(each / GATE_UNIT) for each in UNITS):
+        return (
+            f"This is a device: systemd has {GATE_UNIT}.",
+            f"Next: seal the key, install the store, write {DEFAULT_PATH} and remove {shlex.quote(str(folder))},",
+            '      as docs/installer.md says under "Key, store and configuration".',
+            "      sudo edge-gate config check",
+            "      sudo systemctl enable --now edge-gate edge-gate-eye",
+        )
+    return (f"Next: edge-gate doctor --config {file}", f"      edge-gate run --with-eye --config {file}")

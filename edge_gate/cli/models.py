@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from edge_gate.cli.common import json_option, show_json, usual_config
+from edge_gate.cli.common import find_config, json_option, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.terminal import say, say_document
 from edge_gate.core.errors import ConfigMissing, EdgeGateError, ModelMissing
@@ -59,7 +59,7 @@ def models_options(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def wrapped(path: Path | None, folder: Path | None, keys: tuple[str, ...], **others: Any) -> None:
         try:
-            settings = config.load(path or usual_config()).models
+            settings = config.load(find_config(path)).models
         except ConfigMissing:
             if path is not None:
                 raise

@@ -9,10 +9,10 @@ import click
 
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.groups import Group
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say
 from edge_gate.core import drivers
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 
 @click.group(cls=Group)

@@ -12,10 +12,10 @@ import click
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document, say_table
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 COLUMNS: Final = (
     Column("name", long=True),

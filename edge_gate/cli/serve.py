@@ -14,7 +14,10 @@ from typing import Final
 import click
 
 from edge_gate.cli.common import config_option
+from edge_gate.cli.terminal import say
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.core.supervise import Supervised, eye_command, gate_command
+from edge_gate.settings.examination import load_to_run
 
 _TEND_S: Final = 0.1
 
@@ -29,6 +32,7 @@ def run(path: Path, with_eye: bool) -> None:
     the passphrase of a locked key.
     """
     if with_eye:
+        load_to_run(path)  # a mistake is told once, and not by both
         sys.exit(_serve_both(path))
     command = gate_command(path)
     os.execv(command[0], command)  # noqa: S606 - a fresh process, so that nothing of the CLI stays in it
@@ -37,15 +41,21 @@ def run(path: Path, with_eye: bool) -> None:
 def _serve_both(path: Path) -> int:
     """Start both processes and keep the eye running; return the gate's exit code when it has ended.
 
-    Neither of the two can do this: once sealed, they start no program.
+    Neither of the two can do this: once sealed, they start no program. Where the gate has another eye already, the one
+    that was started here has ended with a sentence, and stays so.
     """
     gate = subprocess.Popen(gate_command(path))  # noqa: S603
-    eye_process = Supervised(eye_command(path))
+    eye_process = Supervised(eye_command(path), final=(ExitCode.SECOND_EYE,))
     for number in (signal.SIGTERM, signal.SIGINT):  # a terminal's Ctrl-C reaches the gate by itself as well
         signal.signal(number, lambda *_: gate.terminate())
+    wanted = True
     try:
         while gate.poll() is None:
-            eye_process.tend()
+            if wanted:
+                eye_process.tend()
+                wanted = not eye_process.done
+                if not wanted:
+                    say("edge-gate: No eye is started here any more; the gate goes on with the other one.", err=True)
             time.sleep(_TEND_S)
     finally:
         eye_process.stop()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
+from edge_gate.cli import reach
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
-from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus, HardeningStatus
 
 
@@ -21,7 +21,7 @@ from edge_gate.wire.status import GateStatus, HardeningStatus
 @json_option
 def command(path: Path, as_json: bool) -> None:
     """Show how the gate, the eye, the camera and the door are. Exit status 1 if any of them is at fault."""
-    state = client.status(config.load(path))
+    state = reach.status(config.load(path))
     faults = find_faults(state)
     if as_json:
         show_json({**state.write(), "faults": faults})
@@ -38,7 +38,7 @@ def pause(path: Path, as_json: bool) -> None:
 
     The eye lets go of the camera. Other ways in are not affected. A restart of the gate does not end the pause.
     """
-    answer = client.ask(config.load(path), "pause")
+    answer = reach.ask(config.load(path), "pause")
     if as_json:
         show_json(answer)
     else:
@@ -50,7 +50,7 @@ def pause(path: Path, as_json: bool) -> None:
 @json_option
 def resume(path: Path, as_json: bool) -> None:
     """Look again after `edge-gate pause`."""
-    answer = client.ask(config.load(path), "resume")
+    answer = reach.ask(config.load(path), "resume")
     if as_json:
         show_json(answer)
     else:

@@ -9,9 +9,9 @@ import click
 
 from edge_gate.cli.common import config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
+from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say
 from edge_gate.settings import config
-from edge_gate.wire.client import ask
 
 STOPS = """The old codes cannot be compared with the new ones, and the old salt is erased here.
 What this does not do: whoever has the old codes, the old salt, the store's key and its keyring can recover the

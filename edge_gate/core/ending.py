@@ -13,11 +13,11 @@ from typing import Final
 
 from edge_gate.core.errors import EdgeGateError, InternalFault, LibraryUnusable, OutputLost, SystemRefused
 from edge_gate.core.errors.foreign import describe_exception
+from edge_gate.core.interrupts import INTERRUPTED
 from edge_gate.core.output import encodable, escape, guarded_output
 
 TRACEBACK: Final = "EDGE_GATE_TRACEBACK"
-# As shells say of a program that SIGINT or SIGPIPE ended.
-INTERRUPTED: Final = 130
+# As shells say of a program that SIGPIPE ended.
 READER_GONE: Final = 141
 _PACKAGE: Final = "edge_gate"
 _ROOT: Final = PurePath(__file__).parents[1]

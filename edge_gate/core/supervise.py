@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,8 @@ _BLOCK: Final = 512
 
 @dataclass(slots=True, eq=False)
 class Supervised:
-    """A command that is started again whenever it ends, not more often than every 0.3 s.
+    """A command that is started again whenever it ends, not more often than every 0.3 s; once it has ended with one of
+    the codes that are ``final``, never more.
 
     ``written_bytes``: what its lives that are over caused to be written to storage, as the kernel counted at their end
     (getrusage(2), blocks of 512 bytes): of a sealed process nobody but root may ask it earlier.
@@ -31,6 +32,7 @@ class Supervised:
     command: Sequence[str]
     environment: dict[str, str] | None = None
     log: int | None = None
+    final: Collection[int] = ()
     clock: Clock = field(default_factory=SystemClock)
     starts: int = 0
     written_bytes: int = 0
@@ -46,9 +48,14 @@ class Supervised:
             self._reap(0)
         return self._process.pid if self._process.returncode is None else None
 
+    @property
+    def done(self) -> bool:
+        """Whether the command has ended in a way that starting it again would not mend."""
+        return self.pid is None and self._process is not None and self._process.returncode in self.final
+
     def tend(self) -> None:
         """Start the command if it is not running; call this a few times a second."""
-        if self.pid is not None or self.clock.monotonic_ns() - self._started_ns < BACKOFF_NS:
+        if self.pid is not None or self.done or self.clock.monotonic_ns() - self._started_ns < BACKOFF_NS:
             return
         self._started_ns = self.clock.monotonic_ns()
         self.starts += 1
@@ -83,9 +90,14 @@ class Supervised:
 
 def gate_command(path: Path) -> list[str]:
     """Return the command line of the gate process, for a configuration file."""
-    return [sys.executable, "-P", "-m", "edge_gate.gate", "--config", str(path.absolute())]
+    return [*module_command("edge_gate.gate"), "--config", str(path.absolute())]
 
 
 def eye_command(path: Path) -> list[str]:
     """Return the command line of the eye process, for a configuration file."""
-    return [sys.executable, "-P", "-m", "edge_gate.eye", "--config", str(path.absolute())]
+    return [*module_command("edge_gate.eye"), "--config", str(path.absolute())]
+
+
+def module_command(module: str) -> list[str]:
+    """Return the command line that runs a module of ours. -P: no module comes from the folder where somebody stands."""
+    return [sys.executable, "-P", "-m", module]

@@ -1,37 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program `edge-gate-eye`: settings, then the eye.
+"""The program `edge-gate-eye`. It loads the eye only once an interrupt has a quiet end."""
 
-What is heavy is imported where a failure is told in a sentence.
-"""
+from collections.abc import Callable
+from typing import NoReturn
 
-from __future__ import annotations
-
-import argparse
-import logging
-import sys
-from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
-
-from edge_gate.core.ending import end_well
-from edge_gate.settings import config
+from edge_gate.core.interrupts import run_program
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the eye until SIGTERM. Returns 0, or the exit code of the error that was told on stderr."""
-    return end_well("edge-gate-eye", partial(_serve, argv))
+def main() -> NoReturn:
+    """Run the eye."""
+    run_program(_load)
 
 
-def _serve(argv: Sequence[str] | None) -> None:
-    parser = argparse.ArgumentParser(prog="edge-gate-eye", description="Sees people and tells the gate numbers.")
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    settings = config.load(arguments.config)
-    from edge_gate.eye.service import serve
+def _load() -> Callable[[], int]:
+    from edge_gate.eye.program import run
 
-    serve(settings)
+    return run
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,48 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program `edge-gate-gate`, which is also what `edge-gate run` becomes: settings, then the gate.
+"""The program `edge-gate-gate`. It loads the gate only once an interrupt has a quiet end."""
 
-It loads nothing of the command line. What is heavy is imported where a failure is told in a sentence.
-"""
+from collections.abc import Callable
+from typing import NoReturn
 
-from __future__ import annotations
-
-import os
-import sys
-from collections.abc import Sequence
-from functools import partial
-from typing import Final
-
-from edge_gate.core.ending import end_well
-
-# Where zoneinfo looks by itself; to find that out it would load all that Python was built with, half a megabyte.
-_ZONES: Final = "/usr/share/zoneinfo:/usr/lib/zoneinfo:/usr/share/lib/zoneinfo:/etc/zoneinfo"
+from edge_gate.core.interrupts import run_program
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the gate until SIGTERM. Returns 0, or the exit code of the error that was told on stderr."""
-    # Python's own hashes do. The system's OpenSSL would be the third here, beside those in SQLCipher and cryptography.
-    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
-    os.environ.setdefault("PYTHONTZPATH", _ZONES)
-    return end_well("edge-gate-gate", partial(_serve, argv))
+def main() -> NoReturn:
+    """Run the gate."""
+    run_program(_load)
 
 
-def _serve(argv: Sequence[str] | None) -> None:
-    import argparse
-    import logging
-    from pathlib import Path
+def _load() -> Callable[[], int]:
+    from edge_gate.gate.program import run
 
-    from edge_gate.settings import config
-
-    parser = argparse.ArgumentParser(prog="edge-gate-gate", description="Decides who is let in, and moves the door.")
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
-    path: Path = parser.parse_args(argv).config
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = config.load(path)
-    from edge_gate.gate.main import serve
-    from edge_gate.store.keys.asking import load_or_ask
-
-    serve(settings, written_by=path.stat().st_uid, load=load_or_ask)
+    return run
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

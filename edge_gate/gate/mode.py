@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_gate.core.errors import Busy, EyeAbsent
+from edge_gate.core.errors import Busy, EyeAbsent, Paused
 from edge_gate.wire.eye import EyeMode
 
 
@@ -50,8 +50,10 @@ class Mode:
         self._ask_eye(EyeMode.PAUSE if self._paused else mode)
 
     def require_eye(self) -> None:
-        """Raise EyeAbsent where nobody can be seen."""
-        if self._paused or not self._eye_is_there():
+        """Raise EyeAbsent where nobody can be seen, Paused where that is wanted."""
+        if self._paused:
+            raise Paused
+        if not self._eye_is_there():
             raise EyeAbsent
 
     def refuse_enrolling(self) -> None:

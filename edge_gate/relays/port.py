@@ -23,7 +23,8 @@ from typing import Final, Protocol
 
 import serial
 
-from edge_gate.core.errors import RelayError, RelayMissing
+from edge_gate.core.access import is_there, own_name, why_closed
+from edge_gate.core.errors import AccessDenied, RelayError, RelayMissing
 
 MOST_BYTES: Final = 4096
 """As many as a tty keeps: one call takes what has come."""
@@ -158,6 +159,10 @@ def _failure(path: str, error: Exception) -> RelayError:
     if number == errno.EAGAIN:
         return RelayError(path, "another process holds it")
     reason = os.strerror(number) if isinstance(number, int) else str(error)
-    if number in _GONE or not Path(path).exists():
-        return RelayMissing(path, reason)
-    return RelayError(path, reason)
+    try:
+        gone = number in _GONE or not is_there(Path(path))
+    except AccessDenied as denied:
+        return RelayError(path, str(denied))
+    if number == errno.EACCES:
+        return RelayError(path, f"{why_closed(Path(path))}. At a desk, add {own_name()} to its group and log in again")
+    return RelayMissing(path, reason) if gone else RelayError(path, reason)

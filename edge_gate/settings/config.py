@@ -7,20 +7,18 @@ reference in docs/ and the checks are all made from these fields. Relative paths
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
-from edge_gate.core import time_zones
-from edge_gate.core.errors import TimeZoneUnknown
-from edge_gate.provenance import minisign
 from edge_gate.settings.camera import CameraSettings
+from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
 from edge_gate.settings.models import RELEASE_KEY, ModelSettings
 from edge_gate.settings.quality import QualityLimits
-from edge_gate.settings.reader import Reader, read_text
+from edge_gate.settings.reader import Mistake, Reader, read_text
 from edge_gate.settings.roles import RoleSettings
 from edge_gate.settings.seal import SealSettings
 from edge_gate.settings.site import SiteSettings
@@ -37,6 +35,7 @@ __all__ = [
     "DoorSettings",
     "ModelSettings",
     "QualityLimits",
+    "Reading",
     "RoleSettings",
     "SealSettings",
     "SiteSettings",
@@ -45,6 +44,7 @@ __all__ = [
     "example",
     "load",
     "parse",
+    "read",
     "sections",
 ]
 
@@ -74,12 +74,40 @@ def load(path: Path) -> Config:
 
 def parse(text: str, path: Path) -> Config:
     """Read a configuration from its text; ``path`` is named in errors and anchors relative paths."""
+    reading = read(text, path)
+    for mistake in reading.mistakes:
+        raise mistake
+    return reading.config
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A file as it was read: the settings, with defaults for what is wrong, and every mistake."""
+
+    config: Config
+    mistakes: tuple[Mistake, ...]
+    reader: Reader
+
+    def locate(self, problems: Iterable[Problem]) -> Iterator[Mistake]:
+        """Yield each problem with its line; not those of a setting that is wrong in itself."""
+        wrong = {each.key for each in self.mistakes}
+        for each in problems:
+            if not wrong & set(each.keys):
+                section, _, key = each.keys[0].partition(".")
+                yield self.reader.complaint(section, key, each.what, each.fix, each.within, stops=each.stops)
+
+
+def read(text: str, path: Path) -> Reading:
+    """Read a configuration from its text with all its mistakes. Raises ConfigError where it is no TOML."""
     reader = Reader.parse(text, path)
-    config = Config(**reader.read(dict(sections())))
-    _check_zone(reader, config.site)
-    _check_channel(reader, config.door)
-    _check_keys(reader, config.models)
-    return config
+    found, mistakes = reader.read(dict(sections()))
+    reading = Reading(Config(**found), tuple(mistakes), reader)
+    conflicts = reading.locate(find_conflicts(_judged(reading.config, reader.path)))
+    return replace(reading, mistakes=(*mistakes, *conflicts))
+
+
+def _judged(config: Config, path: Path) -> Sections:
+    return Sections(path=path, **{name: getattr(config, name) for name in Sections.__slots__ if name != "path"})
 
 
 def example(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> str:
@@ -91,29 +119,3 @@ def sections() -> list[tuple[str, type]]:
     """Return each section's name and dataclass, in the order of the file."""
     hints = get_type_hints(Config)
     return [(each.name, hints[each.name]) for each in fields(Config)]
-
-
-def _check_zone(reader: Reader, site: SiteSettings) -> None:
-    if site.time_zone:
-        try:
-            time_zones.named_zone(site.time_zone)
-        except TimeZoneUnknown as error:
-            name, advice = error.args
-            what = f"site.time_zone is {name!r}, which is no time zone of this system"
-            raise reader.complaint("site", "time_zone", what, advice) from error
-
-
-def _check_channel(reader: Reader, door: DoorSettings) -> None:
-    if door.channel > door.channels:
-        what = f"channel {door.channel} of {door.channels}"
-        raise reader.complaint("door", "channel", what, "Raise door.channels")
-
-
-def _check_keys(reader: Reader, models: ModelSettings) -> None:
-    for key in models.trusted_keys:
-        try:
-            minisign.PublicKey.parse(key)
-        except minisign.Malformed as error:
-            what = f"models.trusted_keys has {key!r}, which is no minisign public key: {error}"
-            fix = "Copy the line that begins with RW from the .pub file"
-            raise reader.complaint("models", "trusted_keys", what, fix, within=key) from error

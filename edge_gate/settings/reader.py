@@ -13,26 +13,39 @@ from types import MappingProxyType
 from typing import Any, Final, Self, get_origin, get_type_hints
 
 from edge_gate.core import toml_text
+from edge_gate.core.access import denied
 from edge_gate.core.errors import ConfigError, ConfigMissing
 from edge_gate.settings.setting import bounds_of
 
+# Nobody reads more, and each costs a look through the file for its line.
+MOST_MISTAKES: Final = 50
 _WANTED: Final[Mapping[type, str]] = MappingProxyType(
     {int: "a whole number", float: "a number", str: "text in quotes", Path: "a path in quotes", bool: "true or false"}
 )
 
 
 def read_text(path: Path) -> str:
-    """Return the text of the file. Raises ConfigMissing, or ConfigError."""
+    """Return the text of the file. Raises ConfigMissing, AccessDenied or Mistake."""
     try:
-        return toml_text.content_of(path).decode()
-    except FileNotFoundError as error:
+        return toml_text.content_of(path).decode("utf-8-sig")  # some editors begin a file with a mark
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigMissing(path) from error
+    except PermissionError as error:
+        raise denied(path) from error
     except OSError as error:
-        raise ConfigError(path, 0, error.strerror or str(error), "Check its permissions") from error
+        raise Mistake(path, 0, error.strerror or str(error), "Check its permissions") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(path, 1, "this is not UTF-8 text", "Save the file as UTF-8") from error
+        raise Mistake(path, 1, "this is not UTF-8 text", "Save the file as UTF-8") from error
     except ValueError as error:
-        raise ConfigError(path, 0, str(error), "Compare with docs/configuration.md") from error
+        raise Mistake(path, 0, str(error), "Compare with docs/configuration.md") from error
+
+
+class Mistake(ConfigError):
+    """One mistake in a file. ``stops``: False for what may be meant, and is only told."""
+
+    def __init__(self, path: Path, line: int | str, what: str, fix: str, key: str = "", *, stops: bool = True) -> None:
+        super().__init__(path, line, what, fix)
+        self.line, self.what, self.fix, self.key, self.stops = int(line), what, fix, key, stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +58,58 @@ class Reader:
 
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
-        """Read the TOML; ``path`` is named in errors and anchors relative paths. Raises ConfigError."""
+        """Read the TOML; ``path`` is named in errors and anchors relative paths. Raises Mistake."""
         try:
             document = toml_text.table(text)
         except ValueError as error:
             found = re.search(r"line (\d+)", str(error))
             line = found[1] if found else len(text.splitlines())  # "at end of document"
-            raise ConfigError(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
+            raise Mistake(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
         return cls(path.absolute(), text.splitlines(), document)
 
-    def read(self, known: Mapping[str, type]) -> dict[str, Any]:
-        """Return each section that the file has, as its dataclass. Raises ConfigError at the first mistake."""
-        sections: dict[str, Any] = {}
-        for name, values in self.document.items():
-            if name not in known:
-                raise self._unknown(name, list(known), section=None)
-            if not isinstance(values, dict):
-                raise self.complaint(None, name, f"{name} is a section", f"Write it as [{name}]")
-            sections[name] = self._section(name, known[name], values)
-        return sections
+    def read(self, known: Mapping[str, type]) -> tuple[dict[str, Any], list[Mistake]]:
+        """Return each section that the file has, as its dataclass, and every mistake, up to MOST_MISTAKES.
 
-    def complaint(self, section: str | None, key: str, what: str, fix: str, within: str = "") -> ConfigError:
+        What is wrong is left out.
+        """
+        sections: dict[str, Any] = {}
+        mistakes: list[Mistake] = []
+        for name, values in self.document.items():
+            if len(mistakes) >= MOST_MISTAKES:
+                break
+            if name not in known:
+                mistakes.append(self._unknown(name, list(known), section=None))
+            elif not isinstance(values, dict):
+                mistakes.append(self.complaint(None, name, f"{name} is a section", f"Write it as [{name}]"))
+            else:
+                sections[name] = self._section(name, known[name], values, mistakes)
+        return sections, mistakes
+
+    def complaint(
+        self, section: str | None, key: str, what: str, fix: str, within: str = "", *, stops: bool = True
+    ) -> Mistake:
         """Return the error about ``key``; a list may go over several lines, and ``within`` is a text of one of them."""
         line = self._line(section, key)
         if within:
             begin = max(line, 1)
             rest = enumerate(self.lines[begin - 1 :], begin)
             line = next((number for number, text in rest if f"'{within}'" in text or f'"{within}"' in text), line)
-        return ConfigError(self.path, line, what, fix.rstrip("."))
+        named = f"{section}.{key}" if section else key
+        return Mistake(self.path, line, what, fix.rstrip("."), named, stops=stops)
 
-    def _section(self, section: str, kind: Any, values: dict[str, Any]) -> Any:
+    def _section(self, section: str, kind: Any, values: dict[str, Any], mistakes: list[Mistake]) -> Any:
         known = {each.name: each for each in fields(kind)}
         hints = get_type_hints(kind)
         read: dict[str, Any] = {}
         for key, value in values.items():
-            if key not in known:
-                raise self._unknown(key, list(known), section)
-            read[key] = self._value(section, known[key], hints[key], value)
+            if len(mistakes) >= MOST_MISTAKES:
+                break
+            try:
+                if key not in known:
+                    raise self._unknown(key, list(known), section)
+                read[key] = self._value(section, known[key], hints[key], value)
+            except Mistake as mistake:
+                mistakes.append(mistake)
         return kind(**read)
 
     def _value(self, section: str, setting: Field[Any], kind: type, value: Any) -> Any:
@@ -113,7 +141,7 @@ class Reader:
             raise self.complaint(section, setting.name, f"{what} is {value!r}", 'Write a list: ["...", "..."]')
         return tuple(value)
 
-    def _unknown(self, name: str, known: list[str], section: str | None) -> ConfigError:
+    def _unknown(self, name: str, known: list[str], section: str | None) -> Mistake:
         near = get_close_matches(name, known, 1)
         fix = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}"
         what = f"unknown key {name!r} in [{section}]" if section else f"unknown section [{name}]"

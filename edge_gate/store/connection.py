@@ -7,13 +7,16 @@ SQLCipher 4 encrypts each 4096-byte page with AES-256-CBC and authenticates it w
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from sqlcipher3 import dbapi2
 
-from edge_gate.core.errors import KeyMalformed, StoreCorrupt, StoreError, StoreMissing, StoreReadOnly, WrongKey
+from edge_gate.core.access import find
+from edge_gate.core.errors import KeyMalformed, StoreCorrupt, StoreError, StoreMissing, WrongKey
 from edge_gate.store.faults import faults, why_unwritable
+from edge_gate.store.files import explain
 from edge_gate.store.keys.source import KEY_BYTES
 
 Mode = Literal["ro", "rw"]
@@ -76,12 +79,12 @@ def look(path: Path, key: bytes) -> Any:
 
     Without write access SQLite neither moves the write-ahead log into the database nor deletes it when the
     connection closes, so a file that the key does not open stays exactly as it was. Raises StoreMissing,
-    StoreReadOnly, WrongKey or StoreCorrupt.
+    StoreReadOnly, StoreForbidden, WrongKey or StoreCorrupt.
     """
     try:
         _judge_file(path)
     except OSError as error:
-        raise error if isinstance(error, StoreError) else StoreError(path, error.strerror or str(error)) from error
+        raise explain(path, error) from error
     try:
         with faults(path):
             return connect(path, key, "ro")
@@ -99,13 +102,15 @@ def _judge_file(path: Path) -> None:
     The file is not opened here: closing it would drop the locks of any other connection of this process
     (sqlite.org/howtocorrupt.html, 2.2).
     """
-    if not path.is_file():
-        raise StoreError(path, "it is not a file") if path.exists() else StoreMissing(path)
+    found, log = find(path), find(path.with_name(path.name + "-wal"))
+    if found is None:
+        raise StoreMissing(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(path, "it is not a file")
     if reason := why_unwritable(path):
-        raise StoreReadOnly(path, reason)
-    size = path.stat().st_size
-    log = path.with_name(path.name + "-wal")
-    may_be_mended = log.exists() and log.stat().st_size > 0  # a power cut came while it was moved into the file
+        raise reason
+    size = found.st_size
+    may_be_mended = log is not None and log.st_size > 0  # a power cut came while it was moved into the file
     if not size:
         raise StoreCorrupt(path, "it is empty")
     if size < PAGE_BYTES or (size % PAGE_BYTES and not may_be_mended):

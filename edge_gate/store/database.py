@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from sqlcipher3 import dbapi2
 
+from edge_gate.core.access import is_taken
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
@@ -54,9 +55,9 @@ class Store:
         does not belong to would damage it, and may be all that holds somebody's last events.
         """
         for name in (path, *_beside(path)):
-            if name.exists() or name.is_symlink():
+            if is_taken(name):
                 raise AlreadyInitialised(name)
-        fresh = not keyring_path(path).exists()
+        fresh = not is_taken(keyring_path(path))
         keyring = Keyring.create(keyring_path(path), key)  # first: a store without its keyring does not open
         try:
             cls._create(path, key, clock, keyring, schema)
@@ -81,8 +82,8 @@ class Store:
     def open(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
         """Open a store that exists, bringing its tables up to date.
 
-        Raises StoreMissing, StoreReadOnly, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or KeyringDamaged, all
-        before anything was changed.
+        Raises StoreMissing, StoreReadOnly, StoreForbidden, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or
+        KeyringDamaged, all before anything was changed.
         """
         key, ring_key = keys_in_use(path, key)
         with closing(connections.look(path, key)) as seen, reading(path):
@@ -229,7 +230,7 @@ class Store:
 
 def _keyring(path: Path, key: bytes, *, new: bool) -> Keyring:
     """Open the keyring; ``new``: make it where it is not there, for a store that was never sealed under one."""
-    return Keyring.create(path, key) if new and not path.exists() else Keyring.open(path, key)
+    return Keyring.create(path, key) if new and not is_taken(path) else Keyring.open(path, key)
 
 
 def _beside(path: Path) -> list[Path]:

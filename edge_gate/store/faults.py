@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sqlcipher3 import dbapi2
 
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import EdgeGateError, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, WrongKey
-from edge_gate.store.files import trouble_beside
+from edge_gate.store.files import explain, forbidden, trouble_beside
 
 
 @contextmanager
@@ -46,16 +47,16 @@ def reading(path: Path) -> Iterator[None]:
         raise StoreCorrupt(path, f"a row was not written by edge-gate ({error})") from error
 
 
-def why_unwritable(path: Path) -> str:
-    """Return why this process could not write the file or beside it, or "" if it could."""
+def why_unwritable(path: Path) -> StoreError | None:
+    """Return why this process could not write the file or beside it, or None if it could. Raises OSError."""
     for place, rights in ((path.parent, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
-        if place == path and not path.exists():
-            return ""
+        if place == path and not is_there(path):
+            return None
         if os.statvfs(place).f_flag & os.ST_RDONLY:
-            return f"the file system of {place} is read-only"
+            return StoreReadOnly(path, f"the file system of {place} is read-only")
         if not os.access(place, rights, effective_ids=True):
-            return f"user {os.geteuid()} may not write {place}"
-    return ""
+            return forbidden(place)
+    return None
 
 
 def _explained(path: Path, error: dbapi2.Error) -> StoreError:
@@ -78,9 +79,9 @@ def _explained(path: Path, error: dbapi2.Error) -> StoreError:
 def _asked_of_the_disk(path: Path, error: dbapi2.Error, code: int) -> StoreError:
     try:
         if reason := why_unwritable(path):
-            return StoreReadOnly(path, reason)
+            return reason
     except OSError as gone:
-        return StoreError(path, gone.strerror or str(gone))
+        return explain(path, gone)
     if trouble := trouble_beside(path):
         return trouble
     if code == dbapi2.SQLITE_READONLY:

@@ -7,12 +7,14 @@ import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.errors import AlreadyInitialised, StoreError, StoreFull, StoreReadOnly
+from edge_gate.core.access import is_there, nearest, own_name, why_closed
+from edge_gate.core.errors import AccessDenied, AlreadyInitialised, StoreError, StoreForbidden, StoreFull, StoreReadOnly
 
 PRIVATE: Final = 0o600
 
@@ -26,7 +28,7 @@ def appearing(path: Path) -> Iterator[Path]:
 
     A hard link is that step: unlike a rename it refuses to replace. A power cut at any moment leaves nothing at
     ``path``, or all of it; at worst a draft (``.NAME.*.new``) stays, which the next call clears away.
-    Raises AlreadyInitialised, StoreFull, StoreReadOnly, or StoreError where the folder is not there.
+    Raises AlreadyInitialised, StoreFull, StoreReadOnly, StoreForbidden, or StoreError where the folder is not there.
     """
     draft = _draft_of(path)
     try:
@@ -53,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A power cut at any moment leaves the old file or the new one. The old bytes are then overwritten where they lay, so
     that neither the file system nor an image of the card gives them back; worn flash cells still may.
-    Raises StoreFull, StoreReadOnly or StoreError; then the old file is there.
+    Raises StoreFull, StoreReadOnly, StoreForbidden or StoreError; then the old file is there.
     """
     draft = _draft_of(path)
     try:
@@ -150,14 +152,37 @@ def _create(path: Path) -> None:
         os.close(descriptor)
 
 
+def refuse_stranger(path: Path) -> None:
+    """Raise StoreForbidden or StoreReadOnly where a file, or its folder, is there and closed to this user."""
+    for place, rights in ((path.parent, os.R_OK | os.W_OK | os.X_OK), (path, os.R_OK | os.W_OK)):
+        try:
+            closed = is_there(place) and not os.access(place, rights, effective_ids=True)
+        except AccessDenied as error:
+            raise forbidden(place) from error
+        if closed:
+            raise forbidden(place)
+
+
+def forbidden(path: Path) -> StoreError:
+    """Return what it means that the path is closed to this user: it is somebody else's, or has the wrong mode."""
+    seen = nearest(path)
+    if seen is not None and seen[1].st_uid == os.geteuid():
+        return StoreReadOnly(path, f"{seen[0]} has mode {stat.S_IMODE(seen[1].st_mode):04o}")
+    return StoreForbidden(own_name(), why_closed(path))
+
+
 def explain(path: Path, error: OSError) -> StoreError:
     """Return what a fault of the disk means for the store."""
     if isinstance(error, StoreError):
         return error
+    if isinstance(error, AccessDenied):
+        return forbidden(path)
     reason = error.strerror or str(error)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return StoreFull(path)
+        case errno.EACCES if os.geteuid() != 0:
+            return forbidden(path)
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return StoreReadOnly(path, reason)
         case errno.ENOENT | errno.ENOTDIR:

@@ -11,17 +11,38 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from edge_gate.core.errors import AlreadyRunning, StoreMissing
+from edge_gate.store.files import explain
+
+_LOCKS: Final = Path("/proc/locks")
+
+
+def find_holder(store_path: Path) -> int | None:
+    """Return the process that holds the store, as everybody may see; None where it cannot be told, or nobody does."""
+    try:
+        folder = store_path.parent.stat()
+        lines = _LOCKS.read_text().splitlines()
+    except OSError:
+        return None
+    place = f"{os.major(folder.st_dev):02x}:{os.minor(folder.st_dev):02x}:{folder.st_ino}"
+    for fields in map(str.split, lines):
+        if fields[1] == "FLOCK" and place in fields:
+            return int(fields[fields.index(place) - 1])
+    return None
 
 
 @contextmanager
 def sole_use(store_path: Path) -> Iterator[None]:
-    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, or StoreMissing."""
+    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, StoreMissing or
+    StoreForbidden."""
     try:
         folder = os.open(store_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreMissing(store_path) from error
+    except OSError as error:
+        raise explain(store_path, error) from error
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

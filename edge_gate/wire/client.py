@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO, Final
 
-from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed, WireError
+from edge_gate.core.access import denied
+from edge_gate.core.errors import EdgeGateError, GateNotRunning, WireError
 from edge_gate.settings.config import Config
 from edge_gate.wire.status import GateStatus
 
@@ -45,17 +45,14 @@ def status(settings: Config) -> GateStatus:
 def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
     """Ask the running gate and yield each progress line, then the answer.
 
-    Raises GateNotRunning, NotAllowed, WireError, or GateRefused with the gate's own message and exit code.
+    Raises GateNotRunning, AccessDenied, WireError, or GateRefused with the gate's own message and exit code.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(PATIENCE_S)
         try:
             connection.connect(str(settings.sockets.control))
         except PermissionError as error:
-            roles = settings.roles
-            named = (settings.sockets.operators, roles.installer, roles.maintainer, roles.auditor)
-            hint = f"Join the group of your role ({', '.join(named)}) and log in again, or use sudo."
-            raise NotAllowed(os.environ.get("USER", "This user"), hint) from error
+            raise denied(settings.sockets.control) from error
         except OSError as error:
             raise GateNotRunning(settings.sockets.control) from error
         with suppress(BrokenPipeError):  # a gate that turns a caller away says why before it hangs up

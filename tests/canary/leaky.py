@@ -15,8 +15,7 @@ from typing import Any
 
 import cv2
 
-from edge_gate.eye import __main__ as program
-from edge_gate.eye import service
+from edge_gate.eye import program, service
 from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.pipeline import Observation, Perception
 from edge_gate.seal import Hardening, Sealed
@@ -71,7 +70,7 @@ def main() -> None:
     LeakyPerception.folder = Path(arguments[-1]).parent
     service.__dict__["Perception"] = LeakyPerception
     service.__dict__["enforce"] = lambda *_: Sealed(Hardening(0))
-    sys.exit(program.main(arguments))
+    sys.exit(program.run(arguments))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import json
 import socket
 from typing import Any
 
+from edge_gate.core.access import user_name
 from edge_gate.core.errors import EdgeGateError
-from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.caller import Caller, failure
 from edge_gate.gate.control.requests import Request
 from edge_gate.gate.gate import Gate

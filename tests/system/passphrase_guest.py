@@ -150,7 +150,10 @@ def start(board: BoardSimulator) -> dict[str, Any]:
     acts["waiting"] = now()
     acts["status while locked"] = tried(BIN / "edge-gate", "keys", "status", "--config", SETTINGS)
     acts["verify while locked"] = tried(BIN / "edge-gate", "forget", "--search", "Nobody", "--config", SETTINGS)
+    asking = (BIN / "edge-gate", "status", "--config", SETTINGS)
+    acts["gate while asked"] = [tried("runuser", "-u", name, "--", *asking) for name in ("stranger", "keeper", "root")]
     first = answered("not this one, surely")
+    acts["gate between questions"] = tried("runuser", "-u", "stranger", "--", *asking)
     wait_for(lambda: question(first))
     acts["after one"] = now()
     second = answered("", but=first)

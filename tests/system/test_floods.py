@@ -115,7 +115,7 @@ class Site:
     def running(self, without: str = "") -> Iterator[int]:
         """Run the gate, without a limit perhaps; yield its process id."""
         file = self.settings.store.path.with_name("edge-gate.toml")
-        script = f"{without}\nimport sys\nfrom edge_gate.gate.__main__ import main\nsys.exit(main())"
+        script = f"{without}\nimport sys\nfrom edge_gate.gate.program import run\nsys.exit(run())"
         process = subprocess.Popen(
             [sys.executable, "-c", script, "--config", str(file)],
             env={**os.environ, "NOTIFY_SOCKET": self.notified.getsockname()},

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from edge_gate.cli.keys.place import LIMITS
-from edge_gate.core.errors import KeyLocked, KeyNotPlaced
+from edge_gate.core.errors import GateNotRunning, KeyLocked, KeyNotPlaced
 from edge_gate.store.keys.locked import LENGTH
 from tests.system import systemd_root
 
@@ -108,6 +108,11 @@ def test_while_it_is_locked_commands_say_so(acts: Any) -> None:
     assert said["status"] == 0 and "sealed with: host, and locked with a passphrase" in said["out"]
     assert LIMITS["passphrase"] in said["out"]
     assert acts["start"]["verify while locked"]["status"] == KeyLocked.exit_code
+
+
+def test_while_it_is_locked_everybody_is_told_what_the_gate_waits_for(acts: Any) -> None:
+    for said in (*acts["start"]["gate while asked"], acts["start"]["gate between questions"]):
+        assert said["status"] == GateNotRunning.exit_code and "waits for the passphrase" in said["err"], said
 
 
 def test_while_the_gate_runs_root_uses_the_key_without_being_asked(acts: Any) -> None:

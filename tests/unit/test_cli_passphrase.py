@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +21,7 @@ from edge_gate.cli.keys import passphrase
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.keys.passphrase import SHORTEST, judge, suggestion
 from edge_gate.core.clock import SystemClock
-from edge_gate.core.errors import AlreadyRunning, KeyLocked, PassphraseUnfit
+from edge_gate.core.errors import AlreadyRunning, GateNotRunning, KeyLocked, PassphraseUnfit
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store import files
@@ -261,6 +264,28 @@ def test_at_a_desk_the_gate_asks_at_the_terminal(tmp_path: Path) -> None:
         assert "door secure" in screen
         status, screen = typed(site, "run", answers=[(PRESENT, "wrong")] * 3)
         assert status == 107 and "serving" not in screen, screen
+
+
+def test_while_the_gate_waits_at_the_terminal_other_commands_say_so(tmp_path: Path) -> None:
+    with BoardSimulator("lcus1") as board:
+        site = config.load(make_site(tmp_path / "site", {"door": {"relay": "lcus1", "port": str(board.path)}}))
+        locked(site)
+        gate, screen = pty.fork()
+        if gate == 0:
+            os.execv(sys.executable, command(site, "run"))
+        try:
+            seen = b""
+            while PRESENT.encode() not in seen:
+                seen += os.read(screen, 65536)
+            for asking in (("status",), ("pause",), ("doctor",)):
+                told = alone(site, *asking)
+                assert "waits for the passphrase" in told.stdout + told.stderr, told
+                assert f"process {gate} has the store" in told.stdout + told.stderr, told
+                assert told.returncode == (1 if asking == ("doctor",) else GateNotRunning.exit_code)
+        finally:
+            os.kill(gate, signal.SIGKILL)
+            os.waitpid(gate, 0)
+            os.close(screen)
 
 
 def test_relays_can_be_switched_off_before_the_gate_starts_and_not_while_it_runs(tmp_path: Path) -> None:

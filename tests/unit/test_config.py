@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from edge_gate.core.errors import ConfigError, ConfigMissing, EdgeGateError
 from edge_gate.settings import config
+from edge_gate.settings.examination import examine
+from edge_gate.settings.reader import MOST_MISTAKES
 
 FILE = Path("/etc/edge-gate/edge-gate.toml")
 
@@ -40,6 +44,29 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         (f"[models]\ntrusted_keys = [\n  '{config.RELEASE_KEY}',\n  'RWTW0GtBslzVUghv',\n]", 4, "not 12"),
         (f"[models]\ntrusted_keys = ['RUT{config.RELEASE_KEY[3:]}']", 2, "another algorithm"),
         ("\nmodels.trusted_keys = ['RW']", 2, "no minisign public key"),
+        ("[site]\nname = ''", 2, "site.name is empty"),
+        ("[site]\nname = '   '", 2, "site.name is empty"),
+        (f"[site]\nname = '{'n' * 81}'", 2, "80 at most"),
+        ("[quality]\nmin_interocular_px = 100\nmax_interocular_px = 90", 2, "be the smaller one"),
+        ("[quality]\nmax_exposure = 0.05", 0, "nothing is good enough"),
+        ("[quality]\nmin_exposure = 0.5\nmax_exposure = 0.5", 2, "nothing is good enough"),
+        ("[decision]\nmin_sightings = 20\nwindow_s = 0.5", 2, "nobody is recognised"),
+        ("[camera]\nsource = ''", 2, "camera.source is empty"),
+        ("[camera]\ndriver = ' '", 2, "camera.driver is empty"),
+        ("[door]\nport = ''", 2, "door.port is empty"),
+        ("[store]\npath = ''", 2, "store.path is empty"),
+        ("[sockets]\ncontrol = ''", 2, "sockets.control is empty"),
+        ("[models]\nlids = ''", 2, "models.lids is empty"),
+        ("[models]\neyes = '../../x'", 2, "is no path"),
+        (f"[sockets]\neye = '/{'a' * 107}'", 2, "108 bytes"),
+        (f"[sockets]\ncontrol = '{'眼' * 33}'", 2, "a path of 114 bytes"),
+        ("[sockets]\neye = '/a/x.sock'\ncontrol = '/a/y/../x.sock'", 2, "are at one path"),
+        ("[sockets]\neye = '/a/b.db'\n[store]\npath = '/a/b.db'", 2, "are at one path"),
+        ("[sockets]\ncontrol = '/a/b.db-wal'\n[store]\npath = '/a/b.db'", 2, "are at one path"),
+        ("[store]\npath = '/a/b.db'\nkey_file = '/a/b.db.keyring'", 3, "are at one path"),
+        ("[store]\npath = '/a/b.db'\nkey_file = '/a/b.db/key'", 2, "one lies below the other"),
+        ("[store]\npath = 'edge-gate.toml'", 2, "this file itself"),
+        ("[door]\nport = '/run/edge-gate/eye/eye.sock'", 0, "are at one path"),
         (f"[models]\ntrusted_keys = ['{config.RELEASE_KEY}', 'é']", 2, "no minisign public key"),
     ],
 )
@@ -104,3 +131,63 @@ def test_any_text_is_a_configuration_or_a_clear_error(text: str) -> None:
         config.parse(text, FILE)
     except EdgeGateError as error:
         assert str(FILE) in str(error)
+
+
+def test_a_mark_that_an_editor_puts_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    for mark in (b"\xef\xbb\xbf", b""):
+        (tmp_path / "a.toml").write_bytes(mark + "[site]\nname = '东门'".encode())
+        assert config.load(tmp_path / "a.toml").site.name == "东门"
+
+
+def test_every_mistake_is_found_each_with_its_line_and_none_twice(tmp_path: Path) -> None:
+    text = (
+        "[site]\nname = ''\ncolour = 1\n[door]\nchannel = 'x'\nchannels = 1\npulse_ms = 1\n[dor]\n"
+        "[quality]\nmin_exposure = 0.9\n"
+    )
+    found = config.read(text, tmp_path / "a.toml")
+    assert {(each.key, each.line) for each in found.mistakes} == {
+        ("site.name", 2),
+        ("site.colour", 3),
+        ("door.channel", 5),
+        ("door.pulse_ms", 7),
+        ("dor", 8),
+        ("quality.min_exposure", 10),
+    }
+    assert len(found.mistakes) == 6 and found.config.door.channels == 1
+    with pytest.raises(ConfigError) as first:
+        config.parse(text, tmp_path / "a.toml")
+    assert first.value is not found.mistakes[0] and str(first.value) == str(found.mistakes[0])
+
+
+def test_what_is_wrong_in_itself_is_not_told_again_for_what_it_does_to_others() -> None:
+    found = config.read("[door]\nchannels = 'two'\nchannel = 2\n", FILE)
+    assert [each.key for each in found.mistakes] == ["door.channels"]
+
+
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.sampled_from(["", "/", "..", "/a/b", "/a", ".", "x" * 200, "edge-gate.toml", "root", "眼"]),
+    st.integers(-10, 10**6),
+    st.floats(0, 1000),
+    st.booleans(),
+)
+SETTINGS = [(name, key) for name, kind in config.sections() for key in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS), VALUES, max_size=12))
+def test_whatever_is_set_is_settings_or_mistakes_with_a_line_and_a_fix(values: dict[tuple[str, str], Any]) -> None:
+    text = "".join(f"{name}.{key} = {json.dumps(each, ensure_ascii=False)}\n" for (name, key), each in values.items())
+    try:
+        _, mistakes = examine(text, FILE)
+    except ConfigError as no_toml:
+        assert "not valid TOML" in str(no_toml)
+        return
+    for each in mistakes:
+        assert each.what and each.fix and 0 <= each.line <= len(values) and "." in each.key
+    assert len({(each.key, each.what) for each in mistakes}) == len(mistakes)
+
+
+def test_a_file_full_of_mistakes_is_given_up_soon() -> None:
+    text = "[site]\n" + "".join(f"k{number} = 1\n" for number in range(6000))
+    assert len(config.read(text, FILE).mistakes) == MOST_MISTAKES
+    assert len(config.read("".join(f"[s{number}]\n" for number in range(6000)), FILE).mistakes) == MOST_MISTAKES

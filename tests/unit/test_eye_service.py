@@ -22,10 +22,10 @@ import pytest
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.exit_codes import ExitCode
-from edge_gate.eye.__main__ import main
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.link import GateLink
 from edge_gate.eye.pace import Pace
+from edge_gate.eye.program import run
 from edge_gate.eye.service import Eye
 from edge_gate.eye.stderr_limit import MOST_LINES
 from edge_gate.provenance import cards
@@ -460,7 +460,7 @@ def test_the_pace_is_that_of_the_last_seconds() -> None:
 
 @pytest.mark.processes
 def test_what_cannot_start_says_why_and_ends_with_its_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--config", str(tmp_path / "none.toml")]) == 11
+    assert run(["--config", str(tmp_path / "none.toml")]) == 11
     assert "No configuration at" in capsys.readouterr().err
     with running(site(tmp_path, "x", models={"folder": str(tmp_path)})) as (eye, _):
         _, said = eye.communicate(timeout=PATIENCE_S)

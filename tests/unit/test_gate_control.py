@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edge_gate.cli import reach
 from edge_gate.core.errors import NotAllowed
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.gate.authorisation.roles import groups
@@ -221,7 +222,7 @@ def test_who_may_not_reach_the_socket_is_told_every_group_that_may(monkeypatch: 
     settings = Config()
     monkeypatch.setattr(socket.socket, "connect", closed)
     with pytest.raises(NotAllowed) as refusal:
-        ask(settings, "status")
+        reach.ask(settings, "status")
     said = str(refusal.value)
     assert groups(settings) and [group for group in groups(settings) if group not in said] == []
-    assert "log in again" in said
+    assert "log out and in again" in said

@@ -33,7 +33,7 @@ def test_what_everybody_imports_loads_nothing_heavy(module: str) -> None:
     assert loaded(f"import {module}") == set()
 
 
-@pytest.mark.parametrize("program", ["edge_gate.eye.__main__", "edge_gate.eye.glance", "edge_gate.gate.__main__"])
+@pytest.mark.parametrize("program", ["edge_gate.eye.program", "edge_gate.eye.glance", "edge_gate.gate.program"])
 def test_a_program_loads_what_is_heavy_where_a_failure_is_told(program: str) -> None:
     assert loaded(f"import {program}") == set()
 

@@ -55,6 +55,7 @@ CALLED: dict[str, list[str]] = {
     "relay list": [],
     "relay off": [],
     "doctor": ["--json"],
+    "config check": ["--json"],
     "models list": [],
     "models show": ["test-eyes"],
     "models verify": [],

@@ -38,8 +38,8 @@ STORED: Final = sorted(Path(__file__).parent.glob("*/*.db"))
 OLDEST: Final = Path(__file__).parent / "data" / "store-0001.db"
 PROGRAM: Final = """
 import sys
-from edge_gate.gate.__main__ import main
-code = main(sys.argv[1:])
+from edge_gate.gate.program import run
+code = run(sys.argv[1:])
 print(*(name for name, module in sys.modules.items() if module))
 sys.exit(code)
 """

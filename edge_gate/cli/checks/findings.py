@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_gate.cli import reach
+from edge_gate.cli.checks.settings import find_mistakes
 from edge_gate.cli.terminal import say, say_hanging
-from edge_gate.core.errors import EdgeGateError, GateNotRunning, NotAllowed
+from edge_gate.core.errors import AccessDenied, EdgeGateError, GateNotRunning, KeyNotOurs, NotAllowed
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.settings import config
-from edge_gate.wire import client
+from edge_gate.settings.reader import Mistake
+from edge_gate.wire.client import GateRefused
 from edge_gate.wire.status import GateStatus
+
+AS_ROOT = "sudo edge-gate doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What there is to examine: the settings, and the running gate's own word where there is a running gate."""
+    """What there is to examine: the settings, and the running gate's own word; else ``silence``, why there is none."""
 
     path: Path
     settings: config.Config
     status: GateStatus | None
+    silence: EdgeGateError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +52,50 @@ class Check:
 def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
     """Run every check; one that fails does not keep the others from being made."""
     try:
+        mistakes = find_mistakes(path)
+        findings = [_tell(each) for each in mistakes] or [Finding("configuration", "ok", str(path))]
         settings = config.load(path)
+    except AccessDenied as error:
+        return [Finding("configuration", "unknown", str(error), AS_ROOT)]
+    except Mistake:
+        return findings
     except EdgeGateError as error:
-        return [Finding("configuration", "fault", str(error), "Correct the file, then run doctor again.")]
-    patient = Patient(path, settings, _status(settings))
-    findings = [Finding("configuration", "ok", str(path))]
+        return [Finding("configuration", "fault", str(error))]
+    status, silence = _status(settings)
+    patient = Patient(path, settings, status, silence)
     for each in checks:
         try:
-            findings += each.look(patient)
-        except EdgeGateError as error:
-            findings.append(Finding(each.part, "fault", str(error)))
+            for finding in each.look(patient):
+                findings.append(finding)  # one by one: what was found before a failure counts
+        except (EdgeGateError, OSError) as error:
+            findings.append(_unfinished(each.part, error))
     return findings
 
 
-def _status(settings: config.Config) -> GateStatus | None:
+def _tell(mistake: Mistake) -> Finding:
+    place = f"line {mistake.line}: " if mistake.line else ""
+    return Finding("configuration", "fault" if mistake.stops else "unknown", f"{place}{mistake.what}", mistake.fix)
+
+
+def _unfinished(part: str, error: EdgeGateError | OSError) -> Finding:
+    """Return what it means that a look could not be taken to its end: for want of rights nothing is known to be wrong.
+
+    The gate's own refusals have the codes of its errors, and no class of ours.
+    """
+    if isinstance(error, KeyNotOurs):
+        return Finding(part, "unknown", str(error))
+    if isinstance(error, EdgeGateError):
+        rights = error.exit_code == ExitCode.NOT_ALLOWED
+    else:
+        rights = isinstance(error, PermissionError)
+    return Finding(part, "unknown", str(error), AS_ROOT) if rights else Finding(part, "fault", str(error))
+
+
+def _status(settings: config.Config) -> tuple[GateStatus | None, EdgeGateError | None]:
     try:
-        return client.status(settings)
-    except (GateNotRunning, NotAllowed):
-        return None
+        return reach.status(settings), None
+    except (GateNotRunning, NotAllowed, GateRefused) as error:
+        return None, error
 
 
 def show(findings: list[Finding]) -> None:

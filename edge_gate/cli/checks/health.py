@@ -13,23 +13,24 @@ from typing import Final
 
 import edge_gate
 from edge_gate.cli.checks.camera import check_camera
-from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.common import local_time
+from edge_gate.cli.reach import ask
 from edge_gate.cli.status import describe_walls, faults_by_part
 from edge_gate.core import drivers
-from edge_gate.core.errors import KeyLocked
+from edge_gate.core.access import find
+from edge_gate.core.errors import AccessDenied, KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
-from edge_gate.settings.config import DoorSettings
-from edge_gate.wire.client import ask
+from edge_gate.settings.config import DoorSettings, StoreSettings
 from edge_gate.wire.status import HardeningStatus
 
 
 def check_gate(patient: Patient) -> Iterator[Finding]:
     """Tell whether the gate runs, and since when."""
     if patient.status is None:
-        yield Finding("gate", "unknown", "not running, or this user may not ask it", "systemctl start edge-gate")
+        yield Finding("gate", "unknown", str(patient.silence or "not asked"))
     else:
         yield Finding("gate", "ok", f"running for {patient.status.uptime_s:.0f} s")
         faults = dict(faults_by_part(patient.status))
@@ -62,16 +63,25 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
         yield Finding("relay", "fault" if fault else "ok", fault or _describe_relay(door))
         return
     port = Path(door.port)
-    if not port.exists():
+    found = find(port)
+    if found is None:
         yield Finding(
             "relay", "fault", f"{port} is not there", "Plug the board in; `ls /dev/serial/by-id` shows its name."
         )
-    elif not stat.S_ISCHR(port.stat().st_mode):
+    elif not stat.S_ISCHR(found.st_mode):
         yield Finding("relay", "fault", f"{port} is not a serial port", "Correct door.port.")
     elif not os.access(port, os.R_OK | os.W_OK):
-        yield Finding("relay", "fault", f"this user may not use {port}", "Add the user to the group dialout.")
+        yield _judge_closed_port(port, patient.settings.store)
     else:
         yield Finding("relay", "ok", f"{port} is there; start the gate and use `edge-gate relay test` to hear it")
+
+
+def _judge_closed_port(port: Path, store: StoreSettings) -> Finding:
+    """At a desk this user is the gate's. On a device the port is the gate's user's alone, as it should be."""
+    text = f"this user may not use {port}"
+    if store.key_file == Path():
+        return Finding("relay", "unknown", text, AS_ROOT)
+    return Finding("relay", "fault", text, "Add this user to the group dialout, then log out and in again.")
 
 
 def _describe_relay(door: DoorSettings) -> str:
@@ -110,7 +120,7 @@ def check_keyring(patient: Patient) -> Iterator[Finding]:
     """Tell whether the keyring is the newest one of this store: the gate compares it with its audit log."""
     fault = patient.status and patient.status.keyring.fault
     if patient.status is None:
-        yield Finding("keyring", "unknown", "judged only while the gate runs")
+        yield Finding("keyring", "unknown", "judged only while the gate runs and this user may ask it")
     elif fault:
         mend = "Stop the gate, put the newest copy back, start. Without one: docs/maintainer.md, The keyring."
         yield Finding("keyring", "fault", fault, mend)
@@ -144,19 +154,27 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
 
     store = patient.settings.store
     private = [store.path, keyring_path(store.path), store.key_file]
+    open_to_others, unseen = False, []
     for each, unwanted in [(patient.path, 0o022), *((each, 0o077) for each in private if each != Path())]:
-        if each.exists() and each.stat().st_mode & unwanted:
-            mode = stat.S_IMODE(each.stat().st_mode)
+        try:
+            found = find(each)
+        except AccessDenied:
+            unseen.append(str(each))
+            continue
+        if found is not None and found.st_mode & unwanted:
+            open_to_others, mode = True, stat.S_IMODE(found.st_mode)
             mend = f"chmod {mode & ~unwanted:o} {each}"
             yield Finding("permissions", "fault", f"{each} has mode {mode:o}", mend)
-            return
-    yield Finding("permissions", "ok", "configuration, key and store are closed to others")
+    if unseen:
+        yield Finding("permissions", "unknown", f"this user may not look at {', '.join(unseen)}", AS_ROOT)
+    elif not open_to_others:
+        yield Finding("permissions", "ok", "configuration, key and store are closed to others")
 
 
 def check_sandbox(patient: Patient) -> Iterator[Finding]:
     """Ask the kernel, not the unit file: what is true of the running processes is what counts."""
     if patient.status is None:
-        yield Finding("sandbox", "unknown", "judged only while the gate runs")
+        yield Finding("sandbox", "unknown", "judged only while the gate runs and this user may ask it")
         return
     of, walls = patient.status.processes, patient.status.sealed
     for name, pid, said in (("gate", of.gate, walls.gate), ("eye", of.eye, walls.eye)):

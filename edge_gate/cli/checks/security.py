@@ -19,15 +19,17 @@ from typing import Final
 
 from edge_gate.cli import audit
 from edge_gate.cli.checks import health
-from edge_gate.cli.checks.findings import Check, Finding, Patient
+from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.common import local_time
 from edge_gate.cli.keys import place as keyplace
+from edge_gate.cli.reach import ask
+from edge_gate.core.access import find
+from edge_gate.core.errors import AccessDenied
 from edge_gate.gate.authorisation import roles
 from edge_gate.seal import kernel_view
 from edge_gate.spec.model import Role
 from edge_gate.store.audit.chain import examine
 from edge_gate.store.keys.keyring import MAGIC, keyring_path
-from edge_gate.wire.client import ask
 from edge_gate.wire.status import HardeningStatus
 
 # The exposure that systemd may find, and the unit, of each process (.ci/run holds the shipped units to the same).
@@ -107,7 +109,7 @@ def _judge_head(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, st
         with path.open("rb") as file:
             well = sound(file.read(16))
     except OSError as error:
-        return Finding("store", "unknown", f"{path}: {error.strerror}")
+        return Finding("store", "unknown", f"{path}: {error.strerror}", AS_ROOT)
     return Finding("store", _TELLS[well], f"{path} {texts[0] if well else texts[1]}", mend)
 
 
@@ -115,12 +117,9 @@ def _check_keys(patient: Patient) -> Iterator[Finding]:
     place = keyplace.find(patient.settings.store)
     open_to_all = place.tier in ("key file", "null") and not place.locked
     state = "fault" if open_to_all else "unknown" if place.tier == "unknown" else "ok"
-    yield Finding(
-        "keys",
-        state,
-        f"{place.what}. {place.limits}",
-        "Choose a better place: docs/installer.md, Key, store and configuration.",
-    )
+    better = "Choose a better place: docs/installer.md, Key, store and configuration."
+    unseen = place.tier == "unknown" and os.geteuid() != 0
+    yield Finding("keys", state, f"{place.what}. {place.limits}", AS_ROOT if unseen else better)
 
 
 def _check_templates(patient: Patient) -> Iterator[Finding]:
@@ -151,8 +150,13 @@ def _check_audit(patient: Patient) -> Iterator[Finding]:
 def _check_people(patient: Patient) -> Iterator[Finding]:
     """Judge who may do what: a second person can only agree where there is one."""
     control = patient.settings.sockets.control
-    if control.exists():
-        mode = stat.S_IMODE(control.stat().st_mode)
+    try:
+        found = find(control)
+    except AccessDenied as error:
+        found = None
+        yield Finding("people", "unknown", str(error), AS_ROOT)
+    if found is not None:
+        mode = stat.S_IMODE(found.st_mode)
         text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
     members = roles.members(patient.settings)

@@ -19,6 +19,7 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.keys import lock as keylock
 from edge_gate.cli.terminal import confirm, say, say_fields
+from edge_gate.core.access import is_taken, is_there
 from edge_gate.core.errors import AlreadyInitialised, EdgeGateError, GateNotRunning, SharesUnfit
 from edge_gate.settings import config
 
@@ -49,7 +50,7 @@ def status(path: Path, as_json: bool) -> None:
     settings = config.load(path)
     place = keyplace.find(settings.store)
     said: dict[str, object] = {"store key": place.what, "limits": place.limits}
-    if pending_path(settings.store.path).exists():
+    if is_there(pending_path(settings.store.path)):
         said["key change"] = "cut off; finish it with `edge-gate keys rotate`"
     try:
         _, ring_key = keys_in_use(settings.store.path, place.fetch(may_ask=False))
@@ -103,7 +104,7 @@ def escrow(shares: int, needed: int, path: Path) -> None:
     from shamir_mnemonic import generate_mnemonics
 
     from edge_gate.cli.keys import place as keyplace
-    from edge_gate.wire.client import ask
+    from edge_gate.cli.reach import ask
 
     if needed > shares:
         raise click.UsageError("--needed cannot be more than --shares.")
@@ -137,7 +138,7 @@ def recover(to: Path, path: Path) -> None:
     from edge_gate.store.keys.pending import opens_database
     from edge_gate.store.keys.source import write_key_file
 
-    if to.exists():
+    if is_taken(to):
         raise AlreadyInitialised(to)
     key = _combined()
     write_key_file(to, key)
@@ -169,7 +170,7 @@ def new_keyring(yes: bool, path: Path, as_json: bool) -> None:
     from edge_gate.store.people.sweep import sweep
 
     settings = config.load(path)
-    if keyring_path(settings.store.path).exists():
+    if is_taken(keyring_path(settings.store.path)):
         raise AlreadyInitialised(keyring_path(settings.store.path))
     if not yes:
         confirm("Begin a new keyring? Every template is lost")

@@ -17,6 +17,7 @@ import click
 
 from edge_gate.cli.common import config_option
 from edge_gate.cli.terminal import say
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import KeyNotPlaced, WrongKey
 from edge_gate.settings import config
 
@@ -41,9 +42,9 @@ def lock(path: Path) -> None:
     place = keyplace.find(settings.store)
     if place.locked:
         raise KeyNotPlaced("it is locked already; `edge-gate keys passphrase` takes another passphrase")
+    key = _of_this_store(settings, place.fetch())
     if place.tier != "key file":
         _asks_at_the_start()
-    key = _of_this_store(settings, place.fetch())
     _put_and_check(replace(place, locked=True, passphrase=chosen()), key)
     say("The key is locked. From its next start the gate waits for the passphrase.")
     say("What lay there was overwritten, but a worn card may keep it, and copies of it are not locked.")
@@ -119,7 +120,7 @@ def _of_this_store(settings: config.Config, key: bytes) -> bytes:
     """Return the key if it opens the store. Raises WrongKey, StoreMissing or KeyNotPlaced during a change of keys."""
     from edge_gate.store.keys.pending import opens_database, pending_path
 
-    if pending_path(settings.store.path).exists():
+    if is_there(pending_path(settings.store.path)):
         raise KeyNotPlaced("a change of keys was cut off; finish it first with `edge-gate keys rotate`")
     if not opens_database(settings.store.path, key):
         raise WrongKey(settings.store.path)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from edge_gate.cli.reach import QUESTION
 from edge_gate.cli.terminal import say
 from edge_gate.core.errors import KeyLocked, PassphraseUnfit, PassphraseWrong
 from edge_gate.store.keys.asking import ATTEMPTS, read_typed
@@ -19,7 +20,6 @@ SHORTEST: Final = 15
 _DISTINCT: Final = 8
 _WORDS: Final = 6
 PAUSE_S: Final = 30.0
-_ID: Final = "edge-gate:store-key"
 
 
 def judge(passphrase: str) -> None:
@@ -67,7 +67,7 @@ def asked_of_agents(content: bytes, place: Path, tell: Callable[[str], None]) ->
     while True:
         tell("Waiting for the passphrase" + (f"; {wrong} did not open the key" if wrong else ""))
         question = "Passphrase of the store's key" + (" (the last one was wrong)" if wrong else "")
-        command = ["systemd-ask-password", "--no-tty", "--timeout=0", f"--id={_ID}", f"{question}:"]
+        command = ["systemd-ask-password", "--no-tty", "--timeout=0", f"--id={QUESTION}", f"{question}:"]
         try:
             answered = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
         except OSError as error:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, open_credential, unlock_key
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import EdgeGateError, KeyNotPlaced
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import replace
@@ -111,7 +112,7 @@ class KeyPlace:
             replace(self.settings.key_file, content)
             return
         sealed = self._sealed(content)
-        if OPENED.exists():
+        if is_there(OPENED):
             replace(OPENED, key.hex().encode() + b"\n")
         replace(self.credential, sealed)
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from edge_gate.core.access import denied, is_there
 from edge_gate.core.errors import KeyLocked, KeyMissing
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import is_locked
@@ -40,10 +41,12 @@ def unlock_key(settings: StoreSettings, *, may_ask: bool = True) -> bytes:
 
 def content_of_place(settings: StoreSettings, credential: Path = SEALED_CREDENTIAL) -> tuple[bytes, Path]:
     """Return what is in the key's place, digits or a locked key, and where that is. Raises KeyMissing or KeyUnsafe."""
-    if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not credential.exists():
+    if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not is_there(credential):
         return as_it_lies(settings, os.environ)
     try:
         return open_credential(credential.read_bytes()), credential
+    except PermissionError as error:
+        raise denied(credential) from error
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", b"") or str(error).encode()
         raise KeyMissing(f"systemd-creds does not open {credential} ({reason.decode().strip()})") from error

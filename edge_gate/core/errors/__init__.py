@@ -9,7 +9,13 @@ thing, the class is one too, so callers may catch either.
 from __future__ import annotations
 
 from edge_gate.core.errors.base import EdgeGateError
-from edge_gate.core.errors.configuration import AlreadyInitialised, ConfigError, ConfigMissing, TimeZoneUnknown
+from edge_gate.core.errors.configuration import (
+    AlreadyInitialised,
+    ConfigError,
+    ConfigMissing,
+    SiteNotMade,
+    TimeZoneUnknown,
+)
 from edge_gate.core.errors.door import (
     BadPulse,
     GuardLost,
@@ -34,6 +40,7 @@ from edge_gate.core.errors.keys import (
     KeyLocked,
     KeyMalformed,
     KeyMissing,
+    KeyNotOurs,
     KeyNotPlaced,
     KeyringDamaged,
     KeyringMissing,
@@ -64,13 +71,16 @@ from edge_gate.core.errors.oversight import (
     PolicyHeld,
 )
 from edge_gate.core.errors.processes import (
+    AccessDenied,
     AlreadyRunning,
     BadDate,
     Busy,
     EyeAbsent,
     GateNotRunning,
+    GateWaiting,
     NotAllowed,
     NotSealed,
+    Paused,
     SecondEye,
     SocketUnusable,
     UnknownEventKind,
@@ -92,6 +102,7 @@ from edge_gate.core.errors.store import (
     OutcomeNotAwaited,
     StoreCorrupt,
     StoreError,
+    StoreForbidden,
     StoreFull,
     StoreMissing,
     StoreReadOnly,
@@ -101,6 +112,7 @@ from edge_gate.core.errors.store import (
 from edge_gate.core.errors.tools import BadEvaluationData, DemoFailed, ExtraMissing
 
 __all__ = [
+    "AccessDenied",
     "AlreadyInitialised",
     "AlreadyRunning",
     "ApprovalNeeded",
@@ -128,11 +140,13 @@ __all__ = [
     "ExtraMissing",
     "EyeAbsent",
     "GateNotRunning",
+    "GateWaiting",
     "GuardLost",
     "InternalFault",
     "KeyLocked",
     "KeyMalformed",
     "KeyMissing",
+    "KeyNotOurs",
     "KeyNotPlaced",
     "KeyUnsafe",
     "KeyringDamaged",
@@ -153,6 +167,7 @@ __all__ = [
     "OutputLost",
     "PassphraseUnfit",
     "PassphraseWrong",
+    "Paused",
     "PolicyHeld",
     "ReceiptForeign",
     "ReceiptInvalid",
@@ -171,9 +186,11 @@ __all__ = [
     "SignatureMismatch",
     "SignatureMissing",
     "SignerUnknown",
+    "SiteNotMade",
     "SocketUnusable",
     "StoreCorrupt",
     "StoreError",
+    "StoreForbidden",
     "StoreFull",
     "StoreMissing",
     "StoreReadOnly",

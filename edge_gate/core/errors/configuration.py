@@ -24,3 +24,7 @@ class AlreadyInitialised(EdgeGateError, FileExistsError):
 
 class TimeZoneUnknown(ConfigError, LookupError):
     message = "{0!r} is no time zone of this system. {1}."
+
+
+class SiteNotMade(ConfigError):
+    message = "No site was made in {0}: {1}. Nothing was left behind."

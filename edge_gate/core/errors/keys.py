@@ -17,6 +17,10 @@ class KeyUnsafe(EdgeGateError, PermissionError):
     exit_code = ExitCode.KEY_UNSAFE
 
 
+class KeyNotOurs(KeyUnsafe):
+    message = "The key file {0} belongs to {1}, and only that user may use it. Run the command as that user."
+
+
 class KeyMalformed(EdgeGateError, ValueError):
     message = "The key from {0} is not 32 bytes written as 64 hexadecimal digits."
     exit_code = ExitCode.KEY_MALFORMED

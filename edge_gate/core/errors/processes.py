@@ -14,9 +14,14 @@ class WireError(EdgeGateError, ValueError):
 
 class GateNotRunning(EdgeGateError, ConnectionError):
     message = (
-        "The gate is not running (nothing answers at {0}). Start it: systemctl start edge-gate, or `edge-gate run`."
+        "The gate is not running: nothing answers at {0}. Start it: sudo systemctl start edge-gate. At a desk:"
+        " `edge-gate run --with-eye`."
     )
     exit_code = ExitCode.GATE_NOT_RUNNING
+
+
+class GateWaiting(GateNotRunning):
+    message = "The gate does not answer yet: {0}. {1}"
 
 
 class NotAllowed(EdgeGateError, PermissionError):
@@ -24,8 +29,12 @@ class NotAllowed(EdgeGateError, PermissionError):
     exit_code = ExitCode.NOT_ALLOWED
 
 
+class AccessDenied(NotAllowed):
+    message = "{0} may not use {1}. Repeat the command with sudo."
+
+
 class AlreadyRunning(EdgeGateError):
-    message = "Another process serves {0} already. Stop it first: systemctl stop edge-gate."
+    message = "Another process serves {0} already. Stop it first: sudo systemctl stop edge-gate."
     exit_code = ExitCode.ALREADY_RUNNING
 
 
@@ -39,9 +48,14 @@ class SocketUnusable(EdgeGateError, OSError):
 
 class EyeAbsent(EdgeGateError):
     message = (
-        "The eye is not connected, so nobody can be seen. Start it: systemctl start edge-gate-eye, or `edge-gate eye`."
+        "The eye is not connected, so nobody can be seen. Start it: sudo systemctl start edge-gate-eye. At a desk:"
+        " `edge-gate eye`."
     )
     exit_code = ExitCode.EYE_ABSENT
+
+
+class Paused(EyeAbsent):
+    message = "The gate is paused, so nobody is looked at. Let it look again: `edge-gate resume`."
 
 
 class Busy(EdgeGateError):
@@ -65,7 +79,7 @@ class UnknownEventKind(EdgeGateError, LookupError):
 class SecondEye(EdgeGateError):
     message = (
         "Another eye serves the gate at {0} already, so this one ends. If this one is to serve, stop the other first:"
-        " systemctl stop edge-gate-eye."
+        " sudo systemctl stop edge-gate-eye."
     )
     exit_code = ExitCode.SECOND_EYE
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from edge_gate.core.errors.base import EdgeGateError
+from edge_gate.core.errors.processes import AccessDenied
 from edge_gate.core.exit_codes import ExitCode
 
 
@@ -48,6 +49,13 @@ class StoreReadOnly(StoreError, PermissionError):
         " failing: replace it."
     )
     exit_code = ExitCode.STORE_READ_ONLY
+
+
+class StoreForbidden(AccessDenied, StoreError):
+    message = (
+        "{0} may not use the store {1}. Repeat the command with sudo. A gate that systemd runs is started with:"
+        " sudo systemctl start edge-gate."
+    )
 
 
 class StoreTooNew(StoreError):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
+from edge_gate.core.access import user_name
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import (
     ApprovalNeeded,
@@ -166,7 +167,7 @@ class Authorisation:
         if not held:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
-            raise NotAllowed(roles.user_name(uid), hint)
+            raise NotAllowed(user_name(uid), hint)
         self._membership.meet(uid, held)
 
     def authorise(self, asked: Asked) -> None:

@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 
+from edge_gate.core.access import user_name
 from edge_gate.settings.config import Config
 from edge_gate.spec.model import Role
 
@@ -60,14 +61,6 @@ def acting(roles: frozenset[Role], allowed: frozenset[Role]) -> Role | None:
     """Return the role in which somebody may do what those ``allowed`` may, or None where they may not."""
     fitting = [role for role in Role if role in roles and (role in allowed or role in (Role.ROOT, Role.GATE))]
     return fitting[0] if fitting else None
-
-
-def user_name(uid: int) -> str:
-    """Return the login name of a user, or ``uid 1234`` where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
 
 
 def _uid(name: str) -> int | None:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from edge_gate.core.access import user_name
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, InternalFault, WireError
-from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.caller import Caller, failure
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.control.turns import Turns

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from edge_gate.core.access import user_name
 from edge_gate.core.errors import WireError
-from edge_gate.gate.authorisation.roles import user_name
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_gate.core.errors import EdgeGateError, KeyLocked, PassphraseWrong
+from edge_gate.core.interrupts import INTERRUPTED
 from edge_gate.core.output import escape
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import is_locked, unlock
@@ -17,7 +18,6 @@ from edge_gate.store.keys.source import as_it_lies, plain_key
 
 ATTEMPTS: Final = 3
 _TERMINAL: Final = Path("/dev/tty")
-_INTERRUPTED: Final = 130
 
 
 def load_or_ask(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
@@ -47,7 +47,7 @@ def ask_in_child(content: bytes, place: Path) -> bytes:
             _tell(f"edge-gate: {error}")
             code = error.exit_code
         except (EOFError, KeyboardInterrupt):
-            code = _INTERRUPTED
+            code = INTERRUPTED
         finally:
             os._exit(code)  # whatever happens, this copy of the process does not go on
     os.close(writer)

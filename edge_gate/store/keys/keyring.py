@@ -47,6 +47,7 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_gate.core.access import is_taken
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
 from edge_gate.store.files import appearing, clear_drafts, explain, own_like, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
@@ -90,7 +91,7 @@ class Keyring:
 
         Raises AlreadyInitialised where there is one of another key, or one that holds something.
         """
-        if path.exists() or path.is_symlink():
+        if is_taken(path):
             try:
                 found = cls.open(path, store_key)
             except (KeyringDamaged, KeyringMissing) as error:

@@ -20,6 +20,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import RotationFailed
 from edge_gate.store import connection
 from edge_gate.store.faults import faults
@@ -37,7 +38,7 @@ def rotate(path: Path, fetch: Callable[[], bytes], place: Callable[[bytes], None
     (lock.sole_use) and has opened it once, so that it is up to date. Raises RotationFailed or StoreError.
     """
     change = pending.read(path, fetch())
-    resumed = pending.pending_path(path).exists()
+    resumed = is_there(pending.pending_path(path))
     if change is None and resumed:  # cut off in the last step: overwritten, but its name was still there
         change = Change(old=fetch(), new=fetch())
     if change is None:
@@ -71,7 +72,7 @@ def _rewrite(path: Path, change: Change) -> None:
             if problems or new.execute("PRAGMA integrity_check").fetchone() != ("ok",) or _rows(new) != rows:
                 raise RotationFailed("the store could not be copied whole; nothing was changed")
         # A log of the old file beside the new one would be played into it. Closing has removed it; now for good.
-        if path.with_name(path.name + "-wal").exists():
+        if is_there(path.with_name(path.name + "-wal")):
             raise RotationFailed("another process is using the store; nothing was changed")
         sync(path.parent)
 

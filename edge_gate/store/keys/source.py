@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.errors import KeyLocked, KeyMalformed, KeyMissing, KeyUnsafe
+from edge_gate.core.access import denied, user_name
+from edge_gate.core.errors import KeyLocked, KeyMalformed, KeyMissing, KeyNotOurs, KeyUnsafe
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import appearing
 from edge_gate.store.keys.locked import LENGTH, is_locked
@@ -44,7 +45,10 @@ def as_it_lies(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[byt
         return read_private(settings.key_file, shared_with_root=False), settings.key_file
     folder = environ.get("CREDENTIALS_DIRECTORY", "")
     if not folder:
-        raise KeyMissing(f"the systemd credential `{CREDENTIAL}` was not passed, and store.key_file is not set")
+        raise KeyMissing(
+            f"the systemd credential `{CREDENTIAL}` was not passed, as `sudo systemctl start edge-gate` does, and"
+            " store.key_file is not set"
+        )
     path = Path(folder) / CREDENTIAL
     return read_private(path, shared_with_root=True), path
 
@@ -70,10 +74,12 @@ def write_key_file(path: Path, key: bytes) -> None:
 
 
 def read_private(path: Path, *, shared_with_root: bool) -> bytes:
-    """Return what a file holds that nobody else may touch. Raises KeyMissing or KeyUnsafe."""
+    """Return what a file holds that nobody else may touch. Raises KeyMissing, KeyUnsafe or AccessDenied."""
     try:
         # O_NONBLOCK: a pipe put in the file's place must not hang the gate's start.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise denied(path) from error
     except OSError as error:
         raise KeyMissing(f"{path}: {error.strerror}") from error
     try:
@@ -90,6 +96,6 @@ def _judge(path: Path, status: os.stat_result, *, shared_with_root: bool) -> Non
     # With an access list the group bits show its mask, not a group's rights: only "others" tells anything then.
     owners, forbidden = ({0, os.geteuid()}, 0o007) if shared_with_root else ({os.geteuid()}, 0o177)
     if status.st_uid not in owners:
-        raise KeyUnsafe(path, f"{mode:04o}, owned by user {status.st_uid}")
+        raise KeyNotOurs(path, user_name(status.st_uid))
     if mode & forbidden:
         raise KeyUnsafe(path, f"{mode:04o}")

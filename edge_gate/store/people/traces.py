@@ -26,6 +26,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from edge_gate.core.access import is_there
 from edge_gate.core.errors import StoreCorrupt, StoreMissing, WrongKey
 from edge_gate.spec import registry
 from edge_gate.spec.model import Act, PersonalTable
@@ -141,7 +142,7 @@ def _pages(path: Path, key: bytes) -> Iterator[bytes | None]:
                 yield _clear(page, number, key, mac_key)
                 page, number = file.read(PAGE_BYTES), number + 1
         log = path.with_name(path.name + "-wal")
-        if not log.exists():
+        if not is_there(log):
             return
         with log.open("rb") as file:
             file.read(_LOG_HEADER_BYTES)

@@ -15,6 +15,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from edge_gate.core.supervise import module_command
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.protection import KEY_BYTES, SiteTransform
 from edge_gate.tools.bench.timing import Timing, measure
@@ -34,7 +35,7 @@ def search(templates: int, dimensions: int, probes: int, seed: int = 1) -> Timin
 
 def search_alone(templates: int, dimensions: int, probes: int) -> Timing:
     """Do the same in a fresh process with one thread."""
-    command = [sys.executable, "-m", "edge_gate.tools.bench.search", str(templates), str(dimensions), str(probes)]
+    command = [*module_command("edge_gate.tools.bench.search"), str(templates), str(dimensions), str(probes)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603
     return Timing(**json.loads(done.stdout))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edge_gate.core.supervise import module_command
 from edge_gate.rules.protection import BITS, differing, words
 
 TEMPLATES = 100_000
@@ -25,7 +26,7 @@ DIMENSIONS = 128
 def measured() -> dict[str, dict[str, float]]:
     """Return p50 and p95 in milliseconds for each kind of code, measured in a fresh process with one thread."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "edge_gate.tools.evaluation.protection.speed"]
+    command = module_command("edge_gate.tools.evaluation.protection.speed")
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603
     found: dict[str, dict[str, float]] = json.loads(done.stdout)
     return found

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`edge-gate config`: whether the configuration can work, before anything is started with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edge_gate.cli.common import config_option, json_option, show_json
+from edge_gate.cli.groups import Group
+from edge_gate.cli.terminal import say
+
+
+@click.group("config", cls=Group)
+def command() -> None:
+    """Look at the configuration."""
+
+
+@command.command()
+@config_option
+@json_option
+def check(path: Path, as_json: bool) -> None:
+    """Find everything in the configuration that cannot work, with its line and how to mend it.
+
+    Looked at are the settings in themselves, with each other, with the users, groups and paths of this system, and with
+    the drivers and models that are installed. Nothing is started and nothing is changed. Exit status 1 where something
+    was found.
+    """
+    from edge_gate.cli.checks.settings import find_mistakes
+
+    mistakes = sorted(find_mistakes(path), key=lambda each: each.line)
+    if as_json:
+        found = [
+            {"key": each.key, "line": each.line, "what": each.what, "fix": each.fix, "stops": each.stops}
+            for each in mistakes
+        ]
+        show_json({"file": str(path), "mistakes": found})
+    else:
+        for each in mistakes:
+            say(str(each))
+        say(f"{path}: {f'{len(mistakes)} to mend' if mistakes else 'nothing to mend'}.")
+    sys.exit(1 if mistakes else 0)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which settings cannot work together: rules over the settings themselves, wherever and by whomever they are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from edge_gate.core import time_zones
+from edge_gate.core.errors import TimeZoneUnknown
+from edge_gate.provenance import minisign
+
+if TYPE_CHECKING:
+    from edge_gate.settings.camera import CameraSettings
+    from edge_gate.settings.decision import DecisionSettings
+    from edge_gate.settings.door import DoorSettings
+    from edge_gate.settings.models import ModelSettings
+    from edge_gate.settings.quality import QualityLimits
+    from edge_gate.settings.site import SiteSettings
+    from edge_gate.settings.sockets import SocketSettings
+    from edge_gate.settings.store import StoreSettings
+
+LONGEST_NAME: Final = 80
+# sun_path of unix(7), without the zero byte at its end.
+LONGEST_SOCKET: Final = 107
+# What lies beside a store, by the ends of its names (edge_gate.store).
+_BESIDE_STORE: Final = (".keyring", ".rotation", "-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that cannot work. ``keys``: the settings that it comes from, the one to correct first.
+
+    ``within``: a text of a list that it is about. ``stops``: False for what may be meant, and is only told.
+    """
+
+    keys: tuple[str, ...]
+    what: str
+    fix: str
+    within: str = ""
+    stops: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """The sections that the rules are about (edge_gate.settings.config.Config has all), and the file they are from."""
+
+    site: SiteSettings
+    camera: CameraSettings
+    models: ModelSettings
+    quality: QualityLimits
+    decision: DecisionSettings
+    door: DoorSettings
+    store: StoreSettings
+    sockets: SocketSettings
+    path: Path
+
+
+def find_conflicts(settings: Sections) -> Iterator[Problem]:
+    """Yield every problem of the settings with each other."""
+    for rule in _RULES:
+        yield from rule(settings)
+
+
+def _name(settings: Sections) -> Iterator[Problem]:
+    name = settings.site.name
+    if not name.strip():
+        yield Problem(("site.name",), "site.name is empty", "Write what this site is called")
+    elif len(name) > LONGEST_NAME:
+        what = f"site.name has {len(name)} characters"
+        yield Problem(("site.name",), what, f"Use {LONGEST_NAME} at most")
+
+
+def _zone(settings: Sections) -> Iterator[Problem]:
+    zone = settings.site.time_zone
+    try:
+        if zone:
+            time_zones.named_zone(zone)
+    except TimeZoneUnknown as error:
+        name, advice = error.args
+        yield Problem(("site.time_zone",), f"site.time_zone is {name!r}, which is no time zone of this system", advice)
+
+
+def _limits(settings: Sections) -> Iterator[Problem]:
+    for what in ("interocular_px", "exposure"):
+        low, high = (getattr(settings.quality, f"{end}_{what}") for end in ("min", "max"))
+        if low >= high:
+            keys = (f"quality.min_{what}", f"quality.max_{what}")
+            said = f"{keys[0]} is {low:g} and {keys[1]} is {high:g}, so that nothing is good enough"
+            yield Problem(keys, said, f"Let {keys[0]} be the smaller one")
+
+
+def _sightings(settings: Sections) -> Iterator[Problem]:
+    wanted, seen = settings.decision.min_sightings, settings.decision.window_s * settings.camera.fps
+    if wanted > seen:
+        said = f"decision.min_sightings is {wanted}, and the camera gives {seen:g} pictures in decision.window_s"
+        keys = ("decision.min_sightings", "decision.window_s", "camera.fps")
+        yield Problem(keys, f"{said}, so that nobody is recognised", "Raise decision.window_s or camera.fps")
+
+
+def _channel(settings: Sections) -> Iterator[Problem]:
+    door = settings.door
+    if door.channel > door.channels:
+        keys = ("door.channel", "door.channels")
+        yield Problem(keys, f"channel {door.channel} of {door.channels}", "Raise door.channels")
+
+
+def _keys(settings: Sections) -> Iterator[Problem]:
+    for key in settings.models.trusted_keys:
+        try:
+            minisign.PublicKey.parse(key)
+        except minisign.Malformed as error:
+            what = f"models.trusted_keys has {key!r}, which is no minisign public key: {error}"
+            fix = "Copy the line that begins with RW from the .pub file"
+            yield Problem(("models.trusted_keys",), what, fix, within=key)
+
+
+def _empty(settings: Sections) -> Iterator[Problem]:
+    """Find what has to be said: an empty path would be the folder that a process happens to be in."""
+    models = settings.models
+    texts = {"camera.driver": settings.camera.driver, "camera.source": settings.camera.source}
+    texts |= {"door.relay": settings.door.relay, "door.port": settings.door.port}
+    texts |= {f"models.{key}": getattr(models, key) for key in ("eyes", "detector", "mesh", "lids")}
+    paths = {"store.path": settings.store.path}
+    paths |= {"sockets.eye": settings.sockets.eye, "sockets.control": settings.sockets.control}
+    for key in [key for key, text in texts.items() if not text.strip()]:
+        yield Problem((key,), f"{key} is empty", "Take the line out to have the default")
+    for key in [key for key, path in paths.items() if path == Path()]:
+        yield Problem((key,), f"{key} is empty", "Take the line out to have the default")
+
+
+def _model_names(settings: Sections) -> Iterator[Problem]:
+    for key in ("eyes", "detector", "mesh", "lids"):
+        name = getattr(settings.models, key)
+        if "/" in name:
+            what = f"models.{key} is {name!r}, and the name of a model is no path"
+            yield Problem((f"models.{key}",), what, "Set models.folder to the folder, and this to the name")
+
+
+def _sockets(settings: Sections) -> Iterator[Problem]:
+    for key, path in (("sockets.eye", settings.sockets.eye), ("sockets.control", settings.sockets.control)):
+        length = len(str(path).encode(errors="surrogateescape"))  # in whatever locale
+        if length > LONGEST_SOCKET:
+            what = f"{key} has a path of {length} bytes, and a socket's has {LONGEST_SOCKET} at most"
+            yield Problem((key,), what, "Choose a shorter path, or another folder for the whole site")
+
+
+def _places(settings: Sections) -> Iterator[Problem]:
+    """Find two files at one path, and a file in whose place another one needs a folder."""
+    store, sockets = settings.store, settings.sockets
+    files = {"sockets.eye": sockets.eye, "sockets.control": sockets.control, "store.path": store.path}
+    files |= {"store.key_file": store.key_file, "door.port": Path(settings.door.port), "": settings.path}
+    named = [(key, Path(os.path.normpath(path))) for key, path in files.items() if path != Path()]
+    beside = [("store.path", store.path.with_name(store.path.name + end)) for end in _BESIDE_STORE if store.path.name]
+    for (one, first), (other, second) in combinations([*named, *beside], 2):
+        if one == other or not (first.is_relative_to(second) or second.is_relative_to(first)):
+            continue
+        keys = tuple(key for key in (one, other) if key)
+        names = " and ".join(key or "this file itself" for key in (one, other))
+        place = first if first == second else max(first, second, key=lambda path: len(path.parts))
+        how = "are at one path" if first == second else "cannot both be files: one lies below the other"
+        yield Problem(keys, f"{names} {how}, {place}", "Choose another path for one of them")
+
+
+_RULES: Final[tuple[Callable[[Sections], Iterator[Problem]], ...]] = (
+    _name, _zone, _limits, _sightings, _channel, _keys, _empty, _model_names, _sockets, _places,
+)  # fmt: skip
