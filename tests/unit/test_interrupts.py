@@ -33,7 +33,7 @@ importlib.import_module(program).main()
 """
 # None of these does anything but load, and say that something is not there.
 PROGRAMS: Final = {
-    "edge_gate.__main__": ("run", "--config", "/nowhere.toml"),
+    "edge_gate.__main__": ("status", "--config", "/nowhere.toml"),
     "edge_gate.eye.__main__": ("--config", "/nowhere.toml"),
     "edge_gate.gate.__main__": ("--config", "/nowhere.toml"),
 }
