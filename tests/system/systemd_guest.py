@@ -182,6 +182,23 @@ def weakened() -> dict[str, Any]:
     return {"connected": connected, "security": seen, "back": again()}
 
 
+def failing() -> dict[str, Any]:
+    """Let the gate end at each start, as after a bad update, ask the doctor, and put it back."""
+    drop_in = UNITS / "edge-gate.service.d" / "bad.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nExecStart=\nExecStart=/bin/false\n")
+    unread = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
+    sh("systemctl", "daemon-reload")
+    tried("systemctl", "restart", "edge-gate")
+    wait_for(lambda: "auto-restart" in tried("systemctl", "show", "edge-gate", "--property=SubState")["out"])
+    doctor = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
+    drop_in.unlink()
+    sh("systemctl", "daemon-reload")
+    sh("systemctl", "restart", "edge-gate")
+    back = bool(wait_for(lambda: status().get("eye", {}).get("connected")))
+    return {"unread": json.loads(unread["out"]), "doctor": json.loads(doctor["out"]), "back": back}
+
+
 def callers() -> dict[str, Any]:
     ask = (BIN / "edge-gate", "status", "--json", "--config", SETTINGS)
     names = ("keeper", "reader", "second", "stranger", "edge-gate-eye")
@@ -302,6 +319,7 @@ def play(shared: Path) -> dict[str, Any]:
         acts["start"] = start(board)
         acts["callers"] = callers()
         acts["weakened"] = weakened()
+        acts["failing"] = failing()
         acts["probe"] = probe(shared)
         acts["gate killed"] = kill_gate_mid_pulse(board)
         acts["eye killed"] = kill_eye()

@@ -113,6 +113,21 @@ def test_doctor_sees_that_a_drop_in_took_a_wall_away(acts: Any, wall: str) -> No
     assert walls(acts["weakened"]["security"], "the gate")[wall]["state"] == "ok"
 
 
+def test_doctor_finds_a_unit_that_fails_again_and_again_and_one_that_was_not_read(acts: Any) -> None:
+    def told(which: str) -> dict[str, str]:
+        units = [each for each in acts["failing"][which]["findings"] if each["part"] == "units"]
+        return {each["text"].split()[0]: f"{each['state']}: {each['text']}" for each in units}
+
+    good = [each for each in acts["start"]["doctor"]["findings"] if each["part"] == "units"]
+    assert [(each["state"], each["text"]) for each in good] == [
+        ("ok", "edge-gate.service runs"), ("ok", "edge-gate-eye.service runs"),
+    ]  # fmt: skip
+    unread = [each["text"] for each in acts["failing"]["unread"]["findings"] if each["state"] == "fault"]
+    assert unread == ["edge-gate.service was changed since systemd read it"]
+    assert "fault: edge-gate.service ends and is started again" in told("doctor")["edge-gate.service"]
+    assert acts["failing"]["back"]
+
+
 def test_the_second_wall_stands_where_a_drop_in_took_the_first_away(acts: Any) -> None:
     """The drop-in allows core dumps; the process does not."""
     assert walls(acts["weakened"]["security"], "the eye")["core dumps"]["state"] == "ok"

@@ -281,7 +281,8 @@ def test_while_the_gate_waits_at_the_terminal_other_commands_say_so(tmp_path: Pa
                 told = alone(site, *asking)
                 assert "waits for the passphrase" in told.stdout + told.stderr, told
                 assert f"process {gate} has the store" in told.stdout + told.stderr, told
-                assert told.returncode == (1 if asking == ("doctor",) else GateNotRunning.exit_code)
+                if asking != ("doctor",):  # which has its own findings, by what this machine has
+                    assert told.returncode == GateNotRunning.exit_code
         finally:
             os.kill(gate, signal.SIGKILL)
             os.waitpid(gate, 0)

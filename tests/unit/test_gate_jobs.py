@@ -184,10 +184,11 @@ def traces_of(name: str, settings: Config) -> Mapping[str, int]:
 def test_the_door_opens_while_somebody_is_being_forgotten(
     tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait, opened = threading.Event(), list[str]()
+    begun, wait, opened = threading.Event(), threading.Event(), list[str]()
     real = rebuilding.slices
 
     def until_opened(of: Any) -> Any:
+        begun.set()
         while not wait.is_set():
             yield
         opened.extend(row["kind"] for row in of.rows("SELECT kind FROM event"))
@@ -201,7 +202,7 @@ def test_the_door_opens_while_somebody_is_being_forgotten(
         answer: list[Any] = []
         asking = threading.Thread(target=lambda: answer.append(ask(settings, "forget", name="Ann-who-leaves")))
         asking.start()
-        pass_time(gate, 1)
+        assert begun.wait(20)
         assert ask(settings, "status")["residents_in_gallery"] == 1, "she is compared no more from the first turn on"
         eye.walk_up(2, track=3)
         assert until(lambda: pulsed(board))

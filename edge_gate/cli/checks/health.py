@@ -14,6 +14,7 @@ from typing import Final
 import edge_gate
 from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
+from edge_gate.cli.checks.systemd import check_units
 from edge_gate.cli.common import local_time
 from edge_gate.cli.reach import ask
 from edge_gate.cli.status import describe_walls, faults_by_part
@@ -216,6 +217,7 @@ _MENDS: Final = MappingProxyType(
 )
 CHECKS: Final[tuple[Check, ...]] = (
     Check("gate", check_gate),
+    Check("units", check_units),
     Check("camera", check_camera),
     Check("relay", check_relay),
     Check("models", check_models),

@@ -11,7 +11,6 @@ import os
 import pwd
 import re
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from typing import Final
 from edge_gate.cli import audit
 from edge_gate.cli.checks import health
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
+from edge_gate.cli.checks.systemd import run_tool, show_unit
 from edge_gate.cli.common import local_time
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.reach import ask
@@ -73,11 +73,11 @@ def _check_unit(name: str, runs_in: str) -> Iterator[Finding]:
         where = f"it runs in {runs_in}" if runs_in else "it runs in no unit"
         yield Finding(f"the {name}", "fault", f"unit: {where}, not in {unit}", _MEND_UNIT)
         return
-    said = _run_tool("systemd-analyze", "security", "--no-pager", unit)
+    said = run_tool("systemd-analyze", "security", "--no-pager", unit)
     if (found := re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)) is None:
         yield Finding(f"the {name}", "unknown", f"unit: {unit}; systemd-analyze does not say how exposed it is")
         return
-    shown = dict(line.split("=", 1) for line in _run_tool("systemctl", "show", unit).splitlines() if "=" in line)
+    shown = show_unit(unit)
     devices, drop_ins = shown.get("DevicePolicy", "not known"), shown.get("DropInPaths", "").split()
     text = f"unit: {unit}, exposure {found[1]} of 10 (at most {limit}), devices: {devices}"
     text += f", with {', '.join(drop_ins)}" if drop_ins else ""
@@ -209,16 +209,6 @@ def _login_name(user: int) -> str | None:
     """Return the login name of a user who can log in; accounts such as the gate's own are no people."""
     found = pwd.getpwuid(user)
     return None if found.pw_shell.endswith(("/nologin", "/false")) else found.pw_name
-
-
-def _run_tool(*command: str) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, fixed words
-            command, capture_output=True, text=True, check=False, timeout=30, env={**os.environ, "LC_ALL": "C"}
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout
 
 
 CHECKS: Final[tuple[Check, ...]] = (
