@@ -353,11 +353,11 @@ def test_what_no_part_of_the_eye_expects_is_one_line_and_a_code(tmp_path: Path, 
     path = site(tmp_path, f"loop:{film}")
     program = f"""
 import sys
-from edge_gate.eye import __main__, pipeline
+from edge_gate.eye import pipeline, program
 def explode(*_):
     raise RuntimeError("of a library\\nin two lines")
 pipeline.Perception.__init__ = explode
-sys.exit(__main__.main(["--config", {str(path)!r}]))
+sys.exit(program.run(["--config", {str(path)!r}]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == ExitCode.INTERNAL_FAULT, done.stderr
