@@ -7,14 +7,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_gate.core.clock import Clock
+from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.errors import Busy, EdgeGateError, InternalFault, StoreFull
 from edge_gate.gate.control.caller import Caller
 from edge_gate.gate.control.requests import Request
@@ -23,11 +23,11 @@ from edge_gate.gate.jobs import Jobs
 from edge_gate.gate.verbs import cleaning
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import Config
-from edge_gate.store import rebuilding
+from edge_gate.store import connection, rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.integrity import IntegrityCheck
 from edge_gate.store.keys.source import load_key
-from edge_gate.store.people import consent, traces
+from edge_gate.store.people import consent, residents, traces
 from edge_gate.wire.client import ask
 from tests.support.clocks import HeldClock, WindableClock
 from tests.support.gates import eye_at, pass_time, within
@@ -282,6 +282,23 @@ def test_the_store_is_checked_beside_the_door(
         assert threads == ["store-check"]
         gate.store.path.chmod(0o644)
         assert "chmod 600" in ask(settings, "store-check")["store"][0]
+
+
+def test_a_check_can_be_broken_off_and_begun_again(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "edge-gate.db", bytes(range(32)), SystemClock()) as store:
+        with store.transaction():
+            for number in range(3000):
+                residents.add(store, f"Resident {number}")
+        with closing(connection.reader(store.path, bytes(range(32)))) as reader:
+            check = IntegrityCheck(reader, store.path)
+            for _ in range(3):
+                check.begin()
+                check.stop()
+                assert check.over
+            check.begin()
+            assert until(lambda: check.over)
+            assert check.found == []
+        assert store.empty_log(), "it still reads"
 
 
 def test_a_damaged_page_is_found_beside_the_door(tmp_path: Path, board: BoardSimulator) -> None:
