@@ -96,8 +96,8 @@ _LOCALLY: Final = {
 # Between the parts of a list, and before its last.
 _JOINED: Final = {"en": ("; ", "; and "), "zh": ("；", "；")}
 _LEFT: Final = {
-    "en": "Old pages are still in the store's log; they go at the next start of the gate.",
-    "zh": "旧的数据页还留在日志文件里，设备下次启动时清除。",
+    "en": "Old pages are still in the store's files. The gate removes them as soon as it can.",
+    "zh": "旧的数据页还留在数据文件里，设备会在条件允许时尽快清除。",
 }
 
 
@@ -106,6 +106,7 @@ class Receipt:
     """What was removed of whom, when, and at which gate.
 
     ``figures`` are how many rows went, by the figure that their table declares. ``traces_left``: see `Store.empty_log`.
+    ``at_least``: some rows may have been blanked by an earlier attempt, which nobody counted.
     """
 
     gate: str
@@ -114,6 +115,7 @@ class Receipt:
     figures: Mapping[str, int]
     traces_left: bool
     kind: Kind = Kind.FORGETTING
+    at_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,9 @@ def _phrases(receipt: Receipt, language: str, tables: Iterable[PersonalTable], f
         if (fate := table.fate(receipt.kind.act)) in fates:
             phrase = table.removed if fate in (Fate.DELETED, Fate.BLANKED) else table.kept
             if phrase:
-                found.append(phrase.fill(language, receipt.figures.get(table.figure, 0)))
+                count = receipt.figures.get(table.figure, 0)
+                more = receipt.at_least and fate is Fate.BLANKED
+                found.append(phrase.fill(language, f"≥ {count}" if more else str(count)))
     return found
 
 

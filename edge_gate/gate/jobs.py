@@ -9,8 +9,11 @@ flood of them keeps others waiting.
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from inspect import GEN_CREATED, getgeneratorstate
 from typing import Final
 
 from edge_gate.core.clock import Clock
@@ -22,66 +25,97 @@ Slices = Generator[float | None, None, None]
 
 # What is under way when the gate is stopped gets so long; the unit's TimeoutStopSec= is longer.
 STOP_S: Final = 5.0
+# How often those who wait are told so.
+TELL_NS: Final = 10 * 10**9
 _log = logging.getLogger(__name__)
 
 
-class Jobs:
-    """The queue. Only the gate's own thread calls it."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    request: Request
+    slices: Slices
+    writes: bool
 
-    def __init__(self, clock: Clock) -> None:
+
+class Jobs:
+    """The queue. Only the gate's own thread calls it. ``wait(seconds)`` is used by `finish` alone."""
+
+    def __init__(self, clock: Clock, wait: Callable[[float], None] = time.sleep) -> None:
         self._clock = clock
-        self._current: tuple[Request, Slices] | None = None
-        self._writing: deque[tuple[Request, Slices]] = deque()
-        self._reading: deque[tuple[Request, Slices]] = deque()
-        self._due_ns = 0
+        self._wait = wait
+        self._current: _Job | None = None
+        self._writing: deque[_Job] = deque()
+        self._reading: deque[_Job] = deque()
+        self._due_ns = self._told_ns = 0
 
     def write(self, request: Request, slices: Slices) -> None:
         """Have ``slices`` done, one after the other. They answer ``request``; what they raise is its answer too."""
-        self._writing.append((request, slices))
-        self._current = self._current or self._next()
+        self._writing.append(_Job(request, slices, writes=True))
+        self._begin()
 
     def read(self, request: Request, slices: Slices) -> None:
         """Do the same for slices that change nothing. Raises Busy where this user has asked for such before."""
         under_way = (self._current, *self._reading)
-        if any(each and each[0].caller.uid == request.caller.uid for each in under_way):
+        if any(each and not each.writes and each.request.caller.uid == request.caller.uid for each in under_way):
             slices.close()
-            raise Busy("Something else that you have asked for")
-        self._reading.append((request, slices))
-        self._current = self._current or self._next()
+            raise Busy("Another search or check that you have asked for")
+        self._reading.append(_Job(request, slices, writes=False))
+        self._begin()
 
     def tick(self, now_ns: int) -> None:
         """Do one slice, if one is due."""
-        if self._current is not None and now_ns >= self._due_ns:
-            self._step(*self._current)
+        if self._current is None:
+            return
+        if now_ns >= self._told_ns + TELL_NS:  # so that nobody takes the silence for the gate's end
+            self._told_ns = now_ns
+            for each in (self._current, *self._writing, *self._reading):
+                each.request.progress({"waiting": True})
+        if now_ns >= self._due_ns:
+            self._step(self._current)
 
     def patience_s(self) -> float | None:
         """Return in how many seconds the next slice is due; None where nothing is to be done."""
         return None if self._current is None else max(0, self._due_ns - self._clock.monotonic_ns()) / 1e9
 
     def finish(self) -> None:
-        """Do what is left, before the gate ends; what takes too long is broken off, and its caller is not answered."""
+        """Do what is left of what writes, before the gate ends. What takes too long, and what only reads, is closed."""
         end_ns = self._clock.monotonic_ns() + round(STOP_S * 1e9)
         while self._current is not None and self._clock.monotonic_ns() < end_ns:
-            self._step(*self._current)
+            if not self._current.writes:
+                self._close(self._current)
+                continue
+            self._wait(self.patience_s() or 0)
+            self._step(self._current)
         while self._current is not None:
-            self._current[1].close()
-            self._current = self._next()
+            self._close(self._current)
 
-    def _step(self, request: Request, slices: Slices) -> None:
+    def _begin(self) -> None:
+        if self._current is None:
+            self._current, self._told_ns = self._next(), self._clock.monotonic_ns()
+
+    def _step(self, job: _Job) -> None:
         try:
-            self._due_ns = self._clock.monotonic_ns() + round((next(slices) or 0) * 1e9)
+            self._due_ns = self._clock.monotonic_ns() + round((next(job.slices) or 0) * 1e9)
         except StopIteration:
             self._current, self._due_ns = self._next(), 0
         except EdgeGateError as error:
-            self._fail(request, error)
+            self._fail(job, error)
         except Exception as error:  # a job's own fault must not end the gate for everybody
             _log.exception("a job could not be done")
-            self._fail(request, InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
+            self._fail(job, InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
 
-    def _fail(self, request: Request, error: EdgeGateError) -> None:
-        request.fail(error)
+    def _fail(self, job: _Job, error: EdgeGateError) -> None:
+        job.request.fail(error)
         self._current, self._due_ns = self._next(), 0
 
-    def _next(self) -> tuple[Request, Slices] | None:
+    def _close(self, job: _Job) -> None:
+        """Break a job off. One that writes sees it, and says how far it came; it has to be begun for that."""
+        if job.writes and getgeneratorstate(job.slices) == GEN_CREATED:
+            self._step(job)
+        if self._current is job:
+            job.slices.close()
+            self._current, self._due_ns = self._next(), 0
+
+    def _next(self) -> _Job | None:
         waiting = self._writing or self._reading
         return waiting.popleft() if waiting else None

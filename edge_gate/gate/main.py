@@ -48,6 +48,7 @@ from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.integrity import IntegrityCheck
+from edge_gate.store.keys.pending import keys_in_use
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 from edge_gate.store.upgrade import upgrade_apart
@@ -165,11 +166,12 @@ def open_gate(
         door.secure()
         door.settle()
         door.check_pulse()  # every relay is off by now, whatever the configuration says
-        stack.enter_context(sole_use(config.store.path))
+        lock = stack.enter_context(sole_use(config.store.path))
         key = load(config.store, os.environ)
-        upgrade_apart(config.store.path, key)
+        upgrade_apart(config.store.path, key, lock)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
-        reader = stack.enter_context(closing(connection.reader(store.path, key)))
+        reading_key, _ = keys_in_use(store.path, key)  # a change of the key may have been cut off half-way
+        reader = stack.enter_context(closing(connection.reader(store.path, reading_key)))
         check = IntegrityCheck(reader, store.path)
         gate = build(config, store, AuditLog(store, store.keyring.signer()), check, door, clock, written_by)
         stack.callback(gate.close)

@@ -122,7 +122,7 @@ class Phrase:
     en: str
     zh: str
 
-    def fill(self, language: str, count: int) -> str:
+    def fill(self, language: str, count: str) -> str:
         """Return the words in this language ("zh" or "en")."""
         return (self.zh if language == "zh" else self.en).format(count=count)
 

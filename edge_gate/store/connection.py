@@ -41,9 +41,10 @@ _AFTER_KEY: Final = (
 
 
 def reader(path: Path, key: bytes) -> Any:
-    """Return a connection that only reads, for one other thread, and keeps little in memory. Raises as `connect`."""
-    connection = connect(path, key, "ro", one_thread=False)
-    connection.execute("PRAGMA cache_size = -256")
+    """Return a connection that only reads, for one other thread, and keeps little in memory. Raises StoreError."""
+    with faults(path):
+        connection = connect(path, key, "ro", one_thread=False)
+        connection.execute("PRAGMA cache_size = -256")
     return connection
 
 

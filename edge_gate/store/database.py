@@ -7,7 +7,9 @@ Residents, consent, templates and events are read and written by their own modul
 
 from __future__ import annotations
 
+import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -21,7 +23,6 @@ from edge_gate.core.access import is_taken
 from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
-from edge_gate.store import rebuilding
 from edge_gate.store.faults import faults, reading
 from edge_gate.store.files import appearing, sync
 from edge_gate.store.integrity import problems
@@ -30,6 +31,8 @@ from edge_gate.store.keys.pending import keys_in_use
 from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
+# What a statement of ours begins with that touches rows.
+_TOUCHED = re.compile(r"\s*(?:UPDATE|DELETE FROM|INSERT INTO) (\w+)")
 _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
 
 
@@ -43,8 +46,8 @@ class Store:
         self.clock = clock
         self.keyring = keyring
         self.schema = schema
-        self.rewritten = 0
-        """How many rows were changed or removed so far (rebuilding.py)."""
+        self.rewritten: Counter[str] = Counter()
+        """How many rows of each table `run` has touched so far (rebuilding.py)."""
         self._connection = connection
 
     @classmethod
@@ -112,9 +115,8 @@ class Store:
         if migrating:
             with reading(self.path):
                 self._migrate()
-        # A power cut may have come between forgetting someone and writing anew what had their old rows.
+        # A power cut may have come between forgetting someone and emptying the log of their old pages.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
-            rebuilding.at_once(self)
             self.empty_log()
 
     def _migrate(self) -> None:
@@ -192,10 +194,11 @@ class Store:
             return int(self._connection.execute(statement, tuple(row.values())).lastrowid)
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Run an UPDATE or DELETE and return how many rows it touched."""
+        """Run a statement, an UPDATE or DELETE as a rule, and return how many rows it touched."""
         with faults(self.path):
             touched = int(self._connection.execute(sql, values).rowcount)
-        self.rewritten += max(0, touched)
+        if touched > 0 and (named := _TOUCHED.match(sql)):
+            self.rewritten[named[1]] += touched
         return touched
 
     def empty_log(self, *, wait: bool = True) -> bool:

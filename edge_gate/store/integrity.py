@@ -8,7 +8,7 @@ thread of its own, for a gate whose loop must not wait; SQLite lets go of Python
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -21,9 +21,11 @@ from edge_gate.store.faults import faults
 _CHECKS: Final = ("cipher_integrity_check", "integrity_check", "foreign_key_check")
 
 
-def problems(connection: Any, path: Path) -> Iterator[str]:
-    """Yield what is wrong with a store, one sentence each."""
+def problems(connection: Any, path: Path, stopped: Callable[[], bool] = lambda: False) -> Iterator[str]:
+    """Yield what is wrong with a store, one sentence each. Once it is ``stopped()`` it begins no other look."""
     for pragma in _CHECKS:
+        if stopped():
+            return
         try:
             with faults(path):
                 found = [", ".join(map(str, row)) for row in connection.execute(f"PRAGMA {pragma}")]
@@ -45,10 +47,12 @@ class IntegrityCheck:
         self._path = path
         self._thread: threading.Thread | None = None
         self._found: list[str] = []
+        self._stopped = threading.Event()
 
     def begin(self) -> None:
         """Begin a check. The one before must be over."""
         self._found = []
+        self._stopped.clear()
         self._thread = threading.Thread(target=self._run, name="store-check", daemon=True)
         self._thread.start()
 
@@ -63,8 +67,9 @@ class IntegrityCheck:
         return self._found
 
     def stop(self) -> None:
-        """Break off what is under way."""
+        """Break off what is under way. SQLCipher's own look at the pages is not to be interrupted: a second or so."""
         if self._thread is not None:
+            self._stopped.set()
             self._connection.interrupt()
             self._thread.join()
             self._thread = None
@@ -75,7 +80,7 @@ class IntegrityCheck:
             with faults(self._path):
                 connection.execute("BEGIN")
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on nothing changes
-            self._found = list(problems(connection, self._path))
+            self._found = list(problems(connection, self._path, self._stopped.is_set))
         except StoreError as error:
             self._found = [str(error)]
         finally:

@@ -34,9 +34,11 @@ def find_holder(store_path: Path) -> int | None:
 
 
 @contextmanager
-def sole_use(store_path: Path) -> Iterator[None]:
-    """Hold the store alone. Raises AlreadyRunning at once where a gate or another command holds it, StoreMissing or
-    StoreForbidden."""
+def sole_use(store_path: Path) -> Iterator[int]:
+    """Hold the store alone. Yields the descriptor that holds it.
+
+    Raises AlreadyRunning at once where a gate or another command holds it, StoreMissing or StoreForbidden.
+    """
     try:
         folder = os.open(store_path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -48,6 +50,6 @@ def sole_use(store_path: Path) -> Iterator[None]:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunning(store_path) from error
-        yield
+        yield folder
     finally:
         os.close(folder)

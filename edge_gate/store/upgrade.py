@@ -2,8 +2,8 @@
 """Brings an older store up to date in a short process of its own, before a process that serves opens it.
 
 sqlite-utils and the packages that it brings stay out of the process that holds the keys for months. The other process
-gets the key through a pipe. It takes no lock: the caller holds the store (lock.sole_use). Where it ends half-way,
-through a power cut too, the store is as it was.
+gets the key through a pipe, and the caller's lock. Where it ends half-way, through a power cut too, the store is as it
+was.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from edge_gate.store.schema import SCHEMA, applied_steps
 _log = logging.getLogger(__name__)
 
 
-def upgrade_apart(path: Path, key: bytes) -> None:
+def upgrade_apart(path: Path, key: bytes, lock: int) -> None:
     """Have another process apply the steps that this store has not had, where there are any.
+
+    ``lock`` is the descriptor that holds the store (lock.sole_use): if this process is killed, the other one holds it.
 
     Raises SystemExit with the failure's own code where the other process has told what failed, StoreError where it
     could not, and what `connection.look` raises.
@@ -38,7 +40,7 @@ def upgrade_apart(path: Path, key: bytes) -> None:
         return
     _log.info("the store is of an earlier version; it is brought up to date")
     command = [sys.executable, "-P", "-m", __name__, str(path.absolute())]
-    ended = subprocess.run(command, input=key, check=False).returncode  # noqa: S603 - ourselves
+    ended = subprocess.run(command, input=key, check=False, pass_fds=(lock,)).returncode  # noqa: S603 - ourselves
     if ended < 0:
         raise StoreError(path, f"bringing it up to date was ended by {signal.Signals(-ended).name}; it is as it was")
     if ended:

@@ -9,13 +9,17 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_gate.cli.checks import health
+from edge_gate.cli.checks.findings import Patient
 from edge_gate.core.clock import Clock, SystemClock
 from edge_gate.core.errors import Busy, EdgeGateError, InternalFault, StoreFull
+from edge_gate.gate import jobs
 from edge_gate.gate.control.caller import Caller
 from edge_gate.gate.control.requests import Request
 from edge_gate.gate.gate import Gate
@@ -24,14 +28,19 @@ from edge_gate.gate.verbs import cleaning
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import Config
 from edge_gate.store import connection, rebuilding
+from edge_gate.store import events as events_store
+from edge_gate.store.audit import log as audit_log
 from edge_gate.store.database import Store
 from edge_gate.store.integrity import IntegrityCheck
+from edge_gate.store.keys import rotation
 from edge_gate.store.keys.source import load_key
-from edge_gate.store.people import consent, residents, traces
+from edge_gate.store.people import consent, removal, residents, traces
+from edge_gate.store.templates import templates
 from edge_gate.wire.client import ask
 from tests.support.clocks import HeldClock, WindableClock
 from tests.support.gates import eye_at, pass_time, within
 from tests.support.peers import enrol, events, pulsed, running_gate, until
+from tests.support.power_cuts import PowerCut
 
 
 class Asked:
@@ -49,9 +58,17 @@ class Asked:
     @property
     def failed(self) -> list[str]:
         """The kinds of error that came as an answer."""
+        return [line["error"]["kind"] for line in self._lines() if "error" in line]
+
+    @property
+    def progress(self) -> int:
+        """How many lines about how it goes came."""
+        return sum("progress" in line for line in self._lines())
+
+    def _lines(self) -> list[dict[str, Any]]:
         self._theirs.setblocking(False)
         with suppress(BlockingIOError):
-            return [json.loads(line)["error"]["kind"] for line in self._theirs.recv(65536).splitlines()]
+            return [json.loads(line) for line in self._theirs.recv(65536).splitlines()]
         return []
 
 
@@ -155,23 +172,43 @@ def test_who_writes_goes_first_and_a_user_has_one_search_at_a_time(clock: HeldCl
     jobs.read(asked(1).request, slices(told, "again"))
 
 
-def test_a_stop_finishes_what_can_be_finished_and_breaks_off_what_cannot(clock: HeldClock, asked: MakeAsked) -> None:
-    jobs, told = Jobs(clock), list[str]()
+def test_a_stop_finishes_what_writes_and_lets_the_rest_say_how_far_it_came(clock: HeldClock, asked: MakeAsked) -> None:
+    jobs, told = Jobs(clock, clock.pass_s), list[str]()
 
     def endless() -> Generator[float, None, None]:
         try:
             while True:
                 clock.pass_s(1)
-                yield 0
+                yield 0.5
         finally:
             told.append("endless closed")
 
-    jobs.write(asked(0).request, slices(told, "a", 0, 0))
+    jobs.write(asked(0).request, slices(told, "a", 1, 0))
+    jobs.read(asked(0).request, slices(told, "reads", 0))
     jobs.write(asked(0).request, endless())
-    jobs.write(asked(0).request, slices(told, "never"))
+    jobs.write(asked(0).request, slices(told, "late", 0))
     jobs.finish()
-    assert told == ["a0", "a1", "a over", "a closed", "endless closed"]
+    assert told == ["a0", "a1", "a over", "a closed", "endless closed", "late0", "late closed"]
     assert jobs.patience_s() is None
+
+
+def test_a_check_under_way_is_broken_off_first_at_a_stop(clock: HeldClock, asked: MakeAsked) -> None:
+    jobs, told = Jobs(clock, clock.pass_s), list[str]()
+    jobs.read(asked(0).request, slices(told, "reads", 0, 0, 0))
+    turn(jobs, clock)
+    jobs.write(asked(0).request, slices(told, "writes"))
+    jobs.finish()
+    assert told == ["reads0", "reads closed", "writes over", "writes closed"]
+
+
+def test_everybody_who_waits_is_told_so_now_and_then(clock: HeldClock, asked: MakeAsked) -> None:
+    jobs, told, both = Jobs(clock), list[str](), (asked(0), asked(1))
+    jobs.write(both[0].request, slices(told, "a", *[1.0] * 40))
+    jobs.read(both[1].request, slices(told, "b"))
+    for _ in range(35):
+        turn(jobs, clock)
+        clock.pass_s(1)
+    assert [each.progress for each in both] == [3, 3]
 
 
 def traces_of(name: str, settings: Config) -> Mapping[str, int]:
@@ -236,6 +273,87 @@ def test_a_gate_that_is_stopped_meanwhile_finishes_the_forgetting(
         asking.join(20)
     assert answer[0]["traces_left"] is False
     assert traces_of("Ann-who-leaves", settings) == {}
+
+
+def test_what_a_stop_breaks_off_is_told_truly_and_finished_at_the_next_start(
+    tmp_path: Path, board: BoardSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ann's rows are gone, Bo's consent has ended, Cy's rows are still there; none is without traces."""
+    monkeypatch.setattr(jobs, "STOP_S", 0.0)
+    answers: dict[str, Any] = {}
+    begun = threading.Event()
+
+    def never(_: Any) -> Any:
+        begun.set()
+        while True:
+            yield
+
+    def asking(verb: str, name: str, settings: Config) -> threading.Thread:
+        def run() -> None:
+            try:
+                answers[name] = ask(settings, verb, name=name)
+            except EdgeGateError as error:
+                answers[name] = error
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        for number, name in enumerate(("Ann-gone", "Bo-withdrawn", "Cy-waits"), 1):
+            enrol(settings, eye, name, number, track=number)
+        for _ in range(3):
+            within(gate, lambda: events_store.append(gate.store, "no match", detail={"like": "Cy-waits"}))
+        monkeypatch.setattr(removal, "SLICE_ROWS", 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(rebuilding, "slices", never)
+            threads = [asking("forget", "Ann-gone", settings)]
+            assert begun.wait(20)
+            threads.append(asking("withdraw", "Bo-withdrawn", settings))
+            assert until(lambda: within(gate, lambda: len(gate.recognition.gallery.ids)) == 1)
+            threads.append(asking("forget", "Cy-waits", settings))
+            assert until(lambda: within(gate, lambda: len(gate.recognition.gallery.ids)) == 0)
+            gate.stop()
+            for each in threads:
+                each.join(20)
+    for name in ("Ann-gone", "Bo-withdrawn"):
+        assert answers[name]["traces_left"] is True and "旧的数据页" in answers[name]["receipt"]
+    assert "goes on at its next start" in str(answers["Cy-waits"])
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        log = within(gate, lambda: [row.verb for row in audit_log.rows(gate.store)])
+        assert (log.count("forget"), log.count("withdraw")) == (2, 1), "an act without its row"
+        (bo,) = within(gate, lambda: residents.everyone(gate.store, gate.recognition.card.model_id, gate.clock.now()))
+        assert (bo.resident.name, bo.consent, bo.has_template) == ("Bo-withdrawn", consent.State.WITHDRAWN, False)
+        assert traces_of("Ann-gone", settings) == traces_of("Cy-waits", settings) == {}
+
+
+def test_a_gate_starts_while_a_change_of_the_key_is_half_done(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        enrol(settings, eye_at(gate), "Ann", 1, track=1)
+
+    def lose_power(_: bytes) -> None:
+        raise PowerCut
+
+    for _ in range(2):
+        with pytest.raises(PowerCut):
+            rotation.rotate(settings.store.path, partial(load_key, settings.store, {}), lose_power)
+        with running_gate(tmp_path, board.path) as (gate, settings):
+            assert ask(settings, "store-check") == {"store": []}
+            assert ask(settings, "status")["residents_in_gallery"] == 1
+
+
+def test_a_doctor_leaves_a_store_alone_that_somebody_holds(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        enrol(settings, eye_at(gate), "Ann", 1, track=1)
+        within(gate, lambda: residents.take_out(gate.store, "Ann"))
+        before = gate.store.path.read_bytes()
+        path = gate.store.path.with_name("edge-gate.toml")
+        (found,) = health.check_store(Patient(path, settings, None))
+        assert found.state == "unknown" and "Another process" in found.text
+        assert gate.store.path.read_bytes() == before
+    (found,) = health.check_store(Patient(path, settings, None))
+    assert found.state == "ok"
 
 
 def test_somebody_else_who_reads_the_store_is_waited_for_but_not_by_the_loop(
@@ -352,12 +470,10 @@ def test_each_change_leaves_the_gallery_as_a_fresh_start_would_read_it(tmp_path:
         eye = eye_at(gate)
 
         def same() -> None:
-            before = gate.recognition.gallery
-            gate.recognition.load()
-            after = gate.recognition.gallery
-            assert sorted(zip(before.ids, before.columns.T.tolist(), strict=True)) == sorted(
-                zip(after.ids, after.columns.T.tolist(), strict=True)
-            )
+            shown, model_id = gate.recognition.gallery, gate.recognition.card.model_id
+            stored = templates.references(gate.store, model_id, gate.clock.now())
+            codes = {each.template.resident_id: each.template.code for each in stored}
+            assert dict(zip(shown.ids, (column.tobytes() for column in shown.columns.T), strict=True)) == codes
 
         for number, name in enumerate(("Ann", "Bo", "Cy", "Di")):
             enrol(settings, eye, name, number + 1, track=number + 1)

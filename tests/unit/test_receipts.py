@@ -30,7 +30,7 @@ from edge_gate.store.people.traces import search, words_for
 from edge_gate.tools.trial import make_site
 from tests.support.stores import FIGURES, RECEIPT, enrol
 
-# Written by the code of before the receipt's words stood at their tables.
+# Written by the code of before the receipt's words stood at their tables. In "many" the sentence on old pages is newer.
 KEPT = Path(__file__).parent / "data" / "receipts"
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
@@ -77,6 +77,13 @@ def test_a_receipt_says_when_at_the_site_and_for_programs_in_utc(
     assert check(page).when == "2026-03-01T00:00:00.000Z"
     with pytest.raises(ReceiptInvalid, match="does not fit"):
         check(page.replace(":00:00", ":01:00", 1).replace(":45:00", ":46:00", 1))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_receipt_after_an_attempt_that_was_cut_off_counts_no_more_than_it_knows(language: str) -> None:
+    page = write(replace(RECEIPT, at_least=True), SIGNER, language)
+    assert f"≥ {FIGURES['events']}" in page and f"≥ {FIGURES['templates']}" not in page
+    assert check(page).kind is Kind.FORGETTING
 
 
 def test_receipts_of_before_are_kept_in_each_kind_and_language() -> None:

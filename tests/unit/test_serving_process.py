@@ -24,6 +24,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store.connection import look
 from edge_gate.store.keys.keyring import keyring_path
+from edge_gate.store.lock import sole_use
 from edge_gate.store.schema import SCHEMA, applied_steps
 from edge_gate.store.upgrade import lacks_steps, upgrade_apart
 from edge_gate.tools.trial import make_site
@@ -85,6 +86,11 @@ def put_back(old: Path, site: config.Config) -> None:
         if path.exists():
             shutil.copy(path, copy)
             copy.chmod(0o600)
+
+
+def upgrade(site: config.Config, key: bytes = KEY) -> None:
+    with sole_use(site.store.path) as lock:
+        upgrade_apart(site.store.path, key, lock)
 
 
 @contextmanager
@@ -151,7 +157,7 @@ def test_what_must_not_be_there_would_be_noticed() -> None:
 
 def test_a_store_that_is_up_to_date_starts_no_process(site: config.Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    upgrade_apart(site.store.path, KEY)
+    upgrade(site)
 
 
 def test_the_key_goes_through_a_pipe_and_stands_in_no_command_line(
@@ -166,7 +172,7 @@ def test_the_key_goes_through_a_pipe_and_stands_in_no_command_line(
         return run(*words, **more)
 
     monkeypatch.setattr(subprocess, "run", watched)
-    upgrade_apart(site.store.path, KEY)
+    upgrade(site)
     ((words, more),) = seen
     assert KEY.hex() not in str(words) and more["input"] == KEY and "env" not in more
     assert steps_of(site.store.path) == SCHEMA.known_steps()
@@ -180,9 +186,9 @@ def test_whoever_is_killed_while_bringing_it_up_to_date_leaves_it_as_it_was_and_
     (tmp_path / "sitecustomize.py").write_text(KILLED)
     with monkeypatch.context() as patch, pytest.raises(EdgeGateError, match="ended by SIGKILL; it is as it was"):
         patch.setenv("PYTHONPATH", str(tmp_path))
-        upgrade_apart(site.store.path, KEY)
+        upgrade(site)
     assert steps_of(site.store.path) == before and lacks_steps(site.store.path, KEY)
-    upgrade_apart(site.store.path, KEY)
+    upgrade(site)
     assert not lacks_steps(site.store.path, KEY)
 
 
@@ -206,7 +212,7 @@ def test_what_keeps_it_from_being_brought_up_to_date_is_told_once_with_its_own_c
     (tmp_path / "sitecustomize.py").write_text(FULL)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(SystemExit) as ended:
-        upgrade_apart(site.store.path, KEY)
+        upgrade(site)
     assert ended.value.code == ExitCode.STORE_FULL
     told = capfd.readouterr().err
     assert told.count("edge-gate: ") == 1 and "Traceback" not in told and str(site.store.path) in told
@@ -223,5 +229,5 @@ Store._migrate = full
 
 def test_a_store_that_the_key_does_not_open_is_the_same_error_as_without_the_step(site: config.Config) -> None:
     with pytest.raises(EdgeGateError) as refused:
-        upgrade_apart(site.store.path, bytes(32))
+        upgrade(site, bytes(32))
     assert refused.value.exit_code == ExitCode.WRONG_KEY

@@ -179,6 +179,28 @@ def test_whoever_is_forgotten_while_templates_are_renewed_stays_forgotten(store:
     assert set(codes(store)) == {f"P{seed}" for seed in range(1, 10)}
 
 
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_renewal_goes_on_whenever_a_key_is_destroyed(
+    store: Store, forgotten: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "CHANGED_ROWS", 1)
+    old, _ = renewal.prepare(store)
+    for seed in range(6):
+        enrol(store, old, f"P{seed}", seed)
+    everybody = {each.name: each for each in residents.everyone_known(store)}
+    under_way = renewal.Renewal(store, old)
+    while under_way.compute():
+        pass
+    slices = 0
+    for slices, _ in enumerate(under_way.put_in_place()):
+        if slices < 3:  # their rows follow in a job of their own
+            store.keyring.destroy(everybody[f"P{slices}"].id, forgotten=forgotten)
+    assert slices > 4
+    assert set(codes(store)) == {"P3", "P4", "P5"}
+    new, _ = renewal.prepare(store)
+    assert np.unpackbits(np.frombuffer(codes(store)["P3"], np.uint8) ^ new.encode(direction(3))).mean() < 0.06
+
+
 def test_a_renewal_that_cannot_be_written_down_is_not_done(store: Store) -> None:
     def refuse() -> None:
         raise StoreError(store.path, "full")

@@ -85,6 +85,8 @@ def _unfinished(part: str, error: EdgeGateError | OSError) -> Finding:
     if isinstance(error, KeyNotOurs):
         return Finding(part, "unknown", str(error))
     if isinstance(error, EdgeGateError):
+        if error.exit_code == ExitCode.BUSY:
+            return Finding(part, "unknown", str(error), "Ask again in a moment.")
         rights = error.exit_code == ExitCode.NOT_ALLOWED
     else:
         rights = isinstance(error, PermissionError)

@@ -20,7 +20,7 @@ from edge_gate.cli.reach import ask
 from edge_gate.cli.status import describe_walls, faults_by_part
 from edge_gate.core import drivers
 from edge_gate.core.access import find
-from edge_gate.core.errors import AccessDenied, KeyLocked
+from edge_gate.core.errors import AccessDenied, AlreadyRunning, KeyLocked
 from edge_gate.provenance import cards
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
@@ -103,14 +103,20 @@ def check_store(patient: Patient) -> Iterator[Finding]:
         from edge_gate.cli.keys.unlock import unlock_key
         from edge_gate.core.clock import SystemClock
         from edge_gate.store.database import Store
+        from edge_gate.store.lock import sole_use
 
         try:
             key = unlock_key(patient.settings.store, may_ask=False)
         except KeyLocked as error:
             yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
             return
-        with Store.open(patient.settings.store.path, key, SystemClock()) as store:
-            problems = store.check()
+        path = patient.settings.store.path
+        try:
+            with sole_use(path), Store.open(path, key, SystemClock()) as store:
+                problems = store.check()
+        except AlreadyRunning as error:  # a gate that starts, or is not to be asked now
+            yield Finding("store", "unknown", str(error), "Ask again in a moment.")
+            return
     for problem in problems:
         yield Finding("store", "fault", problem, "Keep the file; restore the latest backup.")
     if not problems and not fault:

@@ -58,6 +58,10 @@ class Paused(EyeAbsent):
     message = "The gate is paused, so nobody is looked at. Let it look again: `edge-gate resume`."
 
 
+class GateStopping(GateNotRunning):
+    message = "The gate was stopped meanwhile. {0} goes on at its next start; there is no receipt."
+
+
 class Busy(EdgeGateError):
     message = "{0} is under way. Try again when it has ended."
     exit_code = ExitCode.BUSY

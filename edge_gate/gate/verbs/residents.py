@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import NothingToWithdraw, WireError
+from edge_gate.core.errors import GateStopping, NothingToWithdraw, WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import receipt
 from edge_gate.documents.receipt import Kind, Receipt
@@ -17,10 +17,10 @@ from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation, Journal, Recognition
 from edge_gate.gate.verbs import cleaning
 from edge_gate.settings.config import SiteSettings
-from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.removal import Removed
+from edge_gate.store.people.residents import Resident
 
 # However long their names are, so many fit into what may wait to be sent (control/caller.py).
 PAGE_RESIDENTS: Final = 100
@@ -74,44 +74,52 @@ class ResidentVerbs:
             self._authorisation.acted(request, resident_id=resident.id, detail=approved)
 
         try:
-            closed = consent.close(self._store, resident.id)
+            removed = consent.end(self._store, resident.id, record=record)
         finally:  # their key may be gone although their rows could not be removed: they are not compared any more
             self._recognition.refresh(resident.id)
-        steps = consent.ending(self._store, resident.id, resident.name, record, closed=closed)
-        self._jobs.write(request, self._remove(request, steps, {"name": resident.name}))
+        self._journal.record("consent withdrawn", resident_id=resident.id, detail={"operator": request.operator})
+        self._jobs.write(request, self._finish(request, removed, {"name": resident.name}))
 
     def _forget(self, request: Request) -> None:
+        """Destroy the key at once and write it down. The rows follow in slices: at the next start, if not now."""
         resident = residents.find(self._store, request.line("name", LONGEST_FIELD))
         approved = self._authorisation.second(request, resident.id, f"forgetting {resident.name}", resident.id)
-
-        def record() -> None:
-            self._authorisation.acted(request, detail=approved)
-
         try:
-            residents.bury(self._store, resident)
+            again = residents.bury(self._store, resident)
+            self._authorisation.acted(request, detail=approved)
         finally:
             self._recognition.refresh(resident.id)
-        steps = residents.taking_out(self._store, resident, record)
-        told = {"name": resident.name, "resident_id": resident.id}
-        self._jobs.write(request, self._remove(request, steps, told))
+        self._jobs.write(request, self._take_out(request, resident, again))
 
-    def _remove(self, request: Request, steps: Generator[None, None, Removed], told: dict[str, Any]) -> Slices:
-        """Remove the rows, leave no trace of them, and answer with the receipt."""
-        removed = yield from steps
-        detail = {"operator": request.operator}
-        if removed.act is Act.FORGETTING:
-            self._journal.record("forgotten", detail=detail)
-        else:
-            self._journal.record("consent withdrawn", resident_id=removed.resident_id, detail=detail)
-        clean = yield from cleaning.slices(self._store)
-        removed = replace(removed, traces_left=not clean)
-        told |= {**removed.figures, "traces_left": removed.traces_left}
-        request.answer(told | {"receipt": self._receipt(removed)})
+    def _take_out(self, request: Request, resident: Resident, again: bool) -> Slices:
+        try:
+            removed = yield from residents.taking_out(self._store, resident)
+        except GeneratorExit:
+            request.fail(GateStopping(f"Forgetting {resident.name}"))
+            raise
+        self._journal.record("forgotten", detail={"operator": request.operator})
+        removed = replace(removed, at_least=again)
+        yield from self._finish(request, removed, {"name": resident.name, "resident_id": resident.id})
+
+    def _finish(self, request: Request, removed: Removed, told: dict[str, Any]) -> Slices:
+        """Leave no trace of what was removed, and answer with the receipt; if the gate is stopped, say what is left."""
+        try:
+            clean = yield from cleaning.slices(self._store)
+        except GeneratorExit:
+            self._answer(request, removed, told)
+            raise
+        self._answer(request, replace(removed, traces_left=not clean), told)
+
+    def _answer(self, request: Request, removed: Removed, told: dict[str, Any]) -> None:
+        figures = {**removed.figures, "traces_left": removed.traces_left}
+        request.answer(told | figures | {"receipt": self._receipt(removed)})
 
     def _receipt(self, removed: Removed) -> str:
         """Return the signed page for the resident."""
         at, kind = self._store.clock.now(), Kind[removed.act.name]
-        page = Receipt(self._site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind)
+        page = Receipt(
+            self._site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind, removed.at_least
+        )
         return receipt.write(page, self._store.keyring.signer(), self._site.language, local=self._local)
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Final
 
 from edge_gate.gate.control.requests import Handler, Request
@@ -14,7 +13,6 @@ from edge_gate.store.integrity import IntegrityCheck
 
 # How often the check's thread is asked whether it is done.
 PAUSE_S: Final = 0.05
-PROGRESS_EACH: Final = 200
 
 
 class StoreVerbs:
@@ -34,11 +32,7 @@ class StoreVerbs:
         self._store.empty_log(wait=False)
         self._check.begin()
         try:
-            for asked in count(1):
-                if self._check.over:
-                    break
-                if asked % PROGRESS_EACH == 0:  # so that nobody takes the silence for the gate's end
-                    request.progress({"checking": True})
+            while not self._check.over:
                 yield PAUSE_S
         finally:
             self._check.stop()

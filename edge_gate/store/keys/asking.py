@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.errors import EdgeGateError, KeyLocked, PassphraseWrong
+from edge_gate.core.ending import understand
+from edge_gate.core.errors import KeyLocked, PassphraseWrong
 from edge_gate.core.interrupts import INTERRUPTED
 from edge_gate.core.output import escape
 from edge_gate.settings.config import StoreSettings
@@ -43,11 +44,12 @@ def ask_in_child(content: bytes, place: Path) -> bytes:
         try:
             os.write(writer, ask_passphrase(content, place)[0])
             code = 0
-        except EdgeGateError as error:
-            _tell(f"edge-gate: {error}")
-            code = error.exit_code
         except (EOFError, KeyboardInterrupt):
             code = INTERRUPTED
+        except Exception as error:
+            failure = understand(error)
+            _tell(f"edge-gate: {failure}")
+            code = failure.exit_code
         finally:
             os._exit(code)  # whatever happens, this copy of the process does not go on
     os.close(writer)

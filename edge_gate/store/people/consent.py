@@ -9,13 +9,13 @@ from __future__ import annotations
 import enum
 import json
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import EnrolmentFailed, NothingToWithdraw, ResidentUnknown
+from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -91,28 +91,8 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
     Their data key goes first, so that no backup brings a template back. ``record()`` writes down who asked for it, in
     the transaction that follows. Traces are left. Not inside another transaction.
     """
-    close(store, resident_id)
+    store.keyring.destroy(resident_id, forgotten=False)
     return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=record)
-
-
-def close(store: Store, resident_id: str) -> bool:
-    """Destroy the resident's data key, so that no backup brings a template back. Returns whether there was one.
-
-    What comes next is `ending`.
-    """
-    return store.keyring.destroy(resident_id, forgotten=False)
-
-
-def ending(
-    store: Store, resident_id: str, name: str, record: Callable[[], object], *, closed: bool
-) -> Generator[None, None, Removed]:
-    """End the resident's consents and remove what goes with them, a slice at each step (removal.slices).
-
-    ``closed``: whether a key was destroyed for it. Raises NothingToWithdraw where somebody else was quicker.
-    """
-    if not closed and not removal.would_change(store, Act.WITHDRAWAL, resident_id):
-        raise NothingToWithdraw(name)
-    return (yield from removal.slices(store, Act.WITHDRAWAL, resident_id, record=record))
 
 
 def can_withdraw(store: Store, resident_id: str) -> bool:

@@ -28,12 +28,14 @@ class Removed:
 
     ``figures``: how many were deleted, marked or blanked, by the figure that their table declares. ``traces_left``:
     whether old pages are left, because they were not written anew yet (rebuilding.py) or see `Store.empty_log`.
+    ``at_least``: an earlier attempt was cut off, which may have blanked some rows already.
     """
 
     act: Act
     resident_id: str
     figures: Mapping[str, int]
     traces_left: bool
+    at_least: bool = False
 
 
 def take_out(

@@ -105,24 +105,26 @@ def take_out(store: Store, name_or_id: str, *, record: Callable[[], object] = la
     return removal.take_out(store, Act.FORGETTING, resident.id, (resident.name,), record)
 
 
-def bury(store: Store, resident: Resident) -> None:
+def bury(store: Store, resident: Resident) -> bool:
     """Destroy a resident's data key and leave a tombstone: one durable step, after which nothing brings them back.
 
     What comes next is `taking_out`. A power cut between the two leaves rows that do not open, for `sweep.sweep`.
+    Returns whether there was a tombstone already: of an attempt whose rows could not be removed.
     """
+    again = store.keyring.buried(resident.id)
     store.keyring.destroy(resident.id, forgotten=True)
+    return again
 
 
-def taking_out(store: Store, resident: Resident, record: Callable[[], object]) -> Generator[None, None, Removed]:
+def taking_out(store: Store, resident: Resident) -> Generator[None, None, Removed]:
     """Remove what each personal table has of a buried resident, a slice at each step (removal.slices).
 
     Events stay, as the gate's history, with FORGOTTEN for the resident and an empty detail. So do those of others whose
     detail names them. The audit log keeps its rows, and loses what leads from them to the resident (audit/log.py).
-    ``record()`` writes down who asked for it, in the transaction that removes the rows. Raises ResidentUnknown where
-    somebody else was quicker.
+    Raises ResidentUnknown where somebody else was quicker.
     """
     find(store, resident.id)
-    return (yield from removal.slices(store, Act.FORGETTING, resident.id, (resident.name,), record))
+    return (yield from removal.slices(store, Act.FORGETTING, resident.id, (resident.name,)))
 
 
 def everyone_known(store: Store) -> list[Resident]:

@@ -45,7 +45,6 @@ def sweep(store: Store) -> Swept:
             for place in closed:
                 store.run("DELETE FROM template WHERE resident_id = ? AND model_id = ?", place)
             rebuilding.require(store)
-    if back or closed:
-        rebuilding.at_once(store)
-        store.empty_log()
+    rebuilding.at_once(store)  # also of what was removed before, if a power cut came between
+    store.empty_log()
     return Swept(len(back), len(closed))

@@ -131,9 +131,11 @@ class Renewal:
         return replace(old, code=self.transform.encode(direction)[0].tobytes())
 
     def _rewritten(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return a row with its template sealed anew; who it is of, and when it was made, stay."""
+        """Return a row with its template sealed anew; who it is of, and when it was made, stay. Without a key, because
+        its owner is about to be forgotten, it stays as it is."""
         new = self._new(row)
-        return row if new is None else row | {"sealed": templates.seal(self._store, new)}
+        known = new is not None and self._store.keyring.data_key(new.resident_id)
+        return row | {"sealed": templates.seal(self._store, new)} if new is not None and known else row
 
     def _commit(self) -> None:
         """Record the renewal and change the salt, in the transaction that puts the new rows in place."""

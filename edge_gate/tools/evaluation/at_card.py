@@ -77,7 +77,7 @@ def judge(comparisons: Comparisons, points: Iterable[OperatingPoint], configured
         yield AtCard(
             point,
             abs(point.fmr - configured_fmr) <= 1e-9,
-            _counted(match, resampled.impostor, _pairs_of_people(comparisons)),
+            _counted(match, resampled.impostor, _people(comparisons)),
             _counted(miss, resampled.genuine, len(np.unique(comparisons.genuine_a))),
         )
 
@@ -88,7 +88,7 @@ def _counted(wrong: Flags, resampled: Floats, trials: int) -> Counted:
     return Counted(errors, n, intervals.never_certain(span, errors / n, trials) if n and span else None)
 
 
-def _pairs_of_people(comparisons: Comparisons) -> int:
-    """Return how many different pairs of people are compared: comparisons of one pair are no independent trials."""
-    a, b = comparisons.impostor_a.astype(np.int64), comparisons.impostor_b.astype(np.int64)
-    return len(np.unique(np.minimum(a, b) * comparisons.n_subjects + np.maximum(a, b)))
+def _people(comparisons: Comparisons) -> int:
+    """Return how many people are compared with others. Comparisons that share a person are no independent trials, so
+    there are no more of these than people."""
+    return len(np.union1d(comparisons.impostor_a, comparisons.impostor_b))
