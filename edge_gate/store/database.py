@@ -33,6 +33,8 @@ from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 # What a statement of ours begins with that touches rows.
 _TOUCHED = re.compile(r"\s*(?:UPDATE|DELETE FROM|INSERT INTO) (\w+)")
+# Two tables that share a tree of pages would be each other's rows.
+_SHARED = "SELECT group_concat(name) FROM sqlite_master WHERE rootpage > 0 GROUP BY rootpage HAVING count(*) > 1"
 _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
 
 
@@ -92,6 +94,7 @@ class Store:
         with closing(connections.look(path, key)) as seen, reading(path):
             applied = applied_steps(seen)
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
+            shared = [names for (names,) in seen.execute(_SHARED)]
             strange = schema.strange_tables(seen, applied)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
@@ -99,6 +102,8 @@ class Store:
             raise StoreTooNew(path, newer[-1])
         if moving:  # nothing of ours runs by itself or is made up when it is read
             raise StoreCorrupt(path, f"{moving[0]!r} in it is a trigger, a view or a virtual table, and none of ours")
+        if shared:
+            raise StoreCorrupt(path, f"{shared[0]} in it share their pages")
         if strange:
             raise StoreCorrupt(path, f"its table {strange[0]} is not as edge-gate makes it")
         keyring = _keyring(keyring_path(path), ring_key, new=SEALING_STEP not in applied)

@@ -31,6 +31,7 @@ SLICE_ROWS: Final = 500
 CHANGED_ROWS: Final = 100
 # A table whose rows change all the time is copied in one slice at last.
 MOST_BEGINNINGS: Final = 5
+MOST_MARKS: Final = 2**31 - 2
 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -58,8 +59,12 @@ Copy = Callable[[Rewritable, str, Sequence[str], int, int], int]
 
 
 def require(store: Rewritable) -> None:
-    """Mark, in the transaction that removes rows, that the personal tables have to be written anew."""
-    store.run(f"PRAGMA user_version = {_mark(store) + 1}")
+    """Mark, in the transaction that removes rows, that the personal tables have to be written anew.
+
+    Each mark is another one, so that who writes anew sees that more was removed meanwhile. SQLite keeps 32 bits of it.
+    """
+    mark = _mark(store)
+    store.run(f"PRAGMA user_version = {mark + 1 if 0 <= mark < MOST_MARKS else 1}")
 
 
 def at_once(store: Rewritable) -> None:

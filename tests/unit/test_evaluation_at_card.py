@@ -48,7 +48,7 @@ def test_no_error_among_few_people_is_not_called_certain() -> None:
     of = next(judge(comparisons([0.9] * 40, [0.1] * 600), POINTS, 1e-4))
     assert of.false_matches.errors == of.false_non_matches.errors == 0
     assert of.false_non_matches.interval == pytest.approx((0, rule_of_three(4)))
-    assert of.false_matches.interval == pytest.approx((0, rule_of_three(6))), "six pairs of people, not 600 trials"
+    assert of.false_matches.interval == pytest.approx((0, rule_of_three(4))), "four people, not 600 trials"
     none = next(judge(comparisons([0.1] * 40, [0.9] * 600), POINTS, 1e-4))
     assert none.false_non_matches.interval == pytest.approx((1 - rule_of_three(4), 1))
 

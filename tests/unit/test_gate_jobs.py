@@ -38,7 +38,7 @@ from edge_gate.store.people import consent, removal, residents, traces
 from edge_gate.store.templates import templates
 from edge_gate.wire.client import ask
 from tests.support.clocks import HeldClock, WindableClock
-from tests.support.gates import eye_at, pass_time, within
+from tests.support.gates import eye_at, pass_time, settle, within
 from tests.support.peers import enrol, events, pulsed, running_gate, until
 from tests.support.power_cuts import PowerCut
 
@@ -326,6 +326,24 @@ def test_what_a_stop_breaks_off_is_told_truly_and_finished_at_the_next_start(
         (bo,) = within(gate, lambda: residents.everyone(gate.store, gate.recognition.card.model_id, gate.clock.now()))
         assert (bo.resident.name, bo.consent, bo.has_template) == ("Bo-withdrawn", consent.State.WITHDRAWN, False)
         assert traces_of("Ann-gone", settings) == traces_of("Cy-waits", settings) == {}
+
+
+@pytest.mark.parametrize("verb", ["forget", "withdraw"])
+def test_requests_that_come_all_at_once_do_not_pass_the_limit_of_one_person(
+    tmp_path: Path, board: BoardSimulator, verb: str
+) -> None:
+    names = [f"Person-{number}" for number in range(8)]
+    with running_gate(tmp_path, board.path, roles={"people_per_hour": 2}) as (gate, settings):
+        settle(gate, *names)
+        known = within(gate, lambda: {each.name: each.id for each in residents.everyone_known(gate.store)})
+        within(gate, lambda: gate.store.keyring.ensure(known.values()))
+        with closing(socket.socket(socket.AF_UNIX)) as caller, caller.makefile("rb") as answers:
+            caller.connect(str(settings.sockets.control))
+            caller.sendall(b"".join(json.dumps({"verb": verb, "name": each}).encode() + b"\n" for each in names))
+            kinds = sorted(json.loads(answers.readline()).get("error", {}).get("kind", "ok") for _ in names)
+        assert kinds == ["ApprovalNeeded"] * 6 + ["ok"] * 2
+        without = within(gate, lambda: [each for each in known.values() if gate.store.keyring.data_key(each) is None])
+        assert len(without) == 2
 
 
 def test_a_gate_starts_while_a_change_of_the_key_is_half_done(tmp_path: Path, board: BoardSimulator) -> None:

@@ -289,6 +289,17 @@ def test_a_row_that_was_not_written_by_us_is_a_damaged_store_and_no_other_except
         read(copy)
 
 
+def test_tables_that_share_their_pages_are_no_store_of_ours(copy: Path) -> None:
+    changed(
+        copy,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'consent')"
+        " WHERE name = 'template_key'",
+    )
+    with pytest.raises(StoreCorrupt, match="share their pages"):
+        Store.open(copy, KEY, SystemClock())
+
+
 def test_a_reference_to_nobody_is_found_by_the_check_and_keeps_nobody_from_being_forgotten(copy: Path) -> None:
     changed(copy, "INSERT INTO audit_subject VALUES ('nobody', x'00')")
     with Store.open(copy, KEY, SystemClock()) as store:

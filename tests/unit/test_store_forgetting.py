@@ -59,6 +59,33 @@ def test_the_events_of_a_forgotten_person_stay_without_them(store: Store) -> Non
     assert (named.id, named.resident_id, named.detail) == (naming.id, None, {})
 
 
+@pytest.mark.parametrize("name", ["operator", "like", "views", "Ann", "阿明", 'quo"te', "back\\slash"])
+def test_what_names_somebody_is_a_value_and_not_a_key(store: Store, name: str) -> None:
+    resident, _ = enrol(store, name)
+    told = [
+        events.append(store, "enrolled", detail=detail)
+        for detail in (
+            {"operator": "root", "views": 5},
+            {"like": name},
+            {"many": ["x", {"who": name}]},
+            {"not": f"{name}s"},
+        )
+    ]
+    assert residents.forget(store, resident.id).figures["events"] == 2
+    kept = {each.id: each.detail for each in events.recent(store)}
+    assert [kept[each.id] == each.detail for each in told] == [True, False, False, True]
+    assert not kept[told[1].id] and not kept[told[2].id]
+
+
+def test_an_event_whose_detail_is_no_json_is_blanked_where_the_name_stands_in_it(store: Store) -> None:
+    resident, of_ann = enrol(store, "Ann-Noether-1882")
+    event = events.append(store, "enrolled", detail={"x": 1})
+    store.run("UPDATE event SET detail = ? WHERE seq = ?", ('{"like": "Ann-Noether-1882"', event.seq))
+    residents.forget(store, resident.id)
+    assert store.rows("SELECT detail FROM event")[0]["detail"] == "{}"
+    assert [secret for secret in of_ann if secret in in_the_clear(store.path)] == []
+
+
 def test_a_forgotten_person_is_unknown_and_may_come_again_as_somebody_new(store: Store) -> None:
     ada, _ = enrol(store, "Ada", 1)
     residents.forget(store, ada.id)

@@ -294,6 +294,21 @@ def test_what_is_removed_while_tables_are_written_anew_is_written_anew_too(store
     assert store.rows("PRAGMA user_version") == [{"user_version": 0}]
 
 
+@pytest.mark.parametrize("mark", [-(2**31), -1, 0, 1, 2**31 - 3, 2**31 - 2, 2**31 - 1])
+def test_whatever_the_mark_was_more_removed_is_another_mark_and_is_written_anew(store: Store, mark: int) -> None:
+    ada, of_ada = enrol(store, "Ada-Lovelace-1815", 1)
+    store.run(f"PRAGMA user_version = {mark}")
+    residents.take_out(store, ada.id)
+    first = store.rows("PRAGMA user_version")[0]["user_version"]
+    assert first not in (0, mark)
+    rebuilding.require(store)
+    assert store.rows("PRAGMA user_version")[0]["user_version"] not in (0, first)
+    rebuilding.at_once(store)
+    store.empty_log()
+    assert [secret for secret in of_ada if secret in in_the_clear(store.path)] == []
+    assert store.rows("PRAGMA user_version")[0]["user_version"] == 0
+
+
 def test_rows_are_replaced_all_or_none(store: Store) -> None:
     for number in range(10):
         enrol(store, f"P{number}", number)

@@ -125,9 +125,11 @@ class _Blanking:
         """How many rows were blanked so far."""
         self._table = table.name
         self._last = 0
-        named = [json.dumps(text) for text in (*names, resident_id)]
+        # As a value of the object, not as one of its keys: somebody's name may be "operator".
+        named = [each for text in (*names, resident_id) for each in (json.dumps(text), text)]
         blanks = "".join(f", {column} = '{{}}'" for column in table.cleared)
-        tests = [f"instr({column}, ?)" for column in table.cleared for _ in named]
+        said = "instr({0}, ?) AND (NOT json_valid({0}) OR EXISTS (SELECT 1 FROM json_tree({0}) WHERE atom = ?))"
+        tests = [said.format(column) for column in table.cleared for _ in (*names, resident_id)]
         where = " OR ".join([f"{table.column} = ?", *tests])
         owner = f"{table.column} = iif({table.column} = ?, ?, {table.column})"
         self._sql = f"UPDATE {table.name} SET {owner}{blanks} WHERE rowid > ? AND rowid <= ? AND ({where})"  # noqa: S608
