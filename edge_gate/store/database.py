@@ -105,7 +105,7 @@ class Store:
         if shared:
             raise StoreCorrupt(path, f"{shared[0]} in it share their pages")
         if strange:
-            raise StoreCorrupt(path, f"its table {strange[0]} is not as edge-gate makes it")
+            raise StoreCorrupt(path, f"its table or index {strange[0]} is not as edge-gate makes it")
         keyring = _keyring(keyring_path(path), ring_key, new=SEALING_STEP not in applied)
         with faults(path):
             store = cls(path, clock, connections.connect(path, key, "rw"), keyring, schema)

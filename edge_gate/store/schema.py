@@ -27,6 +27,7 @@ Every moment is text as edge_gate.core.clock.iso writes it, so that text order i
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,6 +54,8 @@ FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 STEP_SET: Final = "edge-gate"
 _APPLIED: Final = "_sqlite_migrations"
 
+_NOISE: Final = re.compile(r"--[^\n]*|/\*.*?\*/|[\s\"`\[\]]", re.DOTALL)
+_INDEX: Final = re.compile("CREATE(UNIQUE)?INDEX", re.IGNORECASE)
 # From this step on templates are sealed.
 SEALING_STEP: Final = sealed_templates.STEP.name
 
@@ -80,16 +83,18 @@ class Schema:
         return [step.name for step in self.steps]
 
     def strange_tables(self, connection: Any, applied: list[str]) -> list[str]:
-        """Return the tables, of those that the applied steps make, whose columns are not as the steps made them.
+        """Return the tables and indexes, of those that the applied steps make, that are not as the steps made them, and
+        the indexes that are none of theirs.
 
-        STRICT tables hold what their columns say. Another table in the place of ours could hold anything.
+        STRICT tables hold what their columns say. Another table in the place of ours could hold anything, or lose it.
         """
         with closing(dbapi2.connect(":memory:")) as fresh:
             for step in self.steps:
                 if step.name in applied:
                     step.shape(fresh)
             wanted, found = _shapes(fresh), _shapes(connection)
-        return sorted(name for name, shape in wanted.items() if found.get(name) != shape)
+        foreign = {name for name, (statement, _) in found.items() if name not in wanted and _INDEX.match(statement)}
+        return sorted({name for name, shape in wanted.items() if found.get(name) != shape} | foreign)
 
 
 SCHEMA: Final = Schema(STEPS, tuple(registry.TABLES.values()))
@@ -103,12 +108,16 @@ def applied_steps(connection: Any) -> list[str]:
     return [name for (name,) in connection.execute(applied, [STEP_SET])]
 
 
-def _shapes(connection: Any) -> dict[str, tuple[bool, list[tuple[str, str]]]]:
-    """Return for each table of ours whether it is STRICT, and the names and types of its columns."""
-    listed = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+def _shapes(connection: Any) -> dict[str, tuple[str, tuple[tuple[str, str], ...]]]:
+    """Return for each table and index of ours its statement, and for a table the names and types of its columns.
+
+    The statement has constraints, which decide what becomes of a row that is written. It is compared without comments,
+    quotes and spaces: a table that was renamed or written anew has others of them.
+    """
+    listed = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     columns = "SELECT name, type FROM pragma_table_xinfo(?) ORDER BY cid"
     return {
-        name: (bool(strict), [(column, kind) for column, kind in connection.execute(columns, [name])])
-        for name, strict in listed.fetchall()
-        if not name.startswith(("sqlite_", "_sqlite_")) and name != UNSEALED
+        name: (_NOISE.sub("", sql), tuple(connection.execute(columns, [name])) if kind == "table" else ())
+        for kind, name, sql in listed
+        if not name.startswith(("sqlite_", "_sqlite_", "idx__sqlite_")) and name != UNSEALED
     }

@@ -300,6 +300,35 @@ def test_tables_that_share_their_pages_are_no_store_of_ours(copy: Path) -> None:
         Store.open(copy, KEY, SystemClock())
 
 
+def with_schema(name: str, old: str, new: str) -> tuple[str, ...]:
+    """Return what changes the statement of a table, in the way of somebody who has the key."""
+    change = f"UPDATE sqlite_master SET sql = replace(sql, '{old}', '{new}') WHERE name = '{name}'"
+    return "PRAGMA writable_schema = ON", change
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("CREATE UNIQUE INDEX mine ON event(kind)",),
+        ("CREATE INDEX mine ON event(length(detail))",),
+        ("DROP INDEX event_kind", "CREATE INDEX event_kind ON event(at)"),
+        ("DROP INDEX outcome_awaited",),
+        with_schema("event", "kind TEXT NOT NULL", "kind TEXT NOT NULL ON CONFLICT IGNORE"),
+        with_schema("event", "detail TEXT NOT NULL", "detail TEXT NOT NULL CHECK (length(detail) < 9)"),
+        with_schema("event", "resident_id TEXT", "resident_id TEXT DEFAULT (hex(randomblob(9)))"),
+        with_schema("outcome", "REFERENCES event(seq)", ""),
+        with_schema("consent", "REFERENCES resident(id)", "REFERENCES resident(id) ON DELETE CASCADE"),
+        with_schema("audit", "STRICT", ""),
+    ],
+)
+def test_tables_and_indexes_with_other_rules_than_ours_are_no_store_of_ours(
+    copy: Path, statements: tuple[str, ...]
+) -> None:
+    changed(copy, *statements)
+    with pytest.raises(StoreCorrupt, match="not as edge-gate makes it"):
+        Store.open(copy, KEY, SystemClock())
+
+
 def test_a_reference_to_nobody_is_found_by_the_check_and_keeps_nobody_from_being_forgotten(copy: Path) -> None:
     changed(copy, "INSERT INTO audit_subject VALUES ('nobody', x'00')")
     with Store.open(copy, KEY, SystemClock()) as store:
