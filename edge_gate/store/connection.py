@@ -35,7 +35,7 @@ _AFTER_KEY: Final = (
     "PRAGMA secure_delete = ON",  # freed pages and cells are zeroed (schema.py says what that misses)
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",  # nothing is sorted in a file that is not encrypted
-    "PRAGMA cache_size = -2000",  # KiB, of the gate's 60 MB
+    "PRAGMA cache_size = -2000",  # KiB, of the gate's 56 MB
     "PRAGMA trusted_schema = OFF",
 )
 

@@ -26,7 +26,7 @@ from edge_gate.tools.bench.turns import Turns
 EYE_LOOP_P95_MS: Final = 15.0
 READY_S: Final = 1.5
 EYE_PEAK_MB: Final = 150.0
-GATE_PEAK_MB: Final = 60.0
+GATE_PEAK_MB: Final = 56.0
 SEARCHED: Final = 100_000
 SEARCH_P95_MS: Final = 5.0
 PEER_RATIO: Final = 10.0
