@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look through the camera for `edge-gate doctor`, in a process that has no rights, no store and no key.
 
-It is started with the configuration's path, which it does not open, and the descriptor for its answer; standard input is
-the configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is a
-line (edge_gate.wire.glance).
+It is started with the configuration's path, which it does not open, and the descriptor for its answer; standard input
+is the configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is
+a line (edge_gate.wire.glance).
 """
 
 from __future__ import annotations

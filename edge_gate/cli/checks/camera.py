@@ -2,8 +2,8 @@
 """The camera check of `edge-gate doctor`: whoever runs it may be root and has the store's key, so another looks.
 
 A process without rights takes one picture (edge_gate/eye/glance.py). As root it is started as the eye's user. It gets
-the configuration's text through a pipe, no file, no terminal, and little of the environment. What it says is bounded and
-checked. It is killed when it has answered or is late, so whatever a driver does to it is a finding.
+the configuration's text through a pipe, no file, no terminal, and little of the environment. What it says is bounded
+and checked. It is killed when it has answered or is late, so whatever a driver does to it is a finding.
 """
 
 from __future__ import annotations
