@@ -76,6 +76,8 @@ def test_what_the_camera_lacks_is_the_eyes_own_sentence(tmp_path: Path) -> None:
         ("nothing", "no picture came in time"),
         ("seven", "handed over int, not a Frame"),
         ("eat", "MemoryError"),
+        ("eat shared", "shmget"),
+        ("eat files", "Too many open files"),
         ("answer itself", "answered nonsense"),
         ("flood the answer", "answered nonsense"),
         ("half an answer", "answered nonsense"),
@@ -130,7 +132,7 @@ def test_the_kernel_says_the_same_from_outside(site: Path) -> None:
     finally:
         looking.join()
     assert (seen["Seccomp"], seen["NoNewPrivs"]) == ("2", "1")
-    assert seen["session"] != str(os.getsid(0))
+    assert seen["session"] != str(os.getsid(0)) and seen["first to go"] == "1000"
     programs = (sys.prefix, sys.base_prefix, str(CHECKOUT), "/usr/")  # which it may be about to load
     others = {each for each in seen["files"] if not each.startswith(programs)}
     assert others <= {"/dev/null", "pipe"}, others
@@ -197,7 +199,8 @@ def until_sealed(site: Path) -> dict[str, Any]:
             if fields.get("Seccomp") == "2":
                 files = {str(each.readlink()).partition(":")[0] for each in (folder / "fd").iterdir()}
                 session = (folder / "stat").read_text().rpartition(")")[2].split()[3]
-                return {**fields, "files": files, "session": session}
+                first = (folder / "oom_score_adj").read_text().strip()
+                return {**fields, "files": files, "session": session, "first to go": first}
         time.sleep(0.05)
     raise AssertionError("nobody looked, or unsealed")
 
