@@ -63,7 +63,8 @@ def _rewrite(path: Path, change: Change) -> None:
         with faults(path), closing(connection.connect(path, change.old, "rw")) as old:
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             rows = _rows(old)
-            old.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{change.new.hex()}'\"", (str(draft.path.absolute()),))
+            there = f"{draft.path.absolute().as_uri()}?mode=rw"  # as a plain name it would be made where it is not
+            old.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{change.new.hex()}'\"", (there,))
             old.execute("SELECT sqlcipher_export('fresh')").fetchone()
             old.execute("DETACH DATABASE fresh")
         with faults(draft.path), closing(connection.connect(draft.path, change.new, "rw")) as new:
