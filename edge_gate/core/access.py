@@ -11,8 +11,13 @@ import os
 import pwd
 import stat
 from pathlib import Path
+from typing import Final
 
 from edge_gate.core.errors import AccessDenied
+
+# The kernel follows no more in one path.
+_MOST_LINKS: Final = 40
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def find(path: Path) -> os.stat_result | None:
@@ -63,6 +68,35 @@ def nearest(path: Path) -> tuple[Path, os.stat_result] | None:
         except OSError:
             continue
     return None
+
+
+def who_may_exchange(path: Path) -> str:
+    """Return which place on the way to a path somebody other than root may lead elsewhere, and who; "" for none.
+
+    That is a folder or link of another user, or a folder that others may write to. A sticky one, as /tmp, may lead to
+    what root makes in it, but is no place to work in. Where the path ends before its last name, root makes the rest.
+    """
+    names = [*reversed(path.absolute().parts)]
+    place = Path()
+    links = 0
+    while names and links < _MOST_LINKS:
+        name = names.pop()
+        if name == "..":
+            place, name = place.parent.parent, place.parent.name  # what it stands in has no link in it any more
+        place /= name
+        try:
+            found = place.lstat()
+        except FileNotFoundError:
+            return ""
+        if found.st_uid != 0:
+            return f"{place} belongs to {user_name(found.st_uid)}"
+        if stat.S_ISLNK(found.st_mode):
+            links += 1
+            names += reversed(place.readlink().parts)
+            place = place.parent
+        elif found.st_mode & _OTHERS_WRITE and not (names and found.st_mode & stat.S_ISVTX):
+            return f"others may write to {place} (mode {stat.S_IMODE(found.st_mode):04o})"
+    return ""
 
 
 def own_name() -> str:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look through the camera for `edge-gate doctor`, in a process that has no rights, no store and no key.
 
-It is started with the configuration's path and the descriptor for its answer; standard input is the configuration. It
-seals itself as the eye does, before any library sees a byte of a camera. Its answer is a line (edge_gate.wire.glance).
+It is started with the configuration's path, which it does not open, and the descriptor for its answer; standard input
+is the configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is
+a line (edge_gate.wire.glance).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +21,14 @@ from edge_gate.settings.config import CameraSettings, Config
 from edge_gate.wire.glance import Glance, encode
 
 PATIENCE_S: Final = 5.0
-# A driver that eats memory ends itself, and not the gate beside it.
-_MOST_DATA_BYTES: Final = 1024 * 1024 * 1024
+# A driver that eats memory ends itself, and not the gate beside it. A file in memory is no data: there are at most so
+# many, each so long. Camera libraries need some.
+_LIMITS: Final = (
+    (resource.RLIMIT_DATA, 1024 * 1024 * 1024),
+    (resource.RLIMIT_FSIZE, 4 * 1024 * 1024),
+    (resource.RLIMIT_NOFILE, 256),
+)
+_FIRST_TO_GO: Final = "1000"
 
 
 def main() -> None:
@@ -38,9 +46,19 @@ def main() -> None:
 def _look(settings: Config) -> Glance:
     from edge_gate.seal import enforce, policy
 
-    resource.setrlimit(resource.RLIMIT_DATA, (_MOST_DATA_BYTES, _MOST_DATA_BYTES))
+    _stay_small()
     enforce(policy.eye(settings), settings.seal.required)
     return _through(settings.camera)
+
+
+def _stay_small() -> None:
+    """Bound what a driver may use, and where memory is short all the same, be what the kernel ends first."""
+    for limit, most in _LIMITS:
+        allowed = resource.getrlimit(limit)[1]
+        bound = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(limit, (bound, bound))
+    with suppress(OSError):  # a sandbox may have no such file
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
 
 
 def _through(settings: CameraSettings) -> Glance:

@@ -71,6 +71,11 @@ NO_PROGRAM: Final = (
 NO_OTHER_PROCESS: Final = _each(
     "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "pidfd_send_signal"
 )
+# Each may be aimed at any process of the same user. The units deny them too.
+NO_OTHERS_PACE: Final = _each(
+    "setpriority", "ioprio_set", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler",
+    "migrate_pages", "move_pages",
+)  # fmt: skip
 NO_WAY_BACK: Final = (
     Denied("prctl", ((0, "is", _PR_SET_DUMPABLE),)),
     Denied("prctl", ((0, "is", _PR_SET_PTRACER),)),
@@ -91,7 +96,8 @@ NO_SYSTEM: Final = _each(
     "name_to_handle_at", "open_by_handle_at", "mknod", "mknodat", "quotactl", "acct", "syslog", "sethostname",
     "setdomainname", "settimeofday", "clock_settime", "adjtimex", "clock_adjtime",
 )  # fmt: skip
-# The eye makes no file, changes none, and calls rather than being called. O_TMPFILE has no bit that O_CREAT has.
+# The eye makes no file, changes none, and calls rather than being called. O_TMPFILE has no bit that O_CREAT has. What
+# shmget and its like make is bound by no limit of a process, and outlives it.
 NO_NEW_FILE: Final = (
     Denied("open", ((1, "has", os.O_CREAT),)),
     Denied("openat", ((2, "has", os.O_CREAT),)),
@@ -103,9 +109,13 @@ NO_NEW_FILE: Final = (
         "renameat", "renameat2", "truncate", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat",
         "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "utime", "utimes",
         "utimensat", "futimesat", "bind", "listen", "accept", "accept4", "kill", "mq_open", "msgget", "semget",
+        "shmget",
     ),
 )  # fmt: skip
-COMMON: Final = (*NO_NETWORK, *NO_PROGRAM, *NO_OTHER_PROCESS, *NO_WAY_BACK, *NO_NEW_CODE, *NO_SYSTEM)
+COMMON: Final = (
+    *(*NO_NETWORK, *NO_PROGRAM, *NO_OTHER_PROCESS, *NO_OTHERS_PACE),
+    *(*NO_WAY_BACK, *NO_NEW_CODE, *NO_SYSTEM),
+)
 
 DEV: Final = Path("/dev")
 HARMLESS_DEVICES: Final = tuple(Path("/dev", name) for name in ("null", "zero", "random", "urandom"))

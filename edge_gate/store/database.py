@@ -77,7 +77,7 @@ class Store:
         with (
             appearing(path) as draft,
             faults(path),
-            cls(path, clock, connections.connect(draft, key, "rw"), keyring, schema) as store,
+            cls(path, clock, connections.connect(draft.path, key, "rw"), keyring, schema) as store,
         ):
             store._connection.execute("PRAGMA journal_mode = WAL")
             store._migrate()

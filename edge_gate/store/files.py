@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a file comes into being: whole, private, durable and never over another one; and how one is replaced."""
+"""How a file comes into being: whole, private, durable and never over another one; and how one is replaced.
+
+Root does this too, in the folder of the gate's user, who may put anything in a name's place at any moment. So a file
+is written, given away and synced through the descriptor that made it, no link is followed, and in such a folder only
+that user's files are overwritten.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,11 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.access import is_there, nearest, own_name, why_closed
+from edge_gate.core.access import is_there, nearest, own_name, user_name, why_closed
 from edge_gate.core.errors import AccessDenied, AlreadyInitialised, StoreError, StoreForbidden, StoreFull, StoreReadOnly
 
 PRIVATE: Final = 0o600
@@ -22,24 +28,70 @@ PRIVATE: Final = 0o600
 _TRIAL_BYTES: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that was just made, and is held open. ``path`` is for SQLite, which opens by name only."""
+
+    path: Path
+    descriptor: int
+
+    def write(self, content: bytes) -> None:
+        """Append."""
+        with os.fdopen(self.descriptor, "ab", closefd=False) as file:
+            file.write(content)
+
+    def own_like(self, model: os.stat_result) -> None:
+        """Where root writes for the gate, give the file to the gate's user: whoever owns ``model``."""
+        has = os.fstat(self.descriptor)
+        if os.geteuid() == 0 and (has.st_uid, has.st_gid) != (model.st_uid, model.st_gid):
+            os.fchown(self.descriptor, model.st_uid, model.st_gid)
+
+    def allow(self, mode: int) -> None:
+        """Give the file another mode than 0600."""
+        os.fchmod(self.descriptor, mode)
+
+    def sync(self) -> None:
+        """Return when what the file holds is on the disk."""
+        os.fsync(self.descriptor)
+
+    def has_name(self, path: Path) -> bool:
+        """Tell whether this file, and no link to it, is what has the name now."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), path.lstat())
+        except FileNotFoundError:
+            return False
+
+
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def _drawn(path: Path) -> Iterator[Draft]:
+    """Yield a draft beside ``path``, and close it afterwards."""
+    name = _draft_of(path)
+    draft = Draft(name, _create(name))
+    try:
+        yield draft
+    finally:
+        os.close(draft.descriptor)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Draft]:
     """Yield an empty 0600 draft beside ``path``; what the block wrote into it then appears at ``path`` in one step.
 
     A hard link is that step: unlike a rename it refuses to replace. A power cut at any moment leaves nothing at
     ``path``, or all of it; at worst a draft (``.NAME.*.new``) stays, which the next call clears away.
     Raises AlreadyInitialised, StoreFull, StoreReadOnly, StoreForbidden, or StoreError where the folder is not there.
     """
-    draft = _draft_of(path)
     try:
         clear_drafts(path)
-        _create(draft)
-        try:
-            yield draft
-            sync(draft)
-            os.link(draft, path)
-        finally:
-            clear_drafts(path)
+        with _drawn(path) as draft:
+            try:
+                yield draft
+                draft.sync()
+                os.link(draft.path, path, follow_symlinks=False)
+            finally:
+                clear_drafts(path)
+            if not draft.has_name(path):
+                raise _exchanged(path)
         sync(path.parent)
     except (StoreError, AlreadyInitialised):  # some of which are OSErrors too
         raise
@@ -50,25 +102,25 @@ def appearing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Draft]:
     """Yield an empty 0600 draft; what the block wrote into it then replaces the file at ``path``, durably.
 
     A power cut at any moment leaves the old file or the new one. The old bytes are then overwritten where they lay, so
     that neither the file system nor an image of the card gives them back; worn flash cells still may.
     Raises StoreFull, StoreReadOnly, StoreForbidden or StoreError; then the old file is there.
     """
-    draft = _draft_of(path)
     try:
         clear_drafts(path)
-        with path.open("r+b") as old:
-            _create(draft)
-            own_like(draft, path)
+        with _old(path) as old, _drawn(path) as draft:
+            draft.own_like(os.fstat(old))
             yield draft
-            sync(draft)
-            draft.rename(path)
+            draft.sync()
+            if not draft.has_name(draft.path):
+                raise _exchanged(path)
+            draft.path.rename(path)
             sync(path.parent)
             with suppress(OSError):  # what had to happen has happened
-                _overwrite(old.fileno())
+                _overwrite(old)
     except OSError as error:
         raise explain(path, error) from error
     finally:
@@ -79,14 +131,14 @@ def replacing(path: Path) -> Iterator[Path]:
 def replace(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of what a file holds, as `replacing` does."""
     with replacing(path) as draft:
-        draft.write_bytes(content)
+        draft.write(content)
 
 
 def remove(path: Path) -> None:
     """Overwrite a file and remove its name; durable on return. A file that is not there is as good as removed."""
     try:
-        with suppress(FileNotFoundError), path.open("r+b") as file:
-            _overwrite(file.fileno())
+        with suppress(FileNotFoundError), _old(path) as file:
+            _overwrite(file)
         path.unlink(missing_ok=True)
         sync(path.parent)
     except OSError as error:
@@ -98,11 +150,27 @@ def _overwrite(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def own_like(path: Path, model: Path) -> None:
-    """Where root writes for the gate, give the file to the gate's user: whoever owns ``model``."""
-    wanted, has = model.stat(), path.stat()
-    if os.geteuid() == 0 and (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.chown(path, wanted.st_uid, wanted.st_gid)
+@contextmanager
+def _old(path: Path) -> Iterator[int]:
+    """Yield the descriptor of a file that may be overwritten. Raises OSError, or StoreError for what is none.
+
+    Who owns a folder could lay somebody else's file into it under a second name, for root to overwrite.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found, folder = os.fstat(descriptor), path.parent.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(path, "it is not a file")
+        if os.geteuid() == 0 and folder.st_uid not in (0, found.st_uid):
+            whose = f"it belongs to {user_name(found.st_uid)}, and its folder to {user_name(folder.st_uid)}"
+            raise StoreError(path, f"{whose}; give both to one user with chown")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _exchanged(path: Path) -> StoreError:
+    return StoreError(path, "another program changed it while it was written; look who else may write to its folder")
 
 
 def sync(path: Path) -> None:
@@ -119,16 +187,16 @@ def trouble_beside(path: Path) -> StoreError | None:
 
     Only an attempt tells: a file system that Linux took read-only after an error may still call itself writable.
     """
-    draft = _draft_of(path)
     try:
-        _create(draft)
-        draft.write_bytes(bytes(_TRIAL_BYTES))
-        sync(draft)
+        with _drawn(path) as draft:
+            try:
+                draft.write(bytes(_TRIAL_BYTES))
+                draft.sync()
+            finally:
+                with suppress(OSError):
+                    draft.path.unlink()
     except OSError as error:
         return explain(path, error)
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return None
 
 
@@ -144,12 +212,14 @@ def clear_drafts(path: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-def _create(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+def _create(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:
         os.fchmod(descriptor, PRIVATE)  # whatever the umask took away
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def refuse_stranger(path: Path) -> None:
@@ -185,6 +255,8 @@ def explain(path: Path, error: OSError) -> StoreError:
             return forbidden(path)
         case errno.EROFS | errno.EACCES | errno.EPERM:
             return StoreReadOnly(path, reason)
+        case errno.ELOOP:
+            return StoreError(path, "a link lies in its place; put the file itself there")
         case errno.ENOENT | errno.ENOTDIR:
             return StoreError(path, f"there is no folder {path.parent}")
         case _:

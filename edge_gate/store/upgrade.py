@@ -18,6 +18,7 @@ from pathlib import Path
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.ending import end_well
 from edge_gate.core.errors import StoreError
+from edge_gate.seal.apply import keep_in_memory
 from edge_gate.store.connection import look
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -56,6 +57,7 @@ def lacks_steps(path: Path, key: bytes) -> bool:
 
 def main() -> int:
     """Open the store that is named, with the key on standard input, and close it."""
+    keep_in_memory()
     return end_well(
         "edge-gate", lambda: Store.open(Path(sys.argv[1]), sys.stdin.buffer.read(KEY_BYTES), SystemClock()).close()
     )

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from edge_gate.core.access import denied, is_taken, own_name, why_closed
+from edge_gate.core.access import denied, is_taken, own_name, who_may_exchange, why_closed
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import AlreadyInitialised, NotAllowed, SiteNotMade
 from edge_gate.settings import config
@@ -63,8 +63,8 @@ def make_site(folder: Path, overrides: Overrides) -> Path:
         for each in (database, keyring_path(database)) if fresh else (database,):
             undo.callback(_take_back, each.unlink)
         with appearing(file) as draft:
-            draft.write_text(text, encoding="utf-8")
-            draft.chmod(READABLE)
+            draft.write(text.encode())
+            draft.allow(READABLE)
         undo.pop_all()
     return file
 
@@ -79,8 +79,14 @@ def site_text(overrides: Overrides) -> str:
 
 
 def _make_folder(folder: Path, undo: ExitStack) -> None:
-    """Make a folder with those above it. Raises NotAllowed, or SiteNotMade for what is no place for one."""
+    """Make a folder with those above it. Raises NotAllowed, or SiteNotMade for what is no place for one.
+
+    Root makes none where another user could exchange a file while root writes it, or a folder above it.
+    """
     try:
+        if os.geteuid() == 0 and (why := who_may_exchange(folder)):
+            fix = "Make it as the user whose folder it is, without sudo, or choose a folder of root's with --folder"
+            raise SiteNotMade(folder, f"{why}, so root's files would not be safe there. {fix}")
         for each in reversed([each for each in (folder, *folder.parents) if not is_taken(each)]):
             each.mkdir(mode=0o700)
             undo.callback(_take_back, each.rmdir)

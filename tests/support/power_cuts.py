@@ -13,7 +13,7 @@ from edge_gate.store.database import Store
 
 # All by which forgetting and enrolling change the disk: the keyring's file and the database.
 STORE_STEPS = (
-    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (Path, "write_bytes")),
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (files.Draft, "write"), (files.Draft, "sync")),
     *((Path, "rename"), (Store, "run"), (Store, "empty_log")),
 )
 

@@ -36,6 +36,10 @@ class Camera:
                 return 7
             case ["eat"]:
                 return bytearray(2 * 1024**3)
+            case ["eat", "shared"]:
+                return [shared_memory() for _ in range(64)]
+            case ["eat", "files"]:
+                return [memory_file() for _ in range(4096)]
             case ["answer", "itself"]:
                 os.write(answer, b"{'width': 640}\\n")
                 os._exit(0)
@@ -59,6 +63,20 @@ class Camera:
 def crash():
     import ctypes
     ctypes.string_at(0)
+
+def shared_memory():
+    import ctypes
+    if ctypes.CDLL(None, use_errno=True).shmget(0, 64 * 1024**2, 0o1600) == -1:
+        raise OSError(ctypes.get_errno(), "shmget")
+
+def memory_file():
+    made = os.memfd_create("x")
+    os.write(made, bytes(3 * 1024**2))
+    try:
+        os.ftruncate(made, 64 * 1024**2)
+    except OSError as error:
+        assert error.errno == errno.EFBIG
+    return made
 
 def tried(what):
     try:

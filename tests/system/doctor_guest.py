@@ -57,9 +57,19 @@ def mount(*words: object) -> None:
 def patient(folder: Path, source: str, driver: str = "strange", eye_user: str = EYE_USER) -> Patient:
     path = folder / "edge-gate.toml"
     camera = {"driver": driver, "source": source}
-    path.write_text(config.example({"camera": camera, "sockets": {"eye_user": eye_user}}))
-    path.chmod(0o600)  # root's: who looks gets it as an open file
-    return Patient(path, config.load(path), None)
+    text = config.example({"camera": camera, "sockets": {"eye_user": eye_user}})
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)  # root's: who looks is given its text
+    return Patient(path, config.load(path), None, text=text)
+
+
+def exchanged(folder: Path) -> Patient:
+    """Return one whose configuration leads to another file by now, as the user could do who wrote it."""
+    which = patient(folder, str(folder / "open"), "replay")
+    which.path.unlink()
+    which.path.symlink_to(folder / "store.key")
+    return which
 
 
 def look(which: Patient, patience_s: float = 60.0) -> dict[str, Any]:
@@ -118,6 +128,7 @@ def main() -> None:
             "closed": look(patient(folder, str(folder / "closed"), "replay")),
             "unnamed": look(patient(folder, str(folder / "closed"), "replay", "")),
             "unnamed spy": look(patient(folder, f"spy {folder}", eye_user="")),
+            "exchanged": look(exchanged(folder)),
             "root named": look(patient(folder, f"spy {folder}", eye_user="root")),
         }
         sys.stdout.write(json.dumps(told))

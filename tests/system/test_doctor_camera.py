@@ -54,6 +54,10 @@ def test_pictures_are_seen_and_a_crash_is_a_finding(told: Any) -> None:
     assert told["crash"]["state"] == "fault" and "SIGSEGV" in told["crash"]["text"]
 
 
+def test_what_the_configurations_path_leads_to_later_is_handed_to_nobody(told: Any) -> None:
+    assert (told["exchanged"]["state"], told["exchanged"]["text"]) == ("ok", "64 x 48 pixels, mean brightness 20%")
+
+
 def test_what_the_eyes_user_may_not_read_is_at_fault_for_root_too(told: Any) -> None:
     assert told["closed"]["state"] == "fault" and "Permission denied" in told["closed"]["text"]
 

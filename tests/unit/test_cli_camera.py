@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +25,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_gate.cli.checks.camera import check_camera, look_through
-from edge_gate.cli.checks.findings import Finding, Patient
+from edge_gate.cli.checks.findings import Check, Finding, Patient, examine
 from edge_gate.core.errors import WireError
+from edge_gate.core.toml_text import LONGEST_BYTES as LONGEST_BYTES_OF_A_FILE
 from edge_gate.settings import config
 from edge_gate.wire import glance
 from edge_gate.wire.glance import LONGEST_BYTES, Glance
@@ -49,18 +50,19 @@ def configured(folder: Path, source: str, driver: str = "strange") -> Path:
     return path
 
 
-def look(folder: Path, source: str, patience_s: float = 60.0) -> Finding:
-    return look_through(configured(folder, source), None, patience_s)
+def look(folder: Path, source: str, driver: str = "strange", patience_s: float = 60.0) -> Finding:
+    path = configured(folder, source, driver)
+    return look_through(path, path.read_text(), None, patience_s)
 
 
 def test_a_picture_is_told_by_its_size_and_brightness(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "one.png"), PICTURE)
-    found = look_through(configured(tmp_path, str(tmp_path), "replay"), None)
+    found = look(tmp_path, str(tmp_path), "replay")
     assert found == Finding("camera", "ok", "64 x 48 pixels, mean brightness 20%")
 
 
 def test_what_the_camera_lacks_is_the_eyes_own_sentence(tmp_path: Path) -> None:
-    found = look_through(configured(tmp_path, str(tmp_path / "none"), "replay"), None)
+    found = look(tmp_path, str(tmp_path / "none"), "replay")
     assert found.state == "fault" and "there is no such film or folder" in found.text and found.mend
 
 
@@ -74,6 +76,8 @@ def test_what_the_camera_lacks_is_the_eyes_own_sentence(tmp_path: Path) -> None:
         ("nothing", "no picture came in time"),
         ("seven", "handed over int, not a Frame"),
         ("eat", "MemoryError"),
+        ("eat shared", "shmget"),
+        ("eat files", "Too many open files"),
         ("answer itself", "answered nonsense"),
         ("flood the answer", "answered nonsense"),
         ("half an answer", "answered nonsense"),
@@ -94,7 +98,7 @@ def test_a_driver_that_hangs_is_ended(site: Path) -> None:
 
 
 def test_a_driver_that_does_not_load_is_a_finding(site: Path) -> None:
-    found = look_through(configured(site, "x", "broken"), None)
+    found = look(site, "x", "broken")
     assert found.state == "fault" and "cannot be loaded: ValueError: numpy.dtype size changed" in found.text
 
 
@@ -128,10 +132,51 @@ def test_the_kernel_says_the_same_from_outside(site: Path) -> None:
     finally:
         looking.join()
     assert (seen["Seccomp"], seen["NoNewPrivs"]) == ("2", "1")
-    assert seen["session"] != str(os.getsid(0))
+    assert seen["session"] != str(os.getsid(0)) and seen["first to go"] == "1000"
     programs = (sys.prefix, sys.base_prefix, str(CHECKOUT), "/usr/")  # which it may be about to load
     others = {each for each in seen["files"] if not each.startswith(programs)}
-    assert others <= {"/dev/null", str(site / "edge-gate.toml"), "pipe"}, others
+    assert others <= {"/dev/null", "pipe"}, others
+
+
+def look_as_oneself(patient: Patient) -> Iterator[Finding]:
+    """Look as this user, root too: another one cannot reach a test's folder."""
+    yield look_through(patient.path, patient.text, None)
+
+
+EXCHANGES: Final[dict[str, Callable[[Path], object]]] = {
+    "gone": lambda path: None,
+    "a link to a file of root's": lambda path: path.symlink_to("/etc/shadow"),
+    "a link to nowhere": lambda path: path.symlink_to("/nowhere"),
+    "a pipe that nobody writes": lambda path: os.mkfifo(path),
+    "a folder": lambda path: path.mkdir(),
+    "another configuration": lambda path: path.write_text(config.example({"camera": {"driver": "broken"}})),
+}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_a_configuration_is_read_once_whatever_lies_in_its_place_then(tmp_path: Path, exchange: str) -> None:
+    """Whoever wrote it could lead root to any file, and have it handed to a process of a user whom they name."""
+    cv2.imwrite(str(tmp_path / "one.png"), PICTURE)
+    path = configured(tmp_path, str(tmp_path), "replay")
+
+    def replaced(_: Patient) -> Iterator[Finding]:
+        path.unlink()
+        EXCHANGES[exchange](path)
+        yield from ()
+
+    found = examine(path, [Check("exchange", replaced), Check("camera", look_as_oneself)])
+    assert found[-1] == Finding("camera", "ok", "64 x 48 pixels, mean brightness 20%")
+
+
+@pytest.mark.parametrize("mark", ["", "é", "眼"])
+def test_the_longest_configuration_goes_through(tmp_path: Path, mark: str) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), PICTURE)
+    path = configured(tmp_path, str(tmp_path), "replay")
+    room = LONGEST_BYTES_OF_A_FILE - path.stat().st_size - len("#\n")
+    size = len(mark.encode()) or 1
+    path.write_text("#" + (mark or "x") * (room // size) + "\n" + path.read_text())
+    assert LONGEST_BYTES_OF_A_FILE - path.stat().st_size < 3
+    assert examine(path, [Check("camera", look_as_oneself)])[-1].state == "ok"
 
 
 def glances(site: Path) -> Iterator[int]:
@@ -154,7 +199,8 @@ def until_sealed(site: Path) -> dict[str, Any]:
             if fields.get("Seccomp") == "2":
                 files = {str(each.readlink()).partition(":")[0] for each in (folder / "fd").iterdir()}
                 session = (folder / "stat").read_text().rpartition(")")[2].split()[3]
-                return {**fields, "files": files, "session": session}
+                first = (folder / "oom_score_adj").read_text().strip()
+                return {**fields, "files": files, "session": session, "first to go": first}
         time.sleep(0.05)
     raise AssertionError("nobody looked, or unsealed")
 

@@ -191,7 +191,7 @@ def test_the_key_is_changed_shared_out_and_searched_with_under_its_passphrase(si
 
 
 CHANGES = (
-    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (rotation, "sync")),
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (files.Draft, "sync"), (rotation, "sync")),
     *((Path, "rename"), (Path, "unlink")),
 )
 

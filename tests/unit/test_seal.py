@@ -69,6 +69,13 @@ def store():
     if trouble := trouble_beside(settings.store.path):
         raise OSError(errno.EIO, str(trouble))
 
+IOPRIO_SET = {"x86_64": 251, "aarch64": 30}[os.uname().machine]
+
+def system_v():
+    if (made := libc.shmget(0, 4096, 0o1600)) == -1:
+        raise OSError(ctypes.get_errno(), "shmget")
+    called("shmctl", made, 0, None)
+
 def descriptor_opened(path, flags):
     os.close(os.open(path, flags))
 
@@ -97,6 +104,11 @@ attempts = {
     "signal the parent": lambda: os.kill(os.getppid(), 0),
     "be dumpable again": lambda: called("prctl", 4, 1, 0, 0, 0),
     "be dumpable again, disguised": lambda: called("prctl", ctypes.c_ulong((1 << 32) + 4), 1, 0, 0, 0),
+    "slow the parent down": lambda: os.setpriority(0, os.getppid(), os.getpriority(0, os.getppid())),
+    "bind the parent to a processor": lambda: os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid())),
+    "change the parent's scheduler": lambda: os.sched_setscheduler(os.getppid(), os.SCHED_OTHER, os.sched_param(0)),
+    "change the parent's turn at the disk": lambda: called("syscall", IOPRIO_SET, 1, os.getppid(), 4 | 2 << 13),
+    "make System V memory": system_v,
     "set a limit": lambda: called("setrlimit", resource.RLIMIT_CORE, (ctypes.c_ulong * 2)(0, 0)),
     "unlock memory": lambda: called("munlockall"),
     "write and execute": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC).close(),
@@ -166,9 +178,11 @@ REFUSED_TO_BOTH = (
     "make a file", "change a file", "make a file without a name", "make shared memory", "make a folder",
     "read another's file", "AF_INET", "AF_INET datagram", "AF_INET6", "AF_NETLINK", "execve", "run a program", "fork",
     "ptrace", "read the parent's memory", "signal the parent", "be dumpable again", "be dumpable again, disguised",
-    "set a limit", "unlock memory", "write and execute",
+    "set a limit", "unlock memory", "write and execute", "slow the parent down", "bind the parent to a processor",
+    "change the parent's scheduler", "change the parent's turn at the disk",
 )  # fmt: skip
 NEEDED_BY_BOTH = ("AF_UNIX", "thread", "import late", "write to /dev/null", "open a device that came later")
+REFUSED_TO_THE_EYE = ("make System V memory",)
 OF_THE_STORE = ("read the store", "read the key", "write beside the store", "use the store")
 REFUSALS = ("EPERM", "EACCES")
 
@@ -185,10 +199,10 @@ def test_a_process_sealed_as_the_eye_is_refused_everything_but_what_the_eye_does
     walls, found = attempt(site, "eye", "sealed", plugged_in)
     assert Hardening(walls["standing"]) == ALL and not walls["failed"]
     assert {name: found[name] for name in NEEDED_BY_BOTH} == dict.fromkeys(NEEDED_BY_BOTH, "done")
-    for name in (*REFUSED_TO_BOTH, *OF_THE_STORE[:3]):
+    for name in (*REFUSED_TO_BOTH, *REFUSED_TO_THE_EYE, *OF_THE_STORE[:3]):
         assert found[name] in REFUSALS, name
     assert found["use the store"] != "done"
-    assert set(found) == {*REFUSED_TO_BOTH, *NEEDED_BY_BOTH, *OF_THE_STORE}
+    assert set(found) == {*REFUSED_TO_BOTH, *REFUSED_TO_THE_EYE, *NEEDED_BY_BOTH, *OF_THE_STORE}
     assert [each.name for each in (site.parent / "outside").iterdir()] == ["there"]
     assert (site.parent / "outside" / "there").read_bytes() == b"something"
 

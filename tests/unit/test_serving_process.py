@@ -6,6 +6,7 @@ Each test runs the gate's own program, works with it over its sockets, and looks
 
 from __future__ import annotations
 
+import resource
 import shutil
 import signal
 import subprocess
@@ -225,6 +226,27 @@ def full(self):
     raise StoreFull(self.path)
 Store._migrate = full
 """
+
+
+def test_the_process_that_brings_it_up_to_date_dumps_nothing_before_it_has_the_key(site: config.Config) -> None:
+    """The kernel's word of a real one, whose key is not sent yet. Only root is the owner of what is not dumpable."""
+    put_back(OLDEST, site)
+    command = [sys.executable, "-P", "-m", "edge_gate.store.upgrade", str(site.store.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=dumps_whole) as child:
+        try:
+            until(lambda: resource.prlimit(child.pid, resource.RLIMIT_CORE) == (0, 0), 60)
+            until(lambda: Path(f"/proc/{child.pid}/environ").stat().st_uid == 0, 60)
+            assert lacks_steps(site.store.path, KEY)
+            child.communicate(KEY, timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 0 and not lacks_steps(site.store.path, KEY)
+
+
+def dumps_whole() -> None:
+    """As a desk may be set up. The soft limit is often 0 by itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
 def test_a_store_that_the_key_does_not_open_is_the_same_error_as_without_the_step(site: config.Config) -> None:

@@ -146,10 +146,10 @@ def test_a_store_that_appears_while_another_is_made_is_not_replaced(
 ) -> None:
     path, real_link = tmp_path / "edge-gate.db", os.link
 
-    def outrun(draft: Path, place: Path) -> None:
+    def outrun(draft: Path, place: Path, *, follow_symlinks: bool) -> None:
         if place == path:
             place.write_bytes(b"the other's")
-        real_link(draft, place)
+        real_link(draft, place, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "link", outrun)
     with pytest.raises(AlreadyInitialised):

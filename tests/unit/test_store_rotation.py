@@ -102,7 +102,7 @@ def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renew
 
 
 CHANGES = (
-    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (rotation, "sync")),
+    *((files, "_create"), (files, "sync"), (files, "_overwrite"), (files.Draft, "sync"), (rotation, "sync")),
     *((Path, "rename"), (Path, "unlink")),
 )
 

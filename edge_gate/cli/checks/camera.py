@@ -2,12 +2,13 @@
 """The camera check of `edge-gate doctor`: whoever runs it may be root and has the store's key, so another looks.
 
 A process without rights takes one picture (edge_gate/eye/glance.py). As root it is started as the eye's user. It gets
-the configuration and no other file, no terminal, and little of the environment. What it says is bounded and checked. It
-is killed when it has answered or is late, so whatever a driver does to it is a finding.
+the configuration's text through a pipe, no file, no terminal, and little of the environment. What it says is bounded
+and checked. It is killed when it has answered or is late, so whatever a driver does to it is a finding.
 """
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -61,7 +62,7 @@ def check_camera(patient: Patient, patience_s: float = PATIENCE_S) -> Iterator[F
     except KeyError as error:
         yield Finding("camera", "unknown", f"not looked at: {error.args[0]}", "Correct sockets.eye_user.")
         return
-    found = look_through(patient.path, stranger, patience_s)
+    found = look_through(patient.path, patient.text, stranger, patience_s)
     if found.state == "fault" and stranger is not None and not stranger.named:
         text = f"looked at as the user {stranger.name}, since sockets.eye_user names no other: {found.text}"
         found = Finding(found.part, "unknown", text, "Run doctor as the user who runs the eye.")
@@ -85,10 +86,13 @@ def _camera_group() -> tuple[int, ...]:
     return ()
 
 
-def look_through(path: Path, stranger: Stranger | None, patience_s: float = PATIENCE_S) -> Finding:
-    """Have another process take one picture, as ``stranger`` or as this user, and return what came of it."""
+def look_through(path: Path, text: str, stranger: Stranger | None, patience_s: float = PATIENCE_S) -> Finding:
+    """Have another process take one picture, as ``stranger`` or as this user, and return what came of it.
+
+    ``text`` is the configuration; its ``path`` only names it, and is not opened.
+    """
     try:
-        line, ended = _ask(path, stranger, patience_s)
+        line, ended = _ask(path, text, stranger, patience_s)
     except OSError as error:
         who = f"the user {stranger.name}" if stranger else "this user"
         text = f"not looked at: {who} may not run {sys.executable}"
@@ -102,12 +106,12 @@ def look_through(path: Path, stranger: Stranger | None, patience_s: float = PATI
         return Finding("camera", "fault", "what looked through it answered nonsense", _MEND_CRASH)
 
 
-def _ask(path: Path, stranger: Stranger | None, patience_s: float) -> tuple[bytes, int | None]:
+def _ask(path: Path, text: str, stranger: Stranger | None, patience_s: float) -> tuple[bytes, int | None]:
     """Return what the other process answered, and how it ended; None where it did not by itself. Raises OSError."""
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb", buffering=0) as answer:
         try:
-            child = _start(path, stranger, writer)
+            child = _start(path, text, stranger, writer)
         finally:
             os.close(writer)
         try:
@@ -121,9 +125,9 @@ def _ask(path: Path, stranger: Stranger | None, patience_s: float) -> tuple[byte
                 child.wait(_FAREWELL_S)
 
 
-def _start(path: Path, stranger: Stranger | None, writer: int) -> subprocess.Popen[bytes]:
+def _start(path: Path, text: str, stranger: Stranger | None, writer: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "edge_gate.eye.glance", str(path.absolute()), str(writer)]
-    with path.open("rb") as configuration:
+    with _poured(text) as configuration:
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,
             stdin=configuration,
@@ -138,6 +142,22 @@ def _start(path: Path, stranger: Stranger | None, writer: int) -> subprocess.Pop
             extra_groups=stranger.groups if stranger else None,
             umask=0o077,
         )
+
+
+def _poured(text: str) -> FileIO:
+    """Return the end of a pipe that holds the text: it has room for the longest configuration. Raises OSError."""
+    reader, writer = os.pipe()
+    held = FileIO(reader)
+    try:
+        os.set_blocking(writer, False)
+        if os.write(writer, content := text.encode()) < len(content):
+            raise BlockingIOError(errno.EAGAIN, "the configuration does not fit into a pipe")
+    except BaseException:
+        held.close()
+        raise
+    finally:
+        os.close(writer)
+    return held
 
 
 def _read_line(pipe: FileIO, deadline: float) -> bytes | None:

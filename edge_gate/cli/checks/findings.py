@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_gate.cli import reach
-from edge_gate.cli.checks.settings import find_mistakes
+from edge_gate.cli.checks.settings import judge
 from edge_gate.cli.terminal import say, say_hanging
 from edge_gate.core.errors import AccessDenied, EdgeGateError, GateNotRunning, KeyNotOurs, NotAllowed
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.settings import config
-from edge_gate.settings.reader import Mistake
+from edge_gate.settings.reader import Mistake, read_text
 from edge_gate.wire.client import GateRefused
 from edge_gate.wire.status import GateStatus
 
@@ -33,12 +33,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What there is to examine: the settings, and the running gate's own word; else ``silence``, why there is none."""
+    """What there is to examine: the settings, and the running gate's own word; else ``silence``, why there is none.
+
+    ``text``: what the configuration held when it was judged. Nothing opens its path again: by then it may lead to a
+    file that whoever examines may read, and whoever wrote the configuration may not.
+    """
 
     path: Path
     settings: config.Config
     status: GateStatus | None
     silence: EdgeGateError | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +57,20 @@ class Check:
 def examine(path: Path, checks: Iterable[Check]) -> list[Finding]:
     """Run every check; one that fails does not keep the others from being made."""
     try:
-        mistakes = find_mistakes(path)
-        findings = [_tell(each) for each in mistakes] or [Finding("configuration", "ok", str(path))]
-        settings = config.load(path)
+        text = read_text(path)
+        findings = [_tell(each) for each in judge(text, path)] or [Finding("configuration", "ok", str(path))]
     except AccessDenied as error:
         return [Finding("configuration", "unknown", str(error), AS_ROOT)]
-    except Mistake:
-        return findings
+    except Mistake as mistake:
+        return [_tell(mistake)]
     except EdgeGateError as error:
         return [Finding("configuration", "fault", str(error))]
+    try:
+        settings = config.parse(text, path)
+    except Mistake:
+        return findings
     status, silence = _status(settings)
-    patient = Patient(path, settings, status, silence)
+    patient = Patient(path, settings, status, silence, text)
     for each in checks:
         try:
             for finding in each.look(patient):

@@ -49,7 +49,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.store.files import appearing, clear_drafts, explain, own_like, replace
+from edge_gate.store.files import appearing, clear_drafts, explain, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGRING2\0"
@@ -102,8 +102,8 @@ class Keyring:
             return found
         made = cls(path, store_key)
         with appearing(path) as draft:
-            own_like(draft, path.parent)
-            draft.write_bytes(made._sealed())
+            draft.own_like(path.parent.stat())
+            draft.write(made._sealed())
         return made
 
     @classmethod

@@ -22,7 +22,7 @@ from typing import Final
 
 from edge_gate.core.errors import KeyringDamaged, WrongKey
 from edge_gate.store import connection
-from edge_gate.store.files import appearing, explain, own_like
+from edge_gate.store.files import appearing, explain
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.sealing import KEY_BYTES, NONCE_BYTES, TAG_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
@@ -49,8 +49,8 @@ def write(store_path: Path, change: Change) -> None:
     to_new = encrypt(derive(change.old, "rotation, new key 1"), change.new, MAGIC)
     to_old = encrypt(derive(change.new, "rotation, old key 1"), change.old, MAGIC)
     with appearing(pending_path(store_path)) as draft:
-        own_like(draft, store_path)
-        draft.write_bytes(MAGIC + to_new + to_old)
+        draft.own_like(store_path.stat())
+        draft.write(MAGIC + to_new + to_old)
 
 
 def read(store_path: Path, key: bytes) -> Change | None:

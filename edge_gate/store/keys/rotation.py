@@ -63,10 +63,11 @@ def _rewrite(path: Path, change: Change) -> None:
         with faults(path), closing(connection.connect(path, change.old, "rw")) as old:
             old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             rows = _rows(old)
-            old.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{change.new.hex()}'\"", (str(draft.absolute()),))
+            there = f"{draft.path.absolute().as_uri()}?mode=rw"  # as a plain name it would be made where it is not
+            old.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{change.new.hex()}'\"", (there,))
             old.execute("SELECT sqlcipher_export('fresh')").fetchone()
             old.execute("DETACH DATABASE fresh")
-        with faults(draft), closing(connection.connect(draft, change.new, "rw")) as new:
+        with faults(draft.path), closing(connection.connect(draft.path, change.new, "rw")) as new:
             new.execute("PRAGMA journal_mode = WAL")
             problems = [*new.execute("PRAGMA cipher_integrity_check"), *new.execute("PRAGMA foreign_key_check")]
             if problems or new.execute("PRAGMA integrity_check").fetchone() != ("ok",) or _rows(new) != rows:

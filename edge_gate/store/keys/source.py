@@ -70,7 +70,7 @@ def create_key_file(path: Path) -> None:
 def write_key_file(path: Path, key: bytes) -> None:
     """Write a key that only its owner may read. Raises AlreadyInitialised rather than replace a file."""
     with appearing(path) as draft:
-        draft.write_text(key.hex() + "\n", encoding="ascii")
+        draft.write(key.hex().encode() + b"\n")
 
 
 def read_private(path: Path, *, shared_with_root: bool) -> bytes:
