@@ -42,6 +42,7 @@ def test_every_block_is_typed_or_a_part_of_the_configuration(guide: str) -> None
 
 # What not every site has, or wants.
 OPTIONAL = {
+    "git clone",
     "sudo sed --in-place",
     "udevadm info --query=property --property=ID_PATH /dev/video0",
     "sudo apt install --yes python3-picamera2",
@@ -92,7 +93,8 @@ def test_the_checkout_is_cloned_from_the_address_that_is_written_into_the_first_
     git("init", str(tmp_path / "origin"))
     git("-C", str(tmp_path / "origin"), "commit", "--allow-empty", "--message", "x")
     block = next(block.text for _, block in TYPED if "git clone" in block.text)
-    command = f"address={tmp_path}/origin\n" + block.partition("\n")[2]
+    assert block.splitlines()[1] == "sudo apt install --yes git"
+    command = "\n".join([f"address={tmp_path}/origin", *block.splitlines()[2:]])
     subprocess.run(
         ["bash", "-euc", command], check=True, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True
     )
