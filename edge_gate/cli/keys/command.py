@@ -70,7 +70,7 @@ def status(path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def rotate(path: Path, as_json: bool) -> None:
-    """Give the store another key, or finish such a change. The gate has to be stopped.
+    """Give the store another key. Or finish a change that was cut off. The gate has to be stopped.
 
     Afterwards the old key opens neither store nor keyring; shares and paper of it are good for old backups only. A key
     that is locked stays so, with the same passphrase, which is asked for.
