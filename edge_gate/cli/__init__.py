@@ -11,6 +11,7 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Final, NoReturn
 
@@ -22,41 +23,50 @@ from edge_gate.cli.terminal import say
 from edge_gate.core.ending import end_well
 from edge_gate.core.interrupts import ending_at_once
 
-# In the order in which a maintainer meets them: each command's module here, and its name there.
-COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+# By what they are for, in the order in which people meet them: each command's module here, and its name there.
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "init": "init:command",
-        "run": "serve:run",
-        "eye": "serve:eye",
-        "status": "status:command",
-        "enrol": "enrol:command",
-        "residents": "residents:command",
-        "consent": "residents:consent",
-        "forget": "forget:command",
-        "templates": "templates:command",
-        "events": "events:command",
-        "audit": "audit:audit",
-        "approvals": "approvals:command",
-        "approve": "approvals:approve",
-        "pause": "status:pause",
-        "resume": "status:resume",
-        "relay": "relays:relay",
-        "keys": "keys.command:command",
-        "doctor": "doctor:command",
-        "config": "configuration:command",
-        "models": "models:command",
-        "evaluate": "evaluate:command",
-        "bench": "bench:command",
-        "demo": "demo:command",
+        "Set up": {
+            "init": "init:command",
+            "config": "configuration:command",
+            "run": "serve:run",
+            "eye": "serve:eye",
+            "relay": "relays:relay",
+            "doctor": "doctor:command",
+        },
+        "Every day": {
+            "status": "status:command",
+            "enrol": "enrol:command",
+            "residents": "residents:command",
+            "consent": "residents:consent",
+            "forget": "forget:command",
+            "events": "events:command",
+            "approvals": "approvals:command",
+            "approve": "approvals:approve",
+            "pause": "status:pause",
+            "resume": "status:resume",
+        },
+        "Keys and records": {
+            "keys": "keys.command:command",
+            "audit": "audit:audit",
+            "templates": "templates:command",
+            "models": "models:command",
+        },
+        "Look closer": {
+            "demo": "demo:command",
+            "bench": "bench:command",
+            "evaluate": "evaluate:command",
+        },
     }
 )
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(dict(chain(*(each.items() for each in SECTIONS.values()))))
 
 
 class LazyGroup(Group):
     """Knows the commands by name and imports one when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a maintainer meets them."""
+        """Return the commands in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -68,14 +78,24 @@ class LazyGroup(Group):
             command: click.Command = getattr(importlib.import_module(f"edge_gate.cli.{module}"), name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under the headings of SECTIONS, with one column for all."""
+        width = max(map(len, COMMANDS))
+        for heading, names in SECTIONS.items():
+            found = [(name.ljust(width), self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [(name, each.get_short_help_str(formatter.width - width - 6)) for name, each in found if each]
+                )
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="edge-gate")
 def group() -> None:
     """Open a gate by the eye region alone, without keeping or sending a picture.
 
-    Set up with `init`, start with `run` and `eye`, look with `status` and `doctor`. Where systemd runs edge-gate the
-    two processes are its units, and the other commands speak with the running gate.
+    On a device, docs/installer.md has each step: systemd runs the gate and the eye, and the other commands speak with
+    the running gate. For a trial at a desk: `init`, then `run --with-eye`.
     """
 
 

@@ -17,7 +17,7 @@ from edge_gate.settings import config
 @config_option
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """List what waits for a second person: who asked, for what, and how long it still waits."""
+    """List what waits for a second person. Each says who asked, for what, and how long it still waits."""
     waiting = ask(config.load(path), "approvals")
     if as_json:
         show_json(waiting)
@@ -33,7 +33,7 @@ def command(path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def approve(request: str, path: Path, as_json: bool) -> None:
-    """Agree, as the second person, to the REQUEST that `edge-gate approvals` shows.
+    """Agree to a REQUEST as the second person. `edge-gate approvals` shows what waits.
 
     Whoever asked cannot agree to it. What was agreed to may be done once: they repeat their command. Settings take
     effect at once.

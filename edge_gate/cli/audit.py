@@ -33,7 +33,7 @@ def audit() -> None:
 @config_option
 @json_option
 def show(resident: str | None, path: Path, as_json: bool) -> None:
-    """List what was done, newest first: when, by whom and what; never about whom.
+    """List what was done, newest first. Each says when, by whom and what; never about whom.
 
     With --resident, what was done about one person, to be shown to them: it names nobody else.
     """
@@ -60,7 +60,7 @@ def show(resident: str | None, path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def checkpoint(path: Path, as_json: bool) -> None:
-    """Sign the log as it stands and print that as one line, to be kept away from this device."""
+    """Sign the log as it stands, in one line. Keep that line away from this device."""
     answer = ask(config.load(path), "audit-checkpoint")
     if as_json:
         show_json(answer)

@@ -22,7 +22,7 @@ def command() -> None:
 @config_option
 @json_option
 def check(path: Path, as_json: bool) -> None:
-    """Find everything in the configuration that cannot work, with its line and how to mend it.
+    """Find what cannot work in the configuration, and how to mend it.
 
     Looked at are the settings in themselves, with each other, with the users, groups and paths of this system, and with
     the drivers and models that are installed. Nothing is started and nothing is changed. Exit status 1 where something

@@ -47,7 +47,7 @@ def check_kind(_: click.Context, __: click.Parameter, value: str | None) -> str 
 @config_option
 @json_option
 def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
-    """List what happened at the door, newest first: when, what, whom it was about, by which operator, and more.
+    """List what happened at the door, newest first. Each says when, what, about whom, by which operator, and more.
 
     Only `opened` is an opening. One whose relay failed, or of which the gate never knew, is an `opening failed`.
     """

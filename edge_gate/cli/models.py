@@ -101,7 +101,7 @@ def _signed(card: cards.Card) -> str:
 @models_options
 @json_option
 def list_models(settings: ModelSettings, as_json: bool) -> None:
-    """List the models with task, licence, source and who signed the card."""
+    """List the models. Each with its task, licence, source and who signed the card."""
     found = [_describe(settings, name) for name in _names(settings)]
     if as_json:
         show_json(found)
@@ -141,7 +141,7 @@ def _describe(settings: ModelSettings, name: str) -> dict[str, Any]:
 )
 @json_option
 def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, as_json: bool) -> None:
-    """Show what the card of model NAME says: all of it, or with --resident what a resident may want to know."""
+    """Show what the card of model NAME says. All of it, or with --resident what a resident may want to know."""
     card = cards.read(settings, name)
     if as_json:
         by = card.signature
@@ -158,7 +158,9 @@ def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, a
 @models_options
 @json_option
 def verify(settings: ModelSettings, as_json: bool) -> None:
-    """Check each card: signed by a trusted key, complete, and of the very model beside it. Exit status 1 if one fails.
+    """Check the card of each model.
+
+    It has to be signed by a trusted key, complete, and of the very model beside it. Exit status 1 if one fails.
 
     Looked at are all models of the folder and, unless --folder names another one, those that the configuration uses. A
     model that the configuration allows without a trusted signature is shown as such, and is no failure.

@@ -28,7 +28,7 @@ def command() -> None:
 @config_option
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Show how many templates there are, under which transform, and how often they were renewed."""
+    """Show how many templates there are. And under which transform, and how often they were renewed."""
     settings = config.load(path)
     answer = ask(settings, "templates-status")
     if as_json:

@@ -16,11 +16,12 @@ _FENCED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block. ``section`` is the heading above it."""
+    """A fenced block below the heading ``section``. One that is ``optional`` has "Only if" in the words before it."""
 
     section: str
     language: str
     text: str
+    optional: bool = False
 
     @property
     def typed(self) -> bool:
@@ -37,12 +38,15 @@ def read(page: str) -> Iterator[Block]:
     """Yield each fenced block of a page."""
     for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
         section, _, body = part.partition("\n")
+        ended = 0
         for found in _FENCED.finditer(body):
-            yield Block(section, found["language"], textwrap.dedent(found["text"]).strip("\n"))
+            before = body[ended : found.start()].rstrip().rpartition("\n\n")[2]
+            ended = found.end()
+            yield Block(section, found["language"], textwrap.dedent(found["text"]).strip("\n"), "**Only if" in before)
 
 
 def packages(page: str) -> list[str]:
-    """Return the packages of Debian that the blocks install or remove."""
-    lines = [line for block in read(page) if block.typed for line in block.text.splitlines()]
+    """Return the packages of Debian that the blocks for every site install or remove."""
+    lines = [line for block in read(page) if block.typed and not block.optional for line in block.text.splitlines()]
     asked = [found[1] for line in lines if (found := re.match(r"sudo apt (?:install|remove) --yes (.+)", line))]
     return sorted({name for names in asked for name in names.split()})

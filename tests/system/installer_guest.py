@@ -165,6 +165,11 @@ def plug_in_camera(acts: dict[str, Any]) -> None:
         settings.write('\n[camera]\ndriver = "replay"\nsource = "loop:/srv/pictures"\n')
 
 
+def count_pulses() -> int:
+    """Return how many pulses the board has counted; 0 while it writes that."""
+    return int(Path("/tmp/pulses").read_text() or 0)
+
+
 def look() -> dict[str, Any]:
     """Return how the installed edge-gate stands."""
     return {
@@ -179,7 +184,8 @@ def look() -> dict[str, Any]:
 def after_start(acts: dict[str, Any]) -> None:
     """Wait for the resident, who walks up again and again, and bring a newer checkout."""
     acts["opened"] = wait_for(lambda: answer("events", "--kind", "opened"))
-    acts["pulses"] = int(Path("/tmp/pulses").read_text())
+    wait_for(lambda: count_pulses() > 1)  # an opening is an event first, and then a pulse
+    acts["pulses"] = count_pulses()
     acts["running"] = look()
     acts["roles"] = {who: sh("id", "-nG", who).split() for who in (USER, "mary", "otto")}
     acts["checkpoint"] = sh("runuser", "-u", "otto", "--", "edge-gate", "audit", "checkpoint")

@@ -25,8 +25,11 @@ PASSPHRASE: Final = "six old lamps and nine geese"
 NOT_IN_A_CONTAINER: Final = MappingProxyType(
     {
         "sudo udevadm control --reload && sudo udevadm trigger": "no udev runs there; the guest makes the names",
-        "udevadm info --query=property --property=ID_PATH /dev/video0": "there is no camera and no board to be listed",
-        "cd /opt/edge-gate/share/edge-gate/systemd/edge-gate-eye.service.d": "there is no Raspberry Pi camera",
+        "udevadm info --query=property --property=ID_PATH /dev/video0": "there is no camera to be listed",
+        "ls -l /dev/edge-gate-camera /dev/edge-gate-relay": "there is no camera either",
+        "maker=0403": "no udev; tests/unit/test_installer_page.py runs its other line",
+        "sudo apt install --yes python3-picamera2": "there is no Raspberry Pi camera, and Debian has no such package",
+        "address='the address that you were given'": "no network; tests/unit/test_installer_page.py clones",
         "sudo systemd-tty-ask-password-agent --query": "for later boots; tests/system/test_passphrase.py runs it",
     }
 )

@@ -78,6 +78,7 @@ COMMANDS: Final = MappingProxyType(
         "doctor --security": (),
         "config check": (),
         "relay list": (),
+        "relay simulate": (),
         "models list": (),
         "models show": ("test-eyes",),
         "models verify": (),
@@ -86,5 +87,10 @@ COMMANDS: Final = MappingProxyType(
         "demo": ("--camera", "/dev/no-such-camera"),
     }
 )
-# What waits for somebody for ever, as it should.
-ENDLESS: Final = frozenset({("keys open", "root", "waiting")})
+# What waits for somebody, or serves, for ever, as it should.
+ENDLESS: Final = frozenset(
+    {
+        ("keys open", "root", "waiting"),
+        *(("relay simulate", user, state) for user in USERS for state in STATES),
+    }
+)

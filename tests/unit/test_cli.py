@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -39,6 +43,60 @@ def test_every_command_is_found_and_has_help_that_says_something() -> None:
         shown = runner.invoke(cli.group, [name, "--help"])
         assert shown.exit_code == 0, (name, shown.output)
         assert len(shown.output.splitlines()) > 4
+
+
+def lists(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each command that lists others in its help."""
+    if isinstance(command, click.Group):
+        yield words
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from lists(found, *words, name)
+
+
+@pytest.mark.parametrize("words", [*lists(cli.group)], ids=" ".join)
+def test_no_line_of_a_list_of_commands_is_cut_short_on_a_usual_terminal(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(cli.group, [*words, "--help"], terminal_width=80).output
+    assert "Show this message" in shown
+    assert [line for line in shown.splitlines()[1:] if line.rstrip().endswith("...")] == []
+
+
+def test_the_help_lists_every_command_once_under_a_heading() -> None:
+    shown = CliRunner().invoke(cli.group, ["--help"], terminal_width=80).output
+    assert "docs/installer.md" in shown
+    listed = {
+        heading: re.findall(r"^  (\w+) ", lines, re.MULTILINE)
+        for heading, lines in re.findall(r"^(\w[\w ]+):\n((?:  \w.*\n)+)", shown, re.MULTILINE)
+    }
+    assert listed == {heading: list(names) for heading, names in cli.SECTIONS.items()}
+    assert sum(map(len, listed.values())) == len(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("board", "on", "off"),
+    [
+        ("lcus1", "a0 02 01 a3", "a0 02 00 a2"),
+        ("modbus-waveshare", "01 05 00 01 ff 00 dd fa", "01 05 00 01 00 00 9c 0a"),
+    ],
+)
+def test_a_simulated_board_says_what_its_relays_do_and_leaves_nothing(
+    board: str, on: str, off: str, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "edge_gate.cli", "relay", "simulate", "--board", board, "--channels", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as simulated:
+        assert simulated.stdout and simulated.stderr
+        port = Path(simulated.stdout.readline().strip())
+        with port.open("wb", buffering=0) as line:
+            line.write(bytes.fromhex(on))
+            assert simulated.stdout.readline().endswith(" relay 2 on\n")
+            line.write(bytes.fromhex(off))
+            assert re.search(r" relay 2 off after [0-9]+ ms\n$", simulated.stdout.readline())
+        simulated.send_signal(number)
+        assert (simulated.wait(20), simulated.stdout.read(), simulated.stderr.read()) == (0, "", "")
+    assert not port.parent.exists()
 
 
 def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp_path: Path) -> None:

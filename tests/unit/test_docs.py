@@ -173,7 +173,7 @@ def shown_commands(text: str) -> list[list[str]]:
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in blocks for line in block.splitlines()] + inline
-    calls = [re.match(r"(?:sudo )?(?:/opt/edge-gate/bin/)?edge-gate (.+)", line.strip()) for line in lines]
+    calls = [re.match(r"(?:sudo (?:-u \S+ )?)?(?:/opt/edge-gate/bin/)?edge-gate (.+)", line.strip()) for line in lines]
     return [call[1].split() for call in calls if call]
 
 

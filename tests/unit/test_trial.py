@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ import pytest
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.tools.demo.scene import SceneKind, Stage
 from edge_gate.tools.demo.schedule import Schedule, standard_schedule
+from tests.support import installer_page
 
 FPS = 15
 PATIENCE_S = 120.0  # for a busy machine; whatever is waited for takes seconds at most
@@ -95,6 +100,69 @@ def test_a_site_is_made_run_and_used_with_nothing_but_the_command_line(
         served.send_signal(signal.SIGTERM)
         assert served.wait(20) == 0
     assert not board.is_on(1)
+
+
+@pytest.fixture
+def home(disk_path: Path, film: Path) -> Path:
+    """A home folder with the film as pictures, and with a link to one that lies elsewhere."""
+    pictures = disk_path / "gate-pictures"
+    pictures.mkdir()
+    played = cv2.VideoCapture(str(film))
+    for number in itertools.count():
+        more, picture = played.read()
+        if not more:
+            break
+        cv2.imwrite(str(pictures / f"{number:04}.jpg"), picture)
+    elsewhere = disk_path / "elsewhere.jpg"
+    (pictures / "0000.jpg").rename(elsewhere)
+    (pictures / "0000.jpg").symlink_to(elsewhere)
+    return disk_path
+
+
+@contextmanager
+def typed(block: str, home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Type a block at a shell, and Ctrl-C at the end."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    shell = subprocess.Popen(
+        ["bash", "-c", block], cwd=home, env={**os.environ, "HOME": str(home), "PATH": path}, start_new_session=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield shell
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGINT)
+        shell.communicate(timeout=30)
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
+def test_the_guide_lets_a_site_be_tried_without_hardware(home: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "maintainer.md").read_text(encoding="utf-8")
+    blocks = [each.text for each in installer_page.read(guide) if each.section == "Try it without hardware"]
+    be_the_board, run_a_site, enrol = blocks
+
+    def status() -> dict[str, Any]:
+        with typed("edge-gate status --json", home) as asked:
+            shown = asked.communicate(timeout=90)[0]
+        return json.loads(shown) if shown else {"faults": ["not running"]}
+
+    with typed(be_the_board, home) as board, typed(run_a_site, home) as site:
+        assert board.stdout and site.stdin and site.stderr
+        site.stdin.write(board.stdout.readline())
+        site.stdin.flush()
+        refused = next(line for line in site.stderr if "0000.jpg" in line)
+        assert "Permission denied" in refused
+        reading = threading.Thread(target=site.stderr.read, daemon=True)
+        reading.start()
+        until(lambda: not status()["faults"] and status()["eye"]["camera"] == "working")
+        with typed(enrol, home) as enrolled:
+            said = enrolled.communicate(timeout=PATIENCE_S)
+        assert enrolled.returncode == 0, said
+        on, off = board.stdout.readline(), board.stdout.readline()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d relay 1 on\n", on)
+    assert re.search(r" relay 1 off after [0-9]+ ms\n$", off)
+    assert board.returncode == site.returncode == 0
 
 
 @pytest.mark.processes

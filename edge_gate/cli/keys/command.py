@@ -30,7 +30,7 @@ _SLOWEST_EXPONENT = 4
 
 @click.group("keys", cls=Group)
 def command() -> None:
-    """Look after the store's key: where it is, a passphrase for it, another one, shares of it for the owners."""
+    """Look after the store's key. See where it is, lock it with a passphrase, change it, share it among the owners."""
 
 
 for each in (keylock.lock, keylock.passphrase, keylock.unlock, keylock.open_key):
@@ -41,7 +41,7 @@ for each in (keylock.lock, keylock.passphrase, keylock.unlock, keylock.open_key)
 @config_option
 @json_option
 def status(path: Path, as_json: bool) -> None:
-    """Say where the store's key is, what that stops, and whose keys the keyring has."""
+    """Say where the key is, and what that stops. And whose keys the keyring has."""
     from edge_gate.cli.keys import place as keyplace
     from edge_gate.documents.receipt import public_key_text
     from edge_gate.store.keys.keyring import Keyring, keyring_path
@@ -70,7 +70,7 @@ def status(path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def rotate(path: Path, as_json: bool) -> None:
-    """Give the store another key, or finish a change that was cut off. The gate has to be stopped.
+    """Give the store another key. Or finish a change that was cut off. The gate has to be stopped.
 
     Afterwards the old key opens neither store nor keyring; shares and paper of it are good for old backups only. A key
     that is locked stays so, with the same passphrase, which is asked for.
@@ -95,7 +95,7 @@ def rotate(path: Path, as_json: bool) -> None:
 @click.option("--needed", type=click.IntRange(2, 16), required=True, help="How many shares give the key back.")
 @config_option
 def escrow(shares: int, needed: int, path: Path) -> None:
-    """Print shares of the store's key as words (SLIP-39), one for each owner.
+    """Print shares of the key, one for each owner. They are words (SLIP-39).
 
     Fewer shares than --needed say nothing about the key. The keyring is not in them: with the key and a backup come
     back names, consents and events, and templates only with the keyring. It is a row of the audit log; while the gate
@@ -130,7 +130,7 @@ def escrow(shares: int, needed: int, path: Path) -> None:
 @click.argument("to", type=click.Path(path_type=Path, dir_okay=False))
 @config_option
 def recover(to: Path, path: Path) -> None:
-    """Put the store's key together from shares and write it into the new file TO (mode 0600).
+    """Put the key together from shares. It goes into the new file TO (mode 0600).
 
     Asks for one share after the other: its words in a line, numbers or not. Where the configured store is there, says
     whether the key opens it.

@@ -30,7 +30,7 @@ UNLOCK_UNIT: Final = "edge-gate-unlock.service"
 @click.command()
 @config_option
 def lock(path: Path) -> None:
-    """Lock the store's key with a passphrase, which every start of the gate then waits for.
+    """Lock the key with a passphrase. Every start of the gate then waits for it.
 
     Asks for it twice at the terminal. Who has everything that is on the memory card, or in a backup, gets nothing
     without it. A passphrase that is lost is lost: keep the key on paper or in shares (`edge-gate keys escrow`).
@@ -89,7 +89,9 @@ def unlock(path: Path) -> None:
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Where to lay the opened key.")
 @config_option
 def open_key(to: Path | None, path: Path) -> None:
-    """Ask for the passphrase as systemd does, and lay the opened key where the gate's unit finds it.
+    """Open the key for the gate's unit.
+
+    The passphrase is asked for as systemd does, and the opened key lies where the unit finds it.
 
     This is edge-gate-unlock.service; by hand it is not needed. A key that is not locked is laid there without a
     question.
