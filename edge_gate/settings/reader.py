@@ -110,7 +110,8 @@ class Reader:
                 read[key] = self._value(section, known[key], hints[key], value)
             except Mistake as mistake:
                 mistakes.append(mistake)
-        return kind(**read)
+        made = kind(**read)
+        return made.anchored(self.path.parent) if hasattr(made, "anchored") else made
 
     def _value(self, section: str, setting: Field[Any], kind: type, value: Any) -> Any:
         what = f"{section}.{setting.name}"

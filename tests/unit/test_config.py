@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -111,6 +111,41 @@ def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
     read = config.load(tmp_path / "a.toml")
     assert read.store.path == tmp_path / "here" / "x.db"
     assert read.models.folder == Path("/abs")
+
+
+TEXTS_OF_PATHS = {"camera.source": ("v4l2", "replay"), "door.port": ("lcus1", "modbus-waveshare")}
+
+
+def test_every_setting_that_is_a_path_is_taken_from_the_files_folder() -> None:
+    hints = {(name, key): kind for name, of in config.sections() for key, kind in get_type_hints(of).items()}
+    paths = {where for where in SETTINGS if hints[where] is Path}
+    texts = {where for where in SETTINGS if str(getattr(getattr(config.Config(), where[0]), where[1])).startswith("/")}
+    assert texts - paths == {tuple(each.split(".")) for each in TEXTS_OF_PATHS}, "no other is forgotten"
+    for name, key in paths | texts:
+        drivers = TEXTS_OF_PATHS.get(f"{name}.{key}", ("",))
+        other = {"camera": "driver", "door": "relay"}.get(name)
+        for driver in drivers:
+            for value, meant in (("a/b", "/etc/edge-gate/a/b"), ("./a:b", "/etc/edge-gate/a:b"), ("/c", "/c")):
+                chosen = f"{other} = '{driver}'\n" if driver else ""
+                read = getattr(config.parse(f"[{name}]\n{chosen}{key} = '{value}'", FILE), name)
+                assert str(getattr(read, key)) == meant, (name, key)
+
+
+@pytest.mark.parametrize(
+    ("driver", "source", "meant"),
+    [
+        ("replay", "loop:fast:a/b", "loop:fast:/etc/edge-gate/a/b"),
+        ("replay", "loop:a:b", "loop:/etc/edge-gate/a:b"),
+        ("replay", "loop:/a", "loop:/a"),
+        ("replay", "0", "/etc/edge-gate/0"),
+        ("v4l2", "0", "0"),
+        ("picamera2", "1", "1"),
+        ("of-somebody", "rtsp://camera/1", "rtsp://camera/1"),
+    ],
+)
+def test_what_is_no_path_stays_and_words_stay_before_a_path(driver: str, source: str, meant: str) -> None:
+    text = f"[camera]\ndriver = '{driver}'\nsource = '{source}'"
+    assert config.parse(text, FILE).camera.source == meant
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
