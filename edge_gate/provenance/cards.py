@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def _verified(
         raise SignatureMalformed(beside, f"it cannot be read ({error})") from error
     except minisign.Malformed as error:
         raise SignatureMalformed(beside, error) from error
-    trusted = [minisign.PublicKey.parse(each) for each in trusted_keys]
+    trusted = list(_keys(trusted_keys))
     fault: minisign.Mismatch | None = None
     for key in trusted:
         if key.number == signature.number:  # chosen by whoever made the key, so two may have the same
@@ -179,6 +180,13 @@ def _verified(
     if fault is not None:
         raise SignatureMismatch(beside, signature.key_id, fault) from fault
     raise SignerUnknown(path, signature.key_id, ", ".join(key.key_id for key in trusted) or "none")
+
+
+def _keys(texts: tuple[str, ...]) -> Iterator[minisign.PublicKey]:
+    """Yield the keys. A text that is none makes no card good; the rules of the settings name it, with its line."""
+    for each in texts:
+        with suppress(minisign.Malformed):
+            yield minisign.PublicKey.parse(each)
 
 
 def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
