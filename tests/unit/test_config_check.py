@@ -193,6 +193,23 @@ def test_what_is_named_and_is_not_there_or_is_something_else_is_found(
         assert [each for each in findings if each["part"] in ("models", "configuration") and each["state"] == "fault"]
 
 
+@pytest.mark.parametrize("place", ["site", ".", "/", "site/run", "site/empty"])
+@pytest.mark.parametrize("key", ["path", "key_file"])
+def test_a_folder_in_a_files_place_is_said_once_and_has_no_other_remedy(tmp_path: Path, place: str, key: str) -> None:
+    folder = tmp_path / "site"
+    make_site(folder, {})
+    plant(folder)
+    (folder / "run").mkdir(exist_ok=True)
+    for each in (folder / "run", folder / "empty"):
+        each.chmod(0o755)
+    stored = {"path": "edge-gate.db", "key_file": "store.key", key: str(tmp_path / place)}
+    file = folder / "other.toml"
+    file.write_text(site_text({"store": stored, "door": {"port": "/dev/ptmx"}}))
+    (told,) = check(file)["mistakes"]
+    assert told["key"] == f"store.{key}" and told["line"] and "file" in told["fix"] + told["what"]
+    assert "chmod" not in show(["doctor", "--config", str(file)]).out
+
+
 def test_a_line_that_a_board_hangs_on_is_fine(tmp_path: Path, board: BoardSimulator) -> None:
     file = make_site(tmp_path / "site", {"door": {"port": board.path}})
     assert not check(file)["mistakes"]

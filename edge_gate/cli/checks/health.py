@@ -170,20 +170,22 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
 
     store = patient.settings.store
     private = [store.path, keyring_path(store.path), store.key_file]
-    open_to_others, unseen = False, []
+    fine, unseen = True, []
     for each, unwanted in [(patient.path, 0o022), *((each, 0o077) for each in private if each != Path())]:
         try:
             found = find(each)
         except AccessDenied:
             unseen.append(str(each))
             continue
-        if found is not None and found.st_mode & unwanted:
-            open_to_others, mode = True, stat.S_IMODE(found.st_mode)
+        if found is not None and not stat.S_ISREG(found.st_mode):  # the configuration's finding says that it is no file
+            fine = False
+        elif found is not None and found.st_mode & unwanted:
+            fine, mode = False, stat.S_IMODE(found.st_mode)
             mend = f"chmod {mode & ~unwanted:o} {each}"
             yield Finding("permissions", "fault", f"{each} has mode {mode:o}", mend)
     if unseen:
         yield Finding("permissions", "unknown", f"this user may not look at {', '.join(unseen)}", AS_ROOT)
-    elif not open_to_others:
+    elif fine:
         yield Finding("permissions", "ok", "configuration, key and store are closed to others")
 
 
