@@ -28,6 +28,7 @@ from edge_gate.core.errors import (
     SignatureMissing,
     SignerUnknown,
 )
+from edge_gate.core.plain_files import open_plain
 from edge_gate.provenance import minisign
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.models import ModelSettings
@@ -129,7 +130,7 @@ def read(settings: ModelSettings, name: str) -> Card:
     _check_complete(path, name, fields)
     card = Card(path, fields, signature, signer, why)
     try:
-        with card.model_path.open("rb") as file:
+        with open_plain(card.model_path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelMissing(card.model_path) from error
@@ -159,7 +160,7 @@ def _verified(
     """Return the signature of a card's bytes, and whose it is. Raises one of the four errors of signatures."""
     beside = path.with_name(f"{path.name}.minisig")
     try:
-        with beside.open("rb") as file:
+        with open_plain(beside) as file:
             signature = minisign.Signature.parse(file.read(minisign.LONGEST_BYTES + 1))
     except FileNotFoundError as error:
         raise SignatureMissing(path, beside) from error

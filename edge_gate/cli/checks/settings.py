@@ -21,7 +21,7 @@ Rule = Callable[[Config], Iterator[Problem]]
 
 
 def find_mistakes(path: Path, *more: Rule) -> list[Mistake]:
-    """Return everything that is wrong with a file, and what ``more`` rules find. Raises ConfigMissing or AccessDenied."""
+    """Return all that is wrong with a file, and what ``more`` rules find. Raises ConfigMissing or AccessDenied."""
     try:
         return judge(read_text(path), path, *more)
     except Mistake as mistake:
