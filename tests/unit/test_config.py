@@ -37,6 +37,13 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[door]\ndoor.port = 1", 2, "unknown key 'door'"),
         ("[site]\nname = 'a'\nname = 'b'", 3, "not valid TOML"),
         ("[[site]]\nname = 'a'", 1, "site is a section"),
+        ("[site.name]", 1, "site.name is {}"),
+        ("[camera]\n[ site . 'name' ]\nzh = 1", 2, "site.name is"),
+        ("\nsite.name = 3", 2, "site.name is 3"),
+        ("\n'site'.\"name\" = 3", 2, "site.name is 3"),
+        ("\n\nsite = { name = 3 }", 3, "site.name is 3"),
+        ('[site]\n"a.b" = 3', 2, "unknown key 'a.b'"),
+        ("[site]\nname.zh = 3", 2, "site.name is"),
         ("[models]\ntrusted_keys = 'RW'", 2, "Write a list"),
         ("[models]\nallow_unsigned = ['a', 3]", 2, "Write a list"),
         ("[models]\ntrusted_keys = ['']", 2, "no minisign public key"),
@@ -76,6 +83,21 @@ def test_a_mistake_is_named_with_its_line_and_its_fix(text: str, line: int, says
         config.parse(text, FILE)
     assert str(error.value).startswith(f"{FILE}:{line}: ")
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name = Front door", "name = 东门", "name = “东门”", "name = ‘东门’", 'name ＝ "东门"', 'name = "东门”',
+        "name = 「东门」",
+        'name = "东门"，', "［door］", "【door】", "name：东门", "time_zone = Asia/Shanghai", "name = /dev/ttyUSB0",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("after", ["", "\nlanguage = 'zh'\n"])
+def test_text_without_straight_quotes_and_wide_signs_are_told_what_to_use(line: str, after: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.parse(f"[site]\n{line}{after}", FILE)
+    assert str(error.value).startswith(f"{FILE}:2: ") and "Use straight quotes" in str(error.value)
 
 
 def test_an_empty_file_is_the_defaults() -> None:
