@@ -25,12 +25,14 @@ def check(path: Path, as_json: bool) -> None:
     """Find what cannot work in the configuration, and how to mend it.
 
     Looked at are the settings in themselves, with each other, with the users, groups and paths of this system, and with
-    the drivers and models that are installed. Nothing is started and nothing is changed. Exit status 1 where something
-    was found.
+    the drivers and models that are installed. Nothing is started and nothing is changed. What may be meant, such as a
+    board that is not plugged in, is only told. Exit status 1 where something has to be mended.
     """
+    from edge_gate.cli.checks.presence import find_absent
     from edge_gate.cli.checks.settings import find_mistakes
 
-    mistakes = sorted(find_mistakes(path), key=lambda each: each.line)
+    mistakes = sorted(find_mistakes(path, find_absent), key=lambda each: each.line)
+    stopping = sum(each.stops for each in mistakes)
     if as_json:
         found = [
             {"key": each.key, "line": each.line, "what": each.what, "fix": each.fix, "stops": each.stops}
@@ -40,5 +42,6 @@ def check(path: Path, as_json: bool) -> None:
     else:
         for each in mistakes:
             say(str(each))
-        say(f"{path}: {f'{len(mistakes)} to mend' if mistakes else 'nothing to mend'}.")
-    sys.exit(1 if mistakes else 0)
+        told = f", {len(mistakes) - stopping} to look at" if len(mistakes) > stopping else ""
+        say(f"{path}: {stopping or 'nothing'} to mend{told}.")
+    sys.exit(1 if stopping else 0)

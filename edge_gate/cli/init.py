@@ -15,7 +15,7 @@ from edge_gate.cli.usual_config import TRIAL
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import SiteNotMade
 from edge_gate.settings.config import DEFAULT_PATH
-from edge_gate.tools.trial import Overrides, camera_settings, make_site, site_text
+from edge_gate.tools.trial import Overrides, camera_settings, from_here, make_site, site_text
 
 GATE_UNIT: Final = "edge-gate.service"
 UNITS: Final = tuple(map(Path, ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")))
@@ -48,7 +48,7 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
     site = {
         "site": {"name": name},
         "camera": camera_settings(camera),
-        "door": {"relay": relay, "port": port},
+        "door": {"relay": relay, "port": from_here(port)},
     }
     _refuse_unfit(folder, site)
     file = make_site(folder, site)

@@ -11,6 +11,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from edge_gate.core.plain_files import read_plain
+
 LONGEST_BYTES: Final = 65_536
 # In one line, so that a key has no more parts; no sentence is so long.
 MOST_DOTS: Final = 200
@@ -18,11 +20,7 @@ MOST_DOTS: Final = 200
 
 def content_of(path: Path) -> bytes:
     """Return what a file holds. Raises OSError, or ValueError where it is too long or has no possible name."""
-    with path.open("rb") as file:
-        content = file.read(LONGEST_BYTES + 1)
-    if len(content) > LONGEST_BYTES:
-        raise ValueError(f"it is longer than {LONGEST_BYTES} bytes")
-    return content
+    return read_plain(path, LONGEST_BYTES)
 
 
 def table(text: str) -> dict[str, Any]:

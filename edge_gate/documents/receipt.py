@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import ReceiptInvalid
 from edge_gate.core.local_time import LocalTime
+from edge_gate.core.plain_files import read_plain
 from edge_gate.spec import registry
 from edge_gate.spec.model import Act, Fate, PersonalTable
 
@@ -190,17 +191,15 @@ def _phrases(receipt: Receipt, language: str, tables: Iterable[PersonalTable], f
 def read(path: Path) -> Checked:
     """Return what a receipt's file says. Raises ReceiptInvalid, which names the file."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST_BYTES + 1)
-        if len(content) > LONGEST_BYTES:
-            raise ReceiptInvalid("it is too long")
-        return check(content.decode("utf-8-sig"))
+        return check(read_plain(path, LONGEST_BYTES).decode("utf-8-sig"))
     except ReceiptInvalid as error:
         raise ReceiptInvalid(f"{path}: {error.args[0]}") from error
     except OSError as error:
         raise ReceiptInvalid(f"{path}: it cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ReceiptInvalid(f"{path}: it is not UTF-8 text") from error
+    except ValueError as error:
+        raise ReceiptInvalid(f"{path}: {error}") from error
 
 
 def check(text: str) -> Checked:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from edge_gate.core.errors import (
     SignatureMissing,
     SignerUnknown,
 )
+from edge_gate.core.plain_files import open_plain
 from edge_gate.provenance import minisign
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.models import ModelSettings
@@ -128,7 +130,7 @@ def read(settings: ModelSettings, name: str) -> Card:
     _check_complete(path, name, fields)
     card = Card(path, fields, signature, signer, why)
     try:
-        with card.model_path.open("rb") as file:
+        with open_plain(card.model_path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelMissing(card.model_path) from error
@@ -158,7 +160,7 @@ def _verified(
     """Return the signature of a card's bytes, and whose it is. Raises one of the four errors of signatures."""
     beside = path.with_name(f"{path.name}.minisig")
     try:
-        with beside.open("rb") as file:
+        with open_plain(beside) as file:
             signature = minisign.Signature.parse(file.read(minisign.LONGEST_BYTES + 1))
     except FileNotFoundError as error:
         raise SignatureMissing(path, beside) from error
@@ -166,7 +168,7 @@ def _verified(
         raise SignatureMalformed(beside, f"it cannot be read ({error})") from error
     except minisign.Malformed as error:
         raise SignatureMalformed(beside, error) from error
-    trusted = [minisign.PublicKey.parse(each) for each in trusted_keys]
+    trusted = list(_keys(trusted_keys))
     fault: minisign.Mismatch | None = None
     for key in trusted:
         if key.number == signature.number:  # chosen by whoever made the key, so two may have the same
@@ -179,6 +181,13 @@ def _verified(
     if fault is not None:
         raise SignatureMismatch(beside, signature.key_id, fault) from fault
     raise SignerUnknown(path, signature.key_id, ", ".join(key.key_id for key in trusted) or "none")
+
+
+def _keys(texts: tuple[str, ...]) -> Iterator[minisign.PublicKey]:
+    """Yield the keys. A text that is none makes no card good; the rules of the settings name it, with its line."""
+    for each in texts:
+        with suppress(minisign.Malformed):
+            yield minisign.PublicKey.parse(each)
 
 
 def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from edge_gate.settings.setting import setting
+from edge_gate.settings.setting import anchor, setting
 
 # Words that may stand before the path of a recording (edge_gate.eye.cameras.replay).
 REPLAY_WORDS: Final = ("fast", "loop")
@@ -19,13 +19,24 @@ class CameraSettings:
 
     driver: str = setting("v4l2", "an installed camera driver: v4l2, picamera2, replay")
     source: str = setting(
-        "/dev/edge-gate-camera", "device, libcamera index, film or folder, as the driver understands it"
+        "/dev/edge-gate-camera",
+        "device or its number, libcamera's number, film or folder, as the driver understands it; of a driver that is"
+        " not edge-gate's a path is whole",
     )
     width: int = setting(640, "pixels", low=160, high=4096)
     height: int = setting(480, "pixels", low=120, high=4096)
     fps: int = setting(15, "pictures a second to ask for", low=1, high=60)
     rotate_deg: int = setting(0, "how far the camera is mounted turned, clockwise", one_of=(0, 90, 180, 270))
     stall_s: float = setting(2.0, "no picture for this long is a fault", low=0.5, high=60)
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the settings with ``source`` taken from a folder, where it is a relative path."""
+        if self.driver == "replay":
+            recording = parse_recording(self.source)
+            return replace(self, source=":".join((*recording.words, anchor(recording.path, folder))))
+        if self.driver == "v4l2" and not self.source.isdecimal():
+            return replace(self, source=anchor(self.source, folder))
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,13 +157,22 @@ def _places(settings: Sections) -> Iterator[Problem]:
     named = [(key, Path(os.path.normpath(path))) for key, path in files.items() if path != Path()]
     beside = [("store.path", store.path.with_name(store.path.name + end)) for end in _BESIDE_STORE if store.path.name]
     for (one, first), (other, second) in combinations([*named, *beside], 2):
-        if one == other or not (first.is_relative_to(second) or second.is_relative_to(first)):
-            continue
-        keys = tuple(key for key in (one, other) if key)
-        names = " and ".join(key or "this file itself" for key in (one, other))
-        place = first if first == second else max(first, second, key=lambda path: len(path.parts))
-        how = "are at one path" if first == second else "cannot both be files: one lies below the other"
-        yield Problem(keys, f"{names} {how}, {place}", "Choose another path for one of them")
+        if one != other and first == second:
+            what = f"{_call(one)} and {_call(other)} are at one path, {first}"
+            yield Problem(_set(one, other), what, "Choose another path for one of them")
+    for outer, path in [*named, *beside]:
+        if below := [key for key, inner in named if path in inner.parents]:
+            names = ", ".join(map(_call, below))
+            what = f"{_call(outer)} is {path}; it cannot be a file, since below it would be {names}"
+            yield Problem(_set(outer, *below), what, "Write the path of a file, not of a folder")
+
+
+def _call(key: str) -> str:
+    return key or "this file itself"
+
+
+def _set(*keys: str) -> tuple[str, ...]:
+    return tuple(key for key in keys if key)
 
 
 _RULES: Final[tuple[Callable[[Sections], Iterator[Problem]], ...]] = (

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
-from edge_gate.settings.setting import setting
+from edge_gate.settings.setting import anchor, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +23,7 @@ class DoorSettings:
     channels: int = setting(1, "relays on the board; all are switched off at start", low=1, high=32)
     channel: int = setting(1, "the relay that the lock hangs on, counted from 1", low=1, high=32)
     pulse_ms: int = setting(700, "how long the lock is released", low=100, high=25_000)
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the settings with ``port`` taken from a folder, where it is a relative path."""
+        return replace(self, port=anchor(self.port, folder))

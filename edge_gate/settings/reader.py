@@ -19,6 +19,8 @@ from edge_gate.settings.setting import bounds_of
 
 # Nobody reads more, and each costs a look through the file for its line.
 MOST_MISTAKES: Final = 50
+# What keyboards and word processors write instead of the signs of TOML.
+_WIDE: Final = frozenset("“”„‟″＂‘’‚＇｀「」『』《》＝：［］【】｛｝，、。．＃")
 _WANTED: Final[Mapping[type, str]] = MappingProxyType(
     {int: "a whole number", float: "a number", str: "text in quotes", Path: "a path in quotes", bool: "true or false"}
 )
@@ -62,9 +64,11 @@ class Reader:
         try:
             document = toml_text.table(text)
         except ValueError as error:
+            lines = text.split("\n")
             found = re.search(r"line (\d+)", str(error))
-            line = found[1] if found else len(text.splitlines())  # "at end of document"
-            raise Mistake(path, line, f"not valid TOML ({error})", "Compare with docs/configuration.md") from error
+            line = int(found[1]) if found else len(text.splitlines())  # "at end of document"
+            fix = _advise(str(error), lines[min(line, len(lines)) - 1])
+            raise Mistake(path, line, f"not valid TOML ({error})", fix) from error
         return cls(path.absolute(), text.splitlines(), document)
 
     def read(self, known: Mapping[str, type]) -> tuple[dict[str, Any], list[Mistake]]:
@@ -110,7 +114,8 @@ class Reader:
                 read[key] = self._value(section, known[key], hints[key], value)
             except Mistake as mistake:
                 mistakes.append(mistake)
-        return kind(**read)
+        made = kind(**read)
+        return made.anchored(self.path.parent) if hasattr(made, "anchored") else made
 
     def _value(self, section: str, setting: Field[Any], kind: type, value: Any) -> Any:
         what = f"{section}.{setting.name}"
@@ -149,12 +154,32 @@ class Reader:
 
     def _line(self, section: str | None, key: str) -> int:
         """Return the line, counted from 1, that sets ``key`` in ``section``; tomllib keeps no positions."""
-        current: str | None = None
+        wanted = [key] if section is None else [section, key]
+        above: list[str] = []
+        around = 0  # where the whole section is one value: site = { name = "..." }
         for number, line in enumerate(self.lines, 1):
-            if header := re.match(r"\s*\[{1,2}([^\]]+)\]", line):
-                current = header[1].strip()
-                if section is None and current.split(".")[0] == key:
-                    return number
-            elif re.match(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]""", line) and current == section:
+            header = re.match(r"\s*\[{1,2}([^\]]+)\]", line)
+            left, sign, _ = line.partition("=")
+            if header:
+                above = place = _parts(header[1])
+            elif sign:
+                place = [*above, *_parts(left)]
+            else:
+                continue
+            if place[: len(wanted)] == wanted or (not header and [*above, left.strip().strip("\"'")] == wanted):
                 return number
-        return 0
+            if not header and place == wanted[:-1]:
+                around = number
+        return around
+
+
+def _parts(name: str) -> list[str]:
+    """Return the parts of a key: site.name has two. Of one whose quotes have a dot inside it may be more."""
+    return [each.strip().strip("\"'") for each in name.split(".")]
+
+
+def _advise(error: str, line: str) -> str:
+    """Return what helps where a line is no TOML: mostly quotes are missing, or are not those of a program."""
+    if "Invalid value" in error or _WIDE & set(line):
+        return 'Use straight quotes around text, name = "...", and plain signs = [ ] , as an English keyboard has'
+    return "Compare with docs/configuration.md"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import Field, field
+from pathlib import Path
 from typing import Any
 
 
@@ -17,6 +18,12 @@ def setting(
 ) -> Any:
     """Declare a setting: ``text`` says what it means; a value is in ``one_of``, or from ``low`` to ``high``."""
     return field(default=default, metadata={"help": text, "low": low, "high": high, "one_of": one_of})
+
+
+def anchor(path: str | Path, folder: Path) -> str:
+    """Return a path that is taken from a folder where it is relative; what is empty stays so, and is refused later."""
+    text = "" if path == Path() else str(path)
+    return str(folder / text) if text.strip() else text
 
 
 def bounds_of(declared: Field[Any]) -> str:

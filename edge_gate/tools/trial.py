@@ -33,7 +33,12 @@ def camera_settings(camera: str) -> dict[str, Any]:
         recorded = False
     if recorded:
         return {"driver": "replay", "source": ":".join((*recording.words, str(recording.path.absolute())))}
-    return {"driver": "v4l2", "source": camera}
+    return {"driver": "v4l2", "source": camera if camera.isdecimal() else from_here(camera)}
+
+
+def from_here(path: str) -> str:
+    """Return what a person in the current folder means by a path; what is empty is for the settings to refuse."""
+    return str(Path(path).absolute()) if path.strip() else path
 
 
 def make_site(folder: Path, overrides: Overrides) -> Path:

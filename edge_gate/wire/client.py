@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from edge_gate.core.access import denied
 from edge_gate.core.errors import EdgeGateError, GateNotRunning, WireError
 from edge_gate.settings.config import Config
+from edge_gate.wire.control import LONGEST_ANSWER_BYTES
 from edge_gate.wire.status import GateStatus
 
 # Longer than any verb keeps silent: an enrolment for which nobody comes ends after a minute.
@@ -48,13 +51,8 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
     Raises GateNotRunning, AccessDenied, WireError, or GateRefused with the gate's own message and exit code.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        _connect(connection, settings.sockets.control)
         connection.settimeout(PATIENCE_S)
-        try:
-            connection.connect(str(settings.sockets.control))
-        except PermissionError as error:
-            raise denied(settings.sockets.control) from error
-        except OSError as error:
-            raise GateNotRunning(settings.sockets.control) from error
         with suppress(BrokenPipeError):  # a gate that turns a caller away says why before it hangs up
             connection.sendall(json.dumps({"verb": verb, **request}).encode() + b"\n")
         for reply in _replies(connection):
@@ -65,6 +63,22 @@ def converse(settings: Config, verb: str, **request: Any) -> Iterator[Any]:
                 return
             yield reply["progress"]
     raise WireError("control", "the gate hung up without an answer")
+
+
+def _connect(connection: socket.socket, path: Path) -> None:
+    """Connect, in a line with all who call now. Raises AccessDenied, GateNotRunning, or WireError after PATIENCE_S.
+
+    The wait is the kernel's: with a timeout of Python's a line that is full would be an error at once.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(PATIENCE_S), 0))
+    try:
+        connection.connect(str(path))
+    except PermissionError as error:
+        raise denied(path) from error
+    except BlockingIOError as error:
+        raise WireError("control", f"so many call the gate that none was let in for {PATIENCE_S:g} s") from error
+    except OSError as error:
+        raise GateNotRunning(path) from error
 
 
 def _refusal(error: Any) -> EdgeGateError:
@@ -87,8 +101,11 @@ def _replies(connection: socket.socket) -> Iterator[dict[str, Any]]:
 
 
 def _next(lines: BinaryIO) -> bytes:
-    """Return the next line, nothing at the end. Raises WireError where the gate stays silent."""
+    """Return the next line, nothing at the end. Raises WireError where the gate stays silent, or never ends."""
     try:
-        return lines.readline()
+        line = lines.readline(LONGEST_ANSWER_BYTES + 1)
     except TimeoutError as error:
         raise WireError("control", f"the gate has not answered for {PATIENCE_S:g} s; its log may say why") from error
+    if len(line) > LONGEST_ANSWER_BYTES:
+        raise WireError("control", f"an answer of more than {LONGEST_ANSWER_BYTES} bytes, which no gate sends")
+    return line

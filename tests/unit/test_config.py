@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -37,6 +37,13 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[door]\ndoor.port = 1", 2, "unknown key 'door'"),
         ("[site]\nname = 'a'\nname = 'b'", 3, "not valid TOML"),
         ("[[site]]\nname = 'a'", 1, "site is a section"),
+        ("[site.name]", 1, "site.name is {}"),
+        ("[camera]\n[ site . 'name' ]\nzh = 1", 2, "site.name is"),
+        ("\nsite.name = 3", 2, "site.name is 3"),
+        ("\n'site'.\"name\" = 3", 2, "site.name is 3"),
+        ("\n\nsite = { name = 3 }", 3, "site.name is 3"),
+        ('[site]\n"a.b" = 3', 2, "unknown key 'a.b'"),
+        ("[site]\nname.zh = 3", 2, "site.name is"),
         ("[models]\ntrusted_keys = 'RW'", 2, "Write a list"),
         ("[models]\nallow_unsigned = ['a', 3]", 2, "Write a list"),
         ("[models]\ntrusted_keys = ['']", 2, "no minisign public key"),
@@ -64,7 +71,8 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[sockets]\neye = '/a/b.db'\n[store]\npath = '/a/b.db'", 2, "are at one path"),
         ("[sockets]\ncontrol = '/a/b.db-wal'\n[store]\npath = '/a/b.db'", 2, "are at one path"),
         ("[store]\npath = '/a/b.db'\nkey_file = '/a/b.db.keyring'", 3, "are at one path"),
-        ("[store]\npath = '/a/b.db'\nkey_file = '/a/b.db/key'", 2, "one lies below the other"),
+        ("[store]\npath = '/a/b.db'\nkey_file = '/a/b.db/key'", 2, "cannot be a file, since below it"),
+        ("[store]\nkey_file = '/etc/edge-gate/edge-gate.toml/key'", 2, "this file itself is /etc/edge-gate"),
         ("[store]\npath = 'edge-gate.toml'", 2, "this file itself"),
         ("[door]\nport = '/run/edge-gate/eye/eye.sock'", 0, "are at one path"),
         (f"[models]\ntrusted_keys = ['{config.RELEASE_KEY}', 'é']", 2, "no minisign public key"),
@@ -75,6 +83,21 @@ def test_a_mistake_is_named_with_its_line_and_its_fix(text: str, line: int, says
         config.parse(text, FILE)
     assert str(error.value).startswith(f"{FILE}:{line}: ")
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name = Front door", "name = 东门", "name = “东门”", "name = ‘东门’", 'name ＝ "东门"', 'name = "东门”',
+        "name = 「东门」",
+        'name = "东门"，', "［door］", "【door】", "name：东门", "time_zone = Asia/Shanghai", "name = /dev/ttyUSB0",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("after", ["", "\nlanguage = 'zh'\n"])
+def test_text_without_straight_quotes_and_wide_signs_are_told_what_to_use(line: str, after: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        config.parse(f"[site]\n{line}{after}", FILE)
+    assert str(error.value).startswith(f"{FILE}:2: ") and "Use straight quotes" in str(error.value)
 
 
 def test_an_empty_file_is_the_defaults() -> None:
@@ -111,6 +134,41 @@ def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
     read = config.load(tmp_path / "a.toml")
     assert read.store.path == tmp_path / "here" / "x.db"
     assert read.models.folder == Path("/abs")
+
+
+TEXTS_OF_PATHS = {"camera.source": ("v4l2", "replay"), "door.port": ("lcus1", "modbus-waveshare")}
+
+
+def test_every_setting_that_is_a_path_is_taken_from_the_files_folder() -> None:
+    hints = {(name, key): kind for name, of in config.sections() for key, kind in get_type_hints(of).items()}
+    paths = {where for where in SETTINGS if hints[where] is Path}
+    texts = {where for where in SETTINGS if str(getattr(getattr(config.Config(), where[0]), where[1])).startswith("/")}
+    assert texts - paths == {tuple(each.split(".")) for each in TEXTS_OF_PATHS}, "no other is forgotten"
+    for name, key in paths | texts:
+        drivers = TEXTS_OF_PATHS.get(f"{name}.{key}", ("",))
+        other = {"camera": "driver", "door": "relay"}.get(name)
+        for driver in drivers:
+            for value, meant in (("a/b", "/etc/edge-gate/a/b"), ("./a:b", "/etc/edge-gate/a:b"), ("/c", "/c")):
+                chosen = f"{other} = '{driver}'\n" if driver else ""
+                read = getattr(config.parse(f"[{name}]\n{chosen}{key} = '{value}'", FILE), name)
+                assert str(getattr(read, key)) == meant, (name, key)
+
+
+@pytest.mark.parametrize(
+    ("driver", "source", "meant"),
+    [
+        ("replay", "loop:fast:a/b", "loop:fast:/etc/edge-gate/a/b"),
+        ("replay", "loop:a:b", "loop:/etc/edge-gate/a:b"),
+        ("replay", "loop:/a", "loop:/a"),
+        ("replay", "0", "/etc/edge-gate/0"),
+        ("v4l2", "0", "0"),
+        ("picamera2", "1", "1"),
+        ("of-somebody", "rtsp://camera/1", "rtsp://camera/1"),
+    ],
+)
+def test_what_is_no_path_stays_and_words_stay_before_a_path(driver: str, source: str, meant: str) -> None:
+    text = f"[camera]\ndriver = '{driver}'\nsource = '{source}'"
+    assert config.parse(text, FILE).camera.source == meant
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from edge_gate.core.exit_codes import ExitCode
+from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.settings.surroundings import EYE_USER, Surroundings, find_misfits, look
-from edge_gate.tools.trial import make_site
+from edge_gate.tools.trial import make_site, site_text
 from tests.support.screens import show
 
 FILE = Path("/etc/edge-gate/edge-gate.toml")
@@ -87,7 +88,7 @@ def test_what_there_is_is_seen(tmp_path: Path) -> None:
 def check(file: Path) -> dict[str, Any]:
     shown = show(["config", "check", "--json", "--config", str(file)])
     found: dict[str, Any] = json.loads(shown.out)
-    assert shown.code == (1 if found["mistakes"] else 0) and not shown.err
+    assert shown.code == (1 if any(each["stops"] for each in found["mistakes"]) else 0) and not shown.err
     for each in found["mistakes"]:
         assert set(each) == {"key", "line", "what", "fix", "stops"} and each["what"] and each["fix"]
     return found
@@ -108,9 +109,10 @@ def check(file: Path) -> dict[str, Any]:
 def test_the_command_names_key_line_and_fix_and_so_does_doctor(tmp_path: Path, text: str, key: str, line: int) -> None:
     file = tmp_path / "a.toml"
     file.write_text(text)
-    assert [(each["key"], each["line"]) for each in check(file)["mistakes"] if each["stops"]] == [(key, line)]
+    stopping = [(each["key"], each["line"]) for each in check(file)["mistakes"] if each["stops"]]
+    assert [each for each in stopping if each != ("store.path", 0)] == [(key, line)], "but for a store that is not made"
     shown = show(["config", "check", "--config", str(file)])
-    assert f"{file}:{line}: " in shown.out and shown.out.endswith("to mend.\n")
+    assert f"{file}:{line}: " in shown.out and " to mend" in shown.out.splitlines()[-1]
     findings = json.loads(show(["doctor", "--json", "--config", str(file)]).out)["findings"]
     told = [each for each in findings if each["part"] == "configuration" and each["state"] == "fault"]
     assert len(told) == 1 and f"line {line}: " in told[0]["text"] and told[0]["mend"]
@@ -118,11 +120,101 @@ def test_the_command_names_key_line_and_fix_and_so_does_doctor(tmp_path: Path, t
 
 def test_nothing_to_mend_is_said_and_a_missing_file_is_an_error(tmp_path: Path) -> None:
     file = make_site(tmp_path / "site", {})
-    assert not check(file)["mistakes"]
-    assert "nothing to mend" in show(["config", "check", "--config", str(file)]).out
+    assert [each["key"] for each in check(file)["mistakes"]] == ["door.port"], "told, because no board is plugged in"
+    assert "nothing to mend, 1 to look at" in show(["config", "check", "--config", str(file)]).out
     assert show(["config", "check", "--config", str(tmp_path / "no.toml")]).code == ExitCode.CONFIG_MISSING
     file.write_bytes(b"\xff")
     assert "Save the file as UTF-8" in check(file)["mistakes"][0]["fix"]
+
+
+ONE_SHORT = config.RELEASE_KEY[:-1]
+
+
+@pytest.mark.parametrize("keys", [["abc"], ["", "x"], ["北"], [ONE_SHORT], [config.RELEASE_KEY, "R W"], ["=" * 56]])
+def test_a_mistyped_key_is_a_mistake_like_any_other_and_hides_none(tmp_path: Path, keys: list[str]) -> None:
+    file = tmp_path / "site" / "edge-gate.toml"
+    make_site(file.parent, {})
+    file.write_text(site_text({"models": {"trusted_keys": tuple(keys)}, "door": {"relay": "lcus2"}}))
+    wrong = [each for each in keys if each != config.RELEASE_KEY]
+    told = [each["key"] for each in check(file)["mistakes"] if each["stops"]]
+    assert told == ["models.trusted_keys"] * len(wrong) + ["door.relay"]
+    findings = json.loads(show(["doctor", "--json", "--config", str(file)]).out)["findings"]
+    lines = [each["text"] for each in findings if "no minisign public key" in each["text"]]
+    assert len(lines) == len(wrong) and all(each.startswith("line ") for each in lines)
+    assert any("lcus2" in each["text"] for each in findings)
+
+
+def plant(folder: Path) -> None:
+    """Put what no gate or eye can use beside a site's file."""
+    (folder / "file").write_text("")
+    (folder / "empty").mkdir()
+    os.mkfifo(folder / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "stops"),
+    [
+        *[("models", name, "no-such", True) for name in ("eyes", "detector", "mesh", "lids")],
+        ("models", "eyes", "n" * 300, True),
+        ("models", "trusted_keys", (), True),
+        ("models", "trusted_keys", ("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",), True),
+        ("models", "allow_unsigned", ("no-such",), True),
+        ("models", "allow_unsigned", ("a/../b",), True),
+        ("models", "folder", "empty", True),
+        ("store", "path", "none.db", True),
+        ("store", "path", "file/none.db", True),
+        ("store", "key_file", "none.key", True),
+        ("store", "key_file", "empty", True),
+        ("door", "port", "none", False),
+        *[("door", "port", each, True) for each in ("file", "empty", "pipe", "/dev/null", "/dev/zero", "/dev/urandom")],
+        *[("camera", "source", each, True) for each in ("none", "loop:none", "fast:loop:pipe", "/dev/null", "x" * 300)],
+    ],
+)
+def test_what_is_named_and_is_not_there_or_is_something_else_is_found(
+    tmp_path: Path, section: str, key: str, value: Any, stops: bool
+) -> None:
+    folder = tmp_path / "site"
+    make_site(folder, {})
+    plant(folder)
+    chosen = {"camera": {"driver": "replay", "source": "empty"}, "door": {"port": "/dev/ptmx"}}
+    stored = {"path": "edge-gate.db", "key_file": "store.key"}
+    sound = {"store": stored, **chosen}
+    file = folder / "other.toml"
+    file.write_text(site_text(sound))
+    assert not check(file)["mistakes"], "the control"
+    file.write_text(site_text({**sound, section: {**sound.get(section, {}), key: value}}))
+    told = check(file)["mistakes"]
+    assert told and all(each["key"].startswith(f"{section}.") for each in told), told
+    assert all(each["stops"] == stops for each in told), told
+    findings = json.loads(show(["doctor", "--json", "--config", str(file)]).out)["findings"]
+    parts = {"door": "relay", "store": "store", "models": "models", "camera": "camera"}
+    bad = {each["part"] for each in findings if each["state"] != "ok"}
+    assert bad & {parts[section], "configuration"}, "doctor finds it too, by its own checks"
+    if section == "models":
+        assert [each for each in findings if each["part"] in ("models", "configuration") and each["state"] == "fault"]
+
+
+@pytest.mark.parametrize("place", ["site", ".", "/", "site/run", "site/empty"])
+@pytest.mark.parametrize("key", ["path", "key_file"])
+def test_a_folder_in_a_files_place_is_said_once_and_has_no_other_remedy(tmp_path: Path, place: str, key: str) -> None:
+    folder = tmp_path / "site"
+    make_site(folder, {})
+    plant(folder)
+    (folder / "run").mkdir(exist_ok=True)
+    for each in (folder / "run", folder / "empty"):
+        each.chmod(0o755)
+    stored = {"path": "edge-gate.db", "key_file": "store.key", key: str(tmp_path / place)}
+    file = folder / "other.toml"
+    file.write_text(site_text({"store": stored, "door": {"port": "/dev/ptmx"}}))
+    (told,) = check(file)["mistakes"]
+    assert told["key"] == f"store.{key}" and told["line"] and "file" in told["fix"] + told["what"]
+    assert "chmod" not in show(["doctor", "--config", str(file)]).out
+
+
+def test_a_line_that_a_board_hangs_on_is_fine(tmp_path: Path, board: BoardSimulator) -> None:
+    file = make_site(tmp_path / "site", {"door": {"port": board.path}})
+    assert not check(file)["mistakes"]
+    assert "nothing to mend.\n" in show(["config", "check", "--config", str(file)]).out
 
 
 @pytest.mark.parametrize("program", ["gate", "eye"])

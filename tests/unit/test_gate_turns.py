@@ -21,7 +21,7 @@ from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, MOST_USERS, Lockouts
 from edge_gate.gate.control.caller import Caller
 from edge_gate.gate.control.requests import Request
-from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, ControlServer
+from edge_gate.gate.control.server import IDLE_NS, MOST_BYTES, MOST_CALLERS, MOST_OF_ONE_USER, ControlServer
 from edge_gate.gate.control.turns import LONGEST_REST_NS, Turns
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
@@ -91,6 +91,28 @@ def test_one_request_is_served_in_a_turn_and_the_door_has_as_long_as_it_took(ser
         assert len(server.served) == 1
         server.turn(0.02)
         assert len(server.served) == 2
+
+
+def test_who_calls_and_hangs_up_in_a_loop_keeps_nobody_out(server: Server) -> None:
+    for _ in range(2 * MOST_CALLERS):
+        server.dial().close()
+    for _ in range(3):
+        server.turn()
+    with server.dial() as last:
+        server.turn()
+        last.sendall(b'{"verb": "a"}\n')
+        server.turn()
+        assert [verb for _, verb in server.served] == ["a"]
+
+
+def test_a_turn_lets_in_or_turns_away_so_many_and_no_more(server: Server) -> None:
+    callers = [server.dial() for _ in range(MOST_CALLERS + 1)]
+    server.turn()
+    assert len(server.control._callers) == MOST_OF_ONE_USER
+    refused = callers[MOST_OF_ONE_USER:MOST_CALLERS]
+    assert all(b"try again" in each.recv(MOST_BYTES) for each in refused) and not closed(callers[-1])
+    for each in callers:
+        each.close()
 
 
 def test_users_take_turns_whatever_the_number_of_their_connections() -> None:

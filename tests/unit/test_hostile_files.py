@@ -11,9 +11,11 @@ import base64
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +53,7 @@ from edge_gate.store.keys.pending import Change, pending_path
 from edge_gate.store.people import residents, traces
 from edge_gate.store.templates import templates
 from tests.support.peers import write_model
+from tests.support.signing import own_key
 
 KEY = bytes(range(32))
 WHO = str(uuid.UUID(int=7))
@@ -107,6 +110,63 @@ def test_a_card_that_is_too_much_is_refused_with_a_message(tmp_path: Path, old: 
     card.write_text(card.read_text().replace(old, new, 1))
     with pytest.raises(CardError):
         cards.read(lenient, "test-eyes")
+
+
+def endless(place: Path, kind: str) -> None:
+    """Put what never ends, or for which one would wait, in the place of a file."""
+    place.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "enormous":
+        with place.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        place.symlink_to(kind)
+
+
+def raised(folder: Path, name: str) -> type[Exception]:
+    """Read what has this name, which a user can put there, by what reads it; return what comes of it."""
+    models = ModelSettings(folder=folder, trusted_keys=(own_key(),))
+    readers: dict[str, Callable[[], object]] = {
+        "edge-gate.toml": lambda: config.load(folder / name),
+        "test-eyes.toml": lambda: cards.read(models, "test-eyes"),
+        "test-eyes.toml.minisig": lambda: cards.read(models, "test-eyes"),
+        "ring": lambda: Keyring.open(folder / name, KEY),
+        "a.db.rotation": lambda: pending.read(folder / "a.db", KEY),
+        "receipt.txt": lambda: receipt.read(folder / name),
+    }
+    with pytest.raises(EdgeGateError) as error:
+        readers[name]()
+    return error.type
+
+
+READ = ("edge-gate.toml", "test-eyes.toml", "test-eyes.toml.minisig", "ring", "receipt.txt")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "/dev/tty", "enormous"])
+@pytest.mark.parametrize("name", READ)
+def test_nothing_waits_for_a_pipe_or_reads_what_has_no_end(tmp_path: Path, name: str, kind: str) -> None:
+    write_model(tmp_path)
+    endless(tmp_path / name, kind)
+    assert issubclass(raised(tmp_path, name), EdgeGateError)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["test-eyes.tflite", "a.db.rotation"])
+def test_nor_where_no_size_is_known(tmp_path: Path, name: str) -> None:
+    write_model(tmp_path)
+    endless(tmp_path / name, "pipe")
+    raised(tmp_path, "test-eyes.toml" if name == "test-eyes.tflite" else name)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("words", [("config", "check"), ("status",), ("doctor",), ("models", "verify")])
+def test_no_command_waits_for_a_pipe_in_the_configurations_place(tmp_path: Path, words: tuple[str, ...]) -> None:
+    endless(tmp_path / "edge-gate.toml", "pipe")
+    command = [sys.executable, "-P", "-m", "edge_gate", *words, "--config", str(tmp_path / "edge-gate.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0 and "it is no file" in done.stdout + done.stderr
 
 
 def sealed_ring(path: Path, plain: bytes) -> Path:

@@ -20,8 +20,9 @@ from edge_gate.cli.reach import ask
 from edge_gate.cli.status import describe_walls, faults_by_part
 from edge_gate.core import drivers
 from edge_gate.core.access import find
-from edge_gate.core.errors import AccessDenied, AlreadyRunning, KeyLocked
+from edge_gate.core.errors import AccessDenied, AlreadyRunning, KeyLocked, ModelError
 from edge_gate.provenance import cards
+from edge_gate.relays.device import is_serial
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.settings.config import DoorSettings, StoreSettings
@@ -41,14 +42,22 @@ def check_gate(patient: Patient) -> Iterator[Finding]:
 def check_models(patient: Patient) -> Iterator[Finding]:
     """Read each model's card, its signature and its threshold."""
     wanted = patient.settings.models
+    card: cards.Card | None = None
     for name in (wanted.detector, wanted.mesh, wanted.lids, wanted.eyes):
-        card = cards.read(wanted, name)
+        try:
+            card = cards.read(wanted, name)
+        except ModelError as error:
+            card = None
+            yield Finding("models", "fault", str(error))
+            continue
         if card.signature is None:
             mend = "Sign its card (models/README.md), then take it out of models.allow_unsigned."
             yield Finding("models", "unknown", f"{name}: {card.waived}, let in by models.allow_unsigned", mend)
         else:
             text = f"{name}: card complete, signed by {card.signature.key_id}, SHA-256 matches"
             yield Finding("models", "ok", text)
+    if card is None:  # the last one, the eyes
+        return
     plain = card.threshold("fused", patient.settings.decision.fmr)
     point = correct_threshold(card.operating_points, plain)
     bound = f"measured FMR {point.fmr:g} (95 % bound {point.fmr_upper95:g})"
@@ -69,7 +78,7 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "relay", "fault", f"{port} is not there", "Plug the board in; `ls /dev/serial/by-id` shows its name."
         )
-    elif not stat.S_ISCHR(found.st_mode):
+    elif not is_serial(found):
         yield Finding("relay", "fault", f"{port} is not a serial port", "Correct door.port.")
     elif not os.access(port, os.R_OK | os.W_OK):
         yield _judge_closed_port(port, patient.settings.store)
@@ -161,20 +170,22 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
 
     store = patient.settings.store
     private = [store.path, keyring_path(store.path), store.key_file]
-    open_to_others, unseen = False, []
+    fine, unseen = True, []
     for each, unwanted in [(patient.path, 0o022), *((each, 0o077) for each in private if each != Path())]:
         try:
             found = find(each)
         except AccessDenied:
             unseen.append(str(each))
             continue
-        if found is not None and found.st_mode & unwanted:
-            open_to_others, mode = True, stat.S_IMODE(found.st_mode)
+        if found is not None and not stat.S_ISREG(found.st_mode):  # the configuration's finding says that it is no file
+            fine = False
+        elif found is not None and found.st_mode & unwanted:
+            fine, mode = False, stat.S_IMODE(found.st_mode)
             mend = f"chmod {mode & ~unwanted:o} {each}"
             yield Finding("permissions", "fault", f"{each} has mode {mode:o}", mend)
     if unseen:
         yield Finding("permissions", "unknown", f"this user may not look at {', '.join(unseen)}", AS_ROOT)
-    elif not open_to_others:
+    elif fine:
         yield Finding("permissions", "ok", "configuration, key and store are closed to others")
 
 

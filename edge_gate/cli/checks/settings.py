@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from edge_gate.core import drivers
@@ -11,24 +12,27 @@ from edge_gate.core.errors import BadPulse, DriverUnusable, EdgeGateError, NoOpe
 from edge_gate.provenance import cards
 from edge_gate.relays.loading import load_framing
 from edge_gate.relays.pulses import frame_pulse
-from edge_gate.settings.config import Config
+from edge_gate.settings.config import Config, ModelSettings
 from edge_gate.settings.conflicts import Problem
 from edge_gate.settings.examination import examine
 from edge_gate.settings.reader import Mistake, read_text
 
+Rule = Callable[[Config], Iterator[Problem]]
 
-def find_mistakes(path: Path) -> list[Mistake]:
-    """Return everything that is wrong with a file. Raises ConfigMissing or AccessDenied."""
+
+def find_mistakes(path: Path, *more: Rule) -> list[Mistake]:
+    """Return all that is wrong with a file, and what ``more`` rules find. Raises ConfigMissing or AccessDenied."""
     try:
-        return judge(read_text(path), path)
+        return judge(read_text(path), path, *more)
     except Mistake as mistake:
         return [mistake]
 
 
-def judge(text: str, path: Path) -> list[Mistake]:
+def judge(text: str, path: Path, *more: Rule) -> list[Mistake]:
     """Return everything that is wrong with a configuration of this text. Raises Mistake where it is no TOML."""
     reading, mistakes = examine(text, path)
-    return [*mistakes, *reading.locate(find_unsupported(reading.config))]
+    found = chain.from_iterable(rule(reading.config) for rule in (find_unsupported, *more))
+    return [*mistakes, *reading.locate(found)]
 
 
 def find_unsupported(config: Config) -> Iterator[Problem]:
@@ -44,6 +48,7 @@ def find_unsupported(config: Config) -> Iterator[Problem]:
     if config.door.relay in drivers.names("edge_gate.relays"):
         yield from _find_impossible_pulse(config)
     yield from _find_missing_threshold(config)
+    yield from _find_unknown_models(config)
 
 
 def _find_impossible_pulse(config: Config) -> Iterator[Problem]:
@@ -66,3 +71,20 @@ def _find_missing_threshold(config: Config) -> Iterator[Problem]:
         yield Problem(("decision.fmr", "models.eyes"), str(error).rstrip("."), "Use one of those")
     except EdgeGateError:  # the models are looked at by themselves (edge_gate/cli/checks/health.py)
         return
+
+
+def _find_unknown_models(config: Config) -> Iterator[Problem]:
+    models = config.models
+    used = (models.eyes, models.detector, models.mesh, models.lids)
+    for name in models.allow_unsigned:
+        if name not in used and not _has_card(models, name):
+            what = f"models.allow_unsigned has {name!r}, and there is no such model"
+            keys = ("models.allow_unsigned", "models.folder")
+            yield Problem(keys, what, f"Known here: {', '.join(used)}", within=name)
+
+
+def _has_card(models: ModelSettings, name: str) -> bool:
+    try:
+        return (cards.folder(models.folder) / f"{name}.toml").is_file()
+    except (OSError, ValueError):  # what cannot be the name of a file
+        return False

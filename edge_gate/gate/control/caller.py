@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from edge_gate.core.errors import EdgeGateError, WireError
-
-MOST_WAITING_BYTES: Final = 262_144
+from edge_gate.wire.control import LONGEST_ANSWER_BYTES
 
 
 def failure(error: EdgeGateError) -> dict[str, Any]:
@@ -50,10 +49,10 @@ class Caller:
         if self.gone:
             return
         line = _spell(message)
-        if len(line) > MOST_WAITING_BYTES:
+        if len(line) > LONGEST_ANSWER_BYTES:
             line = _spell(failure(WireError("control", f"the answer has {len(line)} bytes; ask for fewer rows")))
         self.to_send += line
-        if len(self.to_send) > MOST_WAITING_BYTES:
+        if len(self.to_send) > LONGEST_ANSWER_BYTES:
             self.gone = True
         self.flush()
 

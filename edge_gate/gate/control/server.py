@@ -13,6 +13,7 @@ import logging
 import selectors
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -91,7 +92,12 @@ class ControlServer:
         return min(waiting, key=lambda each: (self._turns.last_ns(each.uid), each.served_ns), default=None)
 
     def _accept(self) -> None:
-        connection, _ = self.server.accept()
+        """Let in who is waiting, so many in one turn: who hangs up at once and calls again keeps nobody out."""
+        with suppress(BlockingIOError):
+            for _ in range(MOST_CALLERS):
+                self._receive(self.server.accept()[0])
+
+    def _receive(self, connection: socket.socket) -> None:
         _, uid, gid = read_credentials(connection)
         caller = Caller(connection, uid, gid, user_name(uid), heard_ns=self._clock.monotonic_ns())
         connection.setblocking(False)

@@ -49,10 +49,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
+from edge_gate.core.plain_files import read_plain
 from edge_gate.store.files import appearing, clear_drafts, explain, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
 MAGIC: Final = b"EGRING2\0"
+# Of more people than any gate knows: what is larger is not read at all.
+LARGEST_BYTES: Final = 1 << 28
 _MAGIC_BEFORE: Final = b"EGRING1\0"
 _PURPOSE: Final = "keyring 1"
 _TEMPLATES: Final = "template protection 1"
@@ -193,11 +196,13 @@ class Keyring:
         A file that is the one of before, bit by bit, is not opened again: that grows with everybody.
         """
         try:
-            content = self.path.read_bytes()
+            content = read_plain(self.path, LARGEST_BYTES)
         except FileNotFoundError as error:
             raise KeyringMissing(self.path) from error
         except OSError as error:
             raise explain(self.path, error) from error
+        except ValueError as error:
+            raise KeyringDamaged(self.path) from error
         digest = hashlib.sha256(content).digest()
         if digest == self._digest:
             return
@@ -235,7 +240,7 @@ class Keyring:
         """Hold the file's lock: that of the file which has the name now, for each change gives it to another."""
         while True:
             try:
-                file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:
                 raise KeyringMissing(self.path) from error
             try:

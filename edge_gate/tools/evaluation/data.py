@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import BadEvaluationData
+from edge_gate.core.plain_files import open_plain, read_plain
 
 Picture = NDArray[np.uint8]
 
 STRIP_SHAPE: Final = (72, 160, 3)
+_LARGEST_LIST: Final = 1 << 26
 # Whatever is not plainly something else is taken for a picture, so that a format nobody can read is counted as a
 # failure and not passed over in silence.
 NO_PICTURES: Final = (".txt", ".md", ".csv", ".json", ".toml", ".xml", ".html", ".ini", ".db", ".pdf", ".zip", ".npz")
@@ -153,7 +155,7 @@ def _strips(path: Path, files: list[Path]) -> StripFiles:
 
 def _arrays(file: Path) -> tuple[Picture, NDArray[np.int64], NDArray[np.str_]]:
     try:
-        with file.open("rb") as opened, np.load(opened) as arrays:
+        with open_plain(file) as opened, np.load(opened) as arrays:
             webp, offset, subject = (arrays[name] for name in ("webp", "offset", "subject"))
     except KeyError as error:
         raise BadEvaluationData(file, f"a strips file has 'webp', 'offset' and 'subject'; {error}") from error
@@ -185,8 +187,8 @@ def read_pairs(path: Path, data: DataSet) -> Pairs:
     Raises BadEvaluationData naming the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_plain(path, _LARGEST_LIST).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
         raise BadEvaluationData(path, str(error)) from error
     place = {name: index for index, name in enumerate(data.names)}
     rows = [_pair(path, number, words, place) for number, words in _pair_lines(lines)]
