@@ -61,15 +61,15 @@ class Reader:
     @classmethod
     def parse(cls, text: str, path: Path) -> Self:
         """Read the TOML; ``path`` is named in errors and anchors relative paths. Raises Mistake."""
+        lines = text.removesuffix("\n").split("\n")  # as TOML counts them: splitlines knows other ends besides
         try:
             document = toml_text.table(text)
         except ValueError as error:
-            lines = text.split("\n")
             found = re.search(r"line (\d+)", str(error))
-            line = int(found[1]) if found else len(text.splitlines())  # "at end of document"
+            line = int(found[1]) if found else len(lines)  # "at end of document"
             fix = _advise(str(error), lines[min(line, len(lines)) - 1])
             raise Mistake(path, line, f"not valid TOML ({error})", fix) from error
-        return cls(path.absolute(), text.splitlines(), document)
+        return cls(path.absolute(), lines, document)
 
     def read(self, known: Mapping[str, type]) -> tuple[dict[str, Any], list[Mistake]]:
         """Return each section that the file has, as its dataclass, and every mistake, up to MOST_MISTAKES.

@@ -37,6 +37,7 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[door]\ndoor.port = 1", 2, "unknown key 'door'"),
         ("[site]\nname = 'a'\nname = 'b'", 3, "not valid TOML"),
         ("[[site]]\nname = 'a'", 1, "site is a section"),
+        ("[site]\nname = '\x85\u2028'\n\nlanguage = 'de'", 4, "zh, en"),
         ("[site.name]", 1, "site.name is {}"),
         ("[camera]\n[ site . 'name' ]\nzh = 1", 2, "site.name is"),
         ("\nsite.name = 3", 2, "site.name is 3"),
