@@ -16,7 +16,7 @@ import click
 from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.reach import ask
-from edge_gate.cli.terminal import say, say_hanging
+from edge_gate.cli.terminal import say, say_hanging, say_to_copy
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 
@@ -65,7 +65,7 @@ def checkpoint(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     else:
-        say(answer["checkpoint"])
+        say_to_copy(answer["checkpoint"])
 
 
 @audit.command()

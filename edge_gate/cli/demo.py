@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import click
 
 from edge_gate.cli.common import json_option, show_json
 from edge_gate.cli.terminal import say
+from edge_gate.core.errors import DemoFailed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,13 +62,25 @@ def command(camera: str | None, watch: bool, kill: str | None, svg: Path | None,
     """
     if svg is not None and (camera is not None or watch or as_json):
         raise click.UsageError("--svg goes with none of --camera, --watch and --json")
-    if camera is not None:
-        from edge_gate.tools.demo.live import run_live
+    with _telling_the_log():
+        if camera is not None:
+            from edge_gate.tools.demo.live import run_live
 
-        run_live(camera, watch, (lambda _: None) if as_json else say)
-        return
-    passed = _play_as_json(watch, kill) if as_json else _play_for_people(watch, kill, svg)
+            run_live(camera, watch, (lambda _: None) if as_json else say)
+            return
+        passed = _play_as_json(watch, kill) if as_json else _play_for_people(watch, kill, svg)
     sys.exit(0 if passed else 1)
+
+
+@contextmanager
+def _telling_the_log() -> Iterator[None]:
+    """Print what the demo's processes have logged, line by line on stderr, where the demo fails."""
+    try:
+        yield
+    except DemoFailed as error:
+        for log in error.args[1:]:
+            say(*log.splitlines(), err=True)
+        raise
 
 
 def _play_as_json(watch: bool, kill: str | None) -> bool:

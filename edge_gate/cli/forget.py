@@ -68,7 +68,7 @@ def command(
 ) -> None:  # fmt: skip
     """Erase NAME: data key, template, consent and name. Past events stay, without a name. This cannot be undone.
 
-    Prints a signed receipt for the person, in the site's language.
+    Prints a signed receipt for the person, in the site's language: ` > FILE` keeps it as it was signed.
 
     With --verify or --search, which need the store's key and so root, every page of the store, used or free, its log
     and the copies that you name are looked at, and the keyring, and the rows of each table. The answer says what was
@@ -89,7 +89,7 @@ def command(
     if as_json:
         show_json(answer)
     else:
-        say(f"{answer['name']} is forgotten. Give them this receipt:", "")
+        say(f"{answer['name']} is forgotten. Give them this receipt:", "", err=True)
         say_document(answer["receipt"])
 
 

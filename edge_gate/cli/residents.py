@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -73,6 +74,11 @@ def withdraw(name: str, yes: bool, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    say(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
-    say("Give them this receipt:", "")
+    say(
+        f"{name} is no longer recognised; the template is erased.",
+        f"`edge-gate forget {shlex.quote(name)}` erases the rest.",
+        "Give them this receipt:",
+        "",
+        err=True,
+    )
     say_document(answer["receipt"])

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from edge_gate import cli
 from edge_gate.core.errors import WireError
 from edge_gate.core.exit_codes import ExitCode
+from edge_gate.documents import receipt
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import parse
 from edge_gate.store.people import residents
@@ -117,8 +118,9 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert json.loads(run("residents", "--json").stdout)[0]["consent"] == "valid"
         withdrawn = run("consent", "withdraw", "Ann", "--yes")
         assert withdrawn.returncode == 0 and "RECEIPT OF A WITHDRAWAL" in withdrawn.stdout
+        assert "receipt" in withdrawn.stderr, "what is no part of the page does not go into its file"
         page = tmp_path / "receipt.txt"
-        page.write_text(withdrawn.stdout[withdrawn.stdout.index("EDGE-GATE") :], encoding="utf-8")
+        page.write_text(withdrawn.stdout, encoding="utf-8")
         held = run("forget", "--verify", str(page))
         assert held.returncode == 0 and "Verified: " in held.stdout and "this gate's key signed it" in held.stdout
         again = run("consent", "withdraw", "Ann", "--yes")
@@ -128,7 +130,10 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert json.loads(run("residents", "--json").stdout)[0]["recognised"] is False
         assert run("forget", "Ann").returncode == 1  # nobody answered the question
         forgotten = run("forget", "Ann", "--yes")
-        assert forgotten.returncode == 0 and "EDGE-GATE RECEIPT" in forgotten.stdout
+        assert forgotten.returncode == 0 and receipt.check(forgotten.stdout).kind is receipt.Kind.FORGETTING
+        assert forgotten.stdout.startswith("EDGE-GATE") and "Ann" in forgotten.stderr
+        checkpoint = run("audit", "checkpoint").stdout
+        assert run("audit", "verify", "--since", checkpoint).returncode == 0
         assert "Not found: Ann. Whether" in run("forget", "--search", "Ann").stdout
         assert json.loads(run("residents", "--json").stdout) == []
         assert run("forget", "Ann", "--yes").returncode == 61

@@ -114,6 +114,15 @@ def test_a_receipt_survives_a_mail_but_no_change(kind: Kind) -> None:
         check("\n".join([*lines[:-1], other.splitlines()[-1]]))
 
 
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("before", "after"), [("Give them this:\n\n", ""), ("", "\nKeep it well.\n"), ("x\n", "y")])
+def test_what_stands_around_a_receipt_is_named_with_the_remedy(kind: Kind, before: str, after: str) -> None:
+    page = write(replace(RECEIPT, kind=kind), SIGNER, "en")
+    with pytest.raises(ReceiptInvalid, match=r"before or after the receipt\. Keep its lines alone") as refused:
+        check(before + page + after)
+    assert "Give them" not in str(refused.value), "it may have a name"
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> config.Config:
     return config.load(make_site(tmp_path / "site", {}))

@@ -18,5 +18,7 @@ class ExtraMissing(EdgeGateError, ImportError):
 
 
 class DemoFailed(EdgeGateError):
+    """What failed, and after it what the demo's processes have logged, if they have come so far."""
+
     message = "The demo could not run: {0}"
     exit_code = ExitCode.DEMO_FAILED
