@@ -17,9 +17,9 @@ import pytest
 
 from edge_gate import cli
 from edge_gate.cli.checks import health
-from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Finding, Patient
 from edge_gate.cli.status import find_faults
+from edge_gate.cli.status import show as show_status
 from edge_gate.core.errors import StoreFull
 from edge_gate.documents.receipt import check
 from edge_gate.gate.gate import Gate
@@ -36,7 +36,7 @@ from tests.support.screens import show
 # The checks whose look does not depend on the machine on which the tests run.
 OF_THE_GATE: Final = (
     health.check_gate,
-    check_camera,
+    health.look_at_camera,
     health.check_relay,
     health.check_store,
     health.check_keyring,
@@ -48,6 +48,17 @@ SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "store": lambda state: replace(state, store=replace(state.store, fault="no room is left")),
     "keyring": lambda state: replace(state, keyring=replace(state.keyring, fault="an older one")),
     "policy": lambda state: replace(state, policy=replace(state.policy, held="a key was added")),
+}
+
+# What is no fault, and not as it was meant to go on: each with the words that tell it and what helps.
+WAITING: Final[dict[str, tuple[Callable[[GateStatus], GateStatus], str, str]]] = {
+    "pause": (lambda state: replace(state, paused=True), "paused", "edge-gate resume"),
+    "settings": (
+        lambda state: replace(state, policy=replace(state.policy, waiting=("attempts", "fmr"))),
+        "attempts, fmr",
+        "edge-gate approvals",
+    ),
+    "requests": (lambda state: replace(state, approvals_waiting=3), "3 requests", "edge-gate approvals"),
 }
 
 
@@ -64,6 +75,23 @@ def site(tmp_path: Path, board: BoardSimulator) -> Iterator[tuple[Gate, config.C
 def looked_at(settings: config.Config, state: GateStatus) -> list[Finding]:
     patient = Patient(Path("x.toml"), settings, state)
     return [finding for look in OF_THE_GATE for finding in look(patient)]
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_what_somebody_has_to_end_is_told_by_doctor_and_status_and_is_no_fault(
+    site: tuple[Gate, config.Config], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, settings = site
+    spoil, words, remedy = WAITING[what]
+    state = spoil(client.status(settings))
+    found = [each for each in looked_at(settings, state) if each.state != "ok"]
+    assert {each.state for each in found} == {"unknown"}
+    assert any(words in each.text and each.mend == remedy for each in found)
+    assert not find_faults(state)
+    show_status(state, [])
+    said = capsys.readouterr().out
+    assert words in said and remedy in said
+    assert not state.paused or ("camera working" not in said and "starting" not in said)
 
 
 def test_every_fault_of_the_status_is_one_of_doctor_too(site: tuple[Gate, config.Config]) -> None:
