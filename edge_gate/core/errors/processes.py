@@ -58,6 +58,10 @@ class Paused(EyeAbsent):
     message = "The gate is paused, so nobody is looked at. Let it look again: `edge-gate resume`."
 
 
+class CameraAtFault(EyeAbsent):
+    message = "The camera is at fault, so nobody can be seen: it is {0}. {1}"
+
+
 class GateStopping(GateNotRunning):
     message = "The gate was stopped meanwhile. {0} goes on at its next start; there is no receipt."
 
