@@ -157,6 +157,10 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
         there = verify(site, "--search", "Ada-Lovelace", "--search", ada.id)
         assert there.returncode == 1
         assert "Ada-Lovelace: FOUND" in there.stdout and "A KEY IS THERE" in there.stdout
+        of_a_copy = verify(site, "--search", "Ada-Lovelace", "--backup", backup).stdout
+        (copied,) = [line for line in of_a_copy.splitlines() if line.startswith(f"{backup}: ")]
+        (own,) = [line for line in of_a_copy.splitlines() if line.startswith(f"{site.store.path}: ")]
+        assert copied.endswith("; no log lay beside it") and own.endswith("; with its log"), "what is open has one"
         removed = residents.forget(store, ada.id)
         receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
         page = tmp_path / "receipt.txt"
