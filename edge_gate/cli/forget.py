@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
@@ -33,7 +33,7 @@ def _check_word(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -
 
 
 @click.command("forget")
-@click.argument("name", type=TEXT, required=False)
+@click.argument("name", type=LINE, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @click.option(
     "--verify",

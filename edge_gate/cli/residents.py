@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
 from edge_gate.cli.reach import ask
@@ -56,7 +56,7 @@ def consent() -> None:
 
 
 @consent.command()
-@click.argument("name", type=TEXT)
+@click.argument("name", type=LINE)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @config_option
 @json_option

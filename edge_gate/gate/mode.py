@@ -10,7 +10,7 @@ from typing import Final
 from edge_gate.core.errors import Busy, CameraAtFault, EyeAbsent, Paused
 from edge_gate.wire.eye import CameraState, EyeMode
 
-_LOG: Final = "Its log says more: journalctl -u edge-gate-eye."
+_LOG: Final = "The eye's log says more."
 # What helps with each fault of the camera.
 REMEDIES: Final = MappingProxyType(
     {

@@ -163,6 +163,26 @@ def test_nobody_is_asked_to_stand_before_a_camera_that_is_at_fault(
         enrol(settings, eye, "Ann", 1, track=1)
 
 
+@pytest.mark.parametrize("name", ["فا\u200cطمه", "क्\u200dष", "\N{MAN}\u200d\N{PERSONAL COMPUTER}"])
+def test_a_name_that_needs_a_joiner_goes_the_whole_way(tmp_path: Path, board: BoardSimulator, name: str) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        enrol(settings, eye_at(gate), name, 1, track=1)
+        assert [each["name"] for each in ask(settings, "residents")] == [name]
+        assert ask(settings, "forget", name=name)["name"] == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 101, "a\u202eb", "a\u200eb", "\u200d", "a\x00", 3, None])
+def test_a_name_that_is_none_is_refused_before_the_camera_is_used(
+    tmp_path: Path, board: BoardSimulator, name: object
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with pytest.raises(GateRefused):
+            ask(settings, "enrol", name=name, consent=CONSENT)
+        assert not ask(settings, "status")["enrolling"]
+        del eye
+
+
 @contextmanager
 def enrolling(settings: config.Config) -> Iterator[Callable[[], GateRefused]]:
     """Begin an enrolment; yield what returns how it failed."""

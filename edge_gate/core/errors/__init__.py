@@ -33,6 +33,7 @@ from edge_gate.core.errors.eye import (
     CameraMissing,
     DriverRaised,
     DriverUnusable,
+    RecordingMissing,
     UnknownDriver,
 )
 from edge_gate.core.errors.keys import (
@@ -56,6 +57,7 @@ from edge_gate.core.errors.models import (
     ModelAltered,
     ModelError,
     ModelMissing,
+    ModelUnknown,
     NoOperatingPoint,
     SignatureMalformed,
     SignatureMismatch,
@@ -92,6 +94,7 @@ from edge_gate.core.errors.program import InternalFault, LibraryUnusable, Output
 from edge_gate.core.errors.residents import (
     ConsentMissing,
     ConsentOver,
+    ConsentUnstated,
     DuplicateResident,
     EnrolmentFailed,
     NameTaken,
@@ -134,6 +137,7 @@ __all__ = [
     "ConfigMissing",
     "ConsentMissing",
     "ConsentOver",
+    "ConsentUnstated",
     "DemoFailed",
     "DriverRaised",
     "DriverUnusable",
@@ -162,6 +166,7 @@ __all__ = [
     "ModelAltered",
     "ModelError",
     "ModelMissing",
+    "ModelUnknown",
     "NameTaken",
     "NoOperatingPoint",
     "NotAllowed",
@@ -175,6 +180,7 @@ __all__ = [
     "PolicyHeld",
     "ReceiptForeign",
     "ReceiptInvalid",
+    "RecordingMissing",
     "RelayEchoed",
     "RelayError",
     "RelayGarbled",

@@ -25,6 +25,7 @@ from edge_gate.gate.control.requests import Handler, Request, read_line
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
 from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, refuse_duplicate
+from edge_gate.rules.naming import kept_name
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
@@ -107,7 +108,7 @@ class EnrolmentVerbs:
 
     def _begin(self, request: Request) -> None:
         """Begin one. The caller is told how it goes, and at last how it ended."""
-        name = request.line("name", residents.LONGEST_NAME)
+        name = kept_name(request.text("name"))
         stated = _consent(request, self._local)
         if stated is None:
             raise ConsentMissing(name)
