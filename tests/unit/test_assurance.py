@@ -27,6 +27,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store import events
 from edge_gate.store.people import residents
+from edge_gate.tools.trial import make_site
 from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus
 from tests.support.gates import eye_at, let_turn, settle, within
@@ -92,6 +93,16 @@ def test_what_somebody_has_to_end_is_told_by_doctor_and_status_and_is_no_fault(
     said = capsys.readouterr().out
     assert words in said and remedy in said
     assert not state.paused or ("camera working" not in said and "starting" not in said)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o666])
+def test_doctor_says_of_the_configuration_only_that_others_do_not_change_it(tmp_path: Path, mode: int) -> None:
+    """It may be read by others: the eye's user reads it too."""
+    path = make_site(tmp_path / "site", {})
+    path.chmod(mode)
+    (found,) = health.check_permissions(Patient(path, config.load(path), None))
+    assert found.state == ("fault" if mode & 0o022 else "ok")
+    assert found.state == "fault" or "configuration to others' changes" in found.text
 
 
 def test_every_fault_of_the_status_is_one_of_doctor_too(site: tuple[Gate, config.Config]) -> None:

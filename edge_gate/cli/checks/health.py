@@ -121,7 +121,7 @@ def check_store(patient: Patient) -> Iterator[Finding]:
         try:
             key = unlock_key(patient.settings.store, may_ask=False)
         except KeyLocked as error:
-            yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
+            yield Finding("store", "unknown", str(error), _TYPE_IT)
             return
         path = patient.settings.store.path
         try:
@@ -188,7 +188,8 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
     if unseen:
         yield Finding("permissions", "unknown", f"this user may not look at {', '.join(unseen)}", AS_ROOT)
     elif not open_to_others:
-        yield Finding("permissions", "ok", "configuration, key and store are closed to others")
+        text = "key, keyring and store are closed to others, and the configuration to others' changes"
+        yield Finding("permissions", "ok", text)
 
 
 def check_sandbox(patient: Patient) -> Iterator[Finding]:
@@ -236,12 +237,13 @@ def look_at_camera(patient: Patient) -> Iterator[Finding]:
     yield from check_camera(patient)
 
 
+_TYPE_IT: Final = "sudo systemctl start edge-gate, or edge-gate run at a desk, and type the passphrase."
 _APPROVE: Final = "edge-gate approvals"
 _SANDBOX: Final = ("rights", "system calls")
 # What the gate says that no other check looks at.
 _MENDS: Final = MappingProxyType(
     {
-        "eye": "systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why it went.",
+        "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
         "policy": _APPROVE,
     }
 )
