@@ -8,17 +8,20 @@ import pwd
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.reach import ask
-from edge_gate.cli.terminal import say, say_hanging
+from edge_gate.cli.terminal import say, say_hanging, say_to_copy
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
+
+KEY_BYTES: Final = 32  # of an Ed25519 public key (RFC 8032)
 
 
 @click.group(cls=Group)
@@ -28,7 +31,7 @@ def audit() -> None:
 
 @audit.command()
 @click.option(
-    "--resident", type=TEXT, metavar="NAME", help="Only what was done about this resident; people by role, not by name."
+    "--resident", type=LINE, metavar="NAME", help="Only what was done about this resident; people by role, not by name."
 )
 @config_option
 @json_option
@@ -65,7 +68,7 @@ def checkpoint(path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
     else:
-        say(answer["checkpoint"])
+        say_to_copy(answer["checkpoint"])
 
 
 @audit.command()
@@ -129,10 +132,11 @@ def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | No
 
 
 def _public_key(text: str) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except ValueError as error:
-        raise click.BadParameter(f"it is no key as receipts have it: {error}", param_hint="--key") from error
+    with suppress(ValueError):
+        if len(key := b64decode(text, validate=True)) == KEY_BYTES:
+            return key
+    told = "it is no public key. Copy it from the line `public-key: ` of a receipt, or from `edge-gate keys status`."
+    raise click.BadParameter(told, param_hint="--key")
 
 
 def _key_text(announced: str) -> str:

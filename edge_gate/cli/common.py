@@ -14,6 +14,7 @@ from edge_gate.cli.terminal import say, say_json
 from edge_gate.cli.usual_config import TRIAL, usual_config
 from edge_gate.core import time_zones
 from edge_gate.core.local_time import LocalTime
+from edge_gate.core.output import escape
 from edge_gate.settings import config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -31,7 +32,24 @@ class TextType(click.types.StringParamType):
             self.fail("it is no UTF-8 text.", param, ctx)
 
 
+class LineType(TextType):
+    """A text that the gate takes: one line, not empty, and with nothing that a terminal would obey."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text, or say what is wrong with it in the words of the command line."""
+        typed = super().convert(value, param, ctx)
+        if not typed.strip():
+            self.fail("there is nothing in it.", param, ctx)
+        if len(typed) > LONGEST_LINE:
+            self.fail(f"it has {len(typed)} characters, and {LONGEST_LINE} are the most.", param, ctx)
+        if escape(typed) != typed:
+            self.fail("it has a line break, or another character that cannot be shown.", param, ctx)
+        return typed
+
+
+LONGEST_LINE: Final = 200
 TEXT: Final = TextType()
+LINE: Final = LineType()
 
 
 def find_config(named: Path | None) -> Path:

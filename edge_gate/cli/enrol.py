@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.reach import converse
 from edge_gate.cli.terminal import either, open_console, say
-from edge_gate.core.errors import BadDate, ConsentMissing
+from edge_gate.core.errors import BadDate, ConsentUnstated
 from edge_gate.core.local_time import parse_day, year_after
+from edge_gate.rules.naming import kept_name
 from edge_gate.settings import config
 
 ROOM_FOR_A_BAR: Final = 72
@@ -30,9 +31,9 @@ def read_day(_: click.Context, __: click.Parameter, value: str | None) -> date |
 @click.command("enrol")
 @click.argument("name", type=TEXT)
 @click.option(
-    "--consent", "given_by", type=TEXT, metavar="WHO", help="Who gave consent: the person, or a guardian by name."
+    "--consent", "given_by", type=LINE, metavar="WHO", help="Who gave consent: the person, or a guardian by name."
 )
-@click.option("--purpose", type=TEXT, default="opening the gate", show_default=True, help="What the consent is for.")
+@click.option("--purpose", type=LINE, default="opening the gate", show_default=True, help="What the consent is for.")
 @click.option(
     "--until",
     metavar="YYYY-MM-DD",
@@ -48,8 +49,9 @@ def command(name: str, given_by: str | None, purpose: str, until: date | None, p
     Without it nobody is enrolled. No picture is stored: one template of a few hundred bytes is, and `edge-gate
     forget` erases it.
     """
-    if not given_by:
-        raise ConsentMissing(name)
+    name = kept_name(name)
+    if given_by is None:
+        raise ConsentUnstated(name)
     settings = config.load(path)
     local = local_time(settings)
     end = local.end_of(until or year_after(local.day(datetime.now(UTC))))

@@ -51,8 +51,8 @@ def command(
     FOLDER holds a folder of pictures for each person (FOLDER/<person>/<picture>), which go through the same pipeline
     as at the gate; or it is an `.npz` file of strips of eyes, or a folder of such files. Printed are the failure to
     acquire and, with --template, to enrol, of each side and with reasons; the EER, the FNMR at three FMRs, and d', with
-    95 % intervals that come from resampling people. A figure that needs more comparisons than there are is "not
-    proven". No picture is kept.
+    95 % intervals that come from resampling people. A figure for which comparisons or people are
+    too few is "not proven". No picture is kept.
 
     The FNMR at an FMR is at a threshold that was chosen on these very pictures. What the card's own thresholds do on
     them is another question: --at-card. The vectors are compared as the model makes them; the gate compares protected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document
 from edge_gate.settings import config
@@ -33,7 +33,7 @@ def _check_word(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -
 
 
 @click.command("forget")
-@click.argument("name", type=TEXT, required=False)
+@click.argument("name", type=LINE, required=False)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @click.option(
     "--verify",
@@ -68,7 +68,7 @@ def command(
 ) -> None:  # fmt: skip
     """Erase NAME: data key, template, consent and name. Past events stay, without a name. This cannot be undone.
 
-    Prints a signed receipt for the person, in the site's language.
+    Prints a signed receipt for the person, in the site's language: ` > FILE` keeps it as it was signed.
 
     With --verify or --search, which need the store's key and so root, every page of the store, used or free, its log
     and the copies that you name are looked at, and the keyring, and the rows of each table. The answer says what was
@@ -89,7 +89,7 @@ def command(
     if as_json:
         show_json(answer)
     else:
-        say(f"{answer['name']} is forgotten. Give them this receipt:", "")
+        say(f"{answer['name']} is forgotten. Give them this receipt:", "", err=True)
         say_document(answer["receipt"])
 
 

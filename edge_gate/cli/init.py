@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from edge_gate.cli.common import TEXT
-from edge_gate.cli.terminal import say
+from edge_gate.cli.terminal import say, say_to_copy
 from edge_gate.cli.usual_config import TRIAL
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import SiteNotMade
@@ -52,7 +52,8 @@ def command(folder: Path, camera: str, relay: str, port: str, name: str) -> None
     }
     _refuse_unfit(folder, site)
     file = make_site(folder, site)
-    say(f"Made {file}, a key and an empty store.", *_next_steps(shlex.quote(str(file)), folder))
+    say(f"Made {file}, a key and an empty store.")
+    say_to_copy(*_next_steps(shlex.quote(str(file)), folder))
 
 
 def _refuse_unfit(folder: Path, site: Overrides) -> None:

@@ -15,7 +15,7 @@ import click
 from edge_gate.cli.common import find_config, json_option, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.terminal import say, say_document
-from edge_gate.core.errors import ConfigMissing, EdgeGateError, ModelMissing
+from edge_gate.core.errors import ConfigMissing, EdgeGateError, ModelMissing, ModelUnknown
 from edge_gate.documents import resident_page
 from edge_gate.documents.resident_words import LANGUAGES
 from edge_gate.provenance import cards, minisign
@@ -89,6 +89,11 @@ def _names(settings: ModelSettings) -> list[str]:
     return names
 
 
+def _known(settings: ModelSettings) -> list[str]:
+    """Return the models that are there, with those of which there is a card alone."""
+    return sorted({*_names(settings), *(each.stem for each in cards.folder(settings.folder).glob("*.toml"))})
+
+
 def _signed(card: cards.Card) -> str:
     """Return a clause that says who signed a card."""
     if card.signature is None:
@@ -142,6 +147,8 @@ def _describe(settings: ModelSettings, name: str) -> dict[str, Any]:
 @json_option
 def show(settings: ModelSettings, name: str, resident: str | None, fmr: float, as_json: bool) -> None:
     """Show what the card of model NAME says. All of it, or with --resident what a resident may want to know."""
+    if name not in (known := _known(settings)):
+        raise ModelUnknown(name, ", ".join(known))
     card = cards.read(settings, name)
     if as_json:
         by = card.signature

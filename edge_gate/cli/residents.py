@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from edge_gate.cli.common import TEXT, config_option, json_option, local_time, show_json
+from edge_gate.cli.common import LINE, config_option, json_option, local_time, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
 from edge_gate.cli.reach import ask
@@ -55,7 +56,7 @@ def consent() -> None:
 
 
 @consent.command()
-@click.argument("name", type=TEXT)
+@click.argument("name", type=LINE)
 @click.option("--yes", is_flag=True, help="Do not ask again.")
 @config_option
 @json_option
@@ -73,6 +74,11 @@ def withdraw(name: str, yes: bool, path: Path, as_json: bool) -> None:
     if as_json:
         show_json(answer)
         return
-    say(f"{name} is no longer recognised; the template is erased. `edge-gate forget {name!r}` erases the rest.")
-    say("Give them this receipt:", "")
+    say(
+        f"{name} is no longer recognised; the template is erased.",
+        f"`edge-gate forget {shlex.quote(name)}` erases the rest.",
+        "Give them this receipt:",
+        "",
+        err=True,
+    )
     say_document(answer["receipt"])

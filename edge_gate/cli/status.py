@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -14,6 +15,8 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
 from edge_gate.wire.status import GateStatus, HardeningStatus
+
+PAUSED: Final = "nobody is recognised until `edge-gate resume`; a restart does not end it"
 
 
 @click.command("status")
@@ -89,7 +92,7 @@ def describe_walls(walls: HardeningStatus) -> str:
 
 def show(state: GateStatus, faults: list[str]) -> None:
     """Print the state for people."""
-    say_fields(_describe(state), ("unsigned", "waiting"))
+    say_fields(_describe(state), ("unsigned", "waiting", *(("now",) if state.paused else ())))
     for fault in faults:
         say_hanging([("fault", "red")], fault)
 
@@ -97,12 +100,12 @@ def show(state: GateStatus, faults: list[str]) -> None:
 def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     """Yield each thing with what is to be said of it."""
     eye, threshold = state.eye, state.threshold
-    seen = "not connected" if not eye.connected else "starting"
-    if eye.camera:
+    seen = "not connected" if not eye.connected else "camera released" if state.paused else "starting"
+    if eye.camera and not state.paused:
         seen = f"camera {eye.camera}, {eye.fps} pictures a second, loop p95 {eye.loop_p95_ms} ms"
         if eye.pictures_skipped:
             seen += f"; {eye.pictures_skipped} of the last {eye.pictures} pictures skipped"
-    doing = "paused" if state.paused else "enrolling" if state.enrolling else "watching"
+    doing = f"paused: {PAUSED}" if state.paused else "enrolling" if state.enrolling else "watching"
     yield "site", state.site
     yield "door", state.door.state
     yield "eye", seen
@@ -113,6 +116,8 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     if state.policy.waiting:
         names = ", ".join(state.policy.waiting)
         yield "waiting", f"for a second person, see edge-gate approvals: looser {names}"
+    if state.approvals_waiting:
+        yield "waiting", f"for a second person, see edge-gate approvals: {state.approvals_waiting} requests"
     yield "now", doing + (f", somebody is there: {state.approach}" if state.approach else "")
     yield "gate sealed", describe_walls(state.sealed.gate)
     if state.sealed.eye is not None:

@@ -40,6 +40,15 @@ def say(*lines: object, err: bool = False) -> None:
         stream.flush()
 
 
+def say_to_copy(*lines: object, err: bool = False) -> None:
+    """Print each text as one line, as `say` does, but never wrap it: people copy it, and a copy has to be whole."""
+    stream = sys.stderr if err else sys.stdout
+    with suppress(OutputLost) if err else nullcontext():
+        for line in lines:
+            print(encodable(escape(str(line)), stream), file=stream)
+        stream.flush()
+
+
 def say_json(document: Any) -> None:
     """Print one JSON document. What the encoding lacks, or a terminal would obey, is written in JSON's own escapes."""
     text = json.dumps(document, ensure_ascii=False, indent=2)

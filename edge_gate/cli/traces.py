@@ -96,7 +96,13 @@ class Answer:
             ],
             "words": list(self.words),
             "files": [
-                {"file": str(each.path), "pages": each.pages, "unread": each.unread, "found": each.hits}
+                {
+                    "file": str(each.path),
+                    "log": each.log,
+                    "pages": each.pages,
+                    "unread": each.unread,
+                    "found": each.hits,
+                }
                 for each in self.files
             ],
             "keyring": {
@@ -154,7 +160,8 @@ class Answer:
 
 
 def _pages(found: Found, words: Iterable[str]) -> Iterator[str]:
-    yield f"{found.path}: {found.pages} pages looked at, used and free ones, with its log"
+    log = "with its log" if found.log else "no log lay beside it"
+    yield f"{found.path}: {found.pages} pages looked at, used and free ones; {log}"
     if found.unread:
         yield f"  {found.unread} pages do not decrypt and could not be looked at"
     for word in words:

@@ -62,10 +62,20 @@ def understand(error: Exception) -> EdgeGateError:
         return error
     if isinstance(error, OSError) and error.strerror:
         names = [os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes))]
+        if not names and isinstance(error, FileNotFoundError) and not _has_folder():
+            return SystemRefused("the current folder was deleted. Change to another folder, and repeat the command")
         return SystemRefused(": ".join([*names, error.strerror]))
     if _is_of_an_import(error):
         return LibraryUnusable(describe_exception(error))
     return InternalFault(f"{type(error).__name__} in {_place(error)}")
+
+
+def _has_folder() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - which asks the kernel, and nothing else
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_of_an_import(error: Exception) -> bool:

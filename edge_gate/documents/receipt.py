@@ -206,7 +206,7 @@ def check(text: str) -> Checked:
     """Return what a receipt says whose signature fits. Raises ReceiptInvalid."""
     lines = [line.rstrip() for line in text.strip().splitlines()]
     if not lines or lines[0] not in set(Kind) or not lines[-1].startswith(_SIGNATURE):
-        raise ReceiptInvalid("it does not begin and end as one")
+        raise ReceiptInvalid(_whats_around(lines))
     try:
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(_field(lines, _KEY), validate=True))
         key.verify(base64.b64decode(lines[-1].removeprefix(_SIGNATURE), validate=True), _signed(lines[:-1]))
@@ -219,6 +219,16 @@ def check(text: str) -> Checked:
     if not when.isprintable():  # anybody can sign a receipt with a key of their own, and this line is shown
         raise ReceiptInvalid("its date has characters that cannot be shown")
     return Checked(Kind(lines[0]), resident_id, when, public_key_text(key))
+
+
+def _whats_around(lines: list[str]) -> str:
+    """Say what keeps a text from being a receipt: none is in it, or something stands before or after it."""
+    if not set(lines) & set(Kind) or not any(line.startswith(_SIGNATURE) for line in lines):
+        return "it does not begin and end as one"
+    return (
+        "something stands before or after the receipt. Keep its lines alone, from 'EDGE-GATE RECEIPT' to"
+        f" {_SIGNATURE.strip()!r}, and verify that"
+    )
 
 
 def public_key_text(key: Ed25519PublicKey) -> str:

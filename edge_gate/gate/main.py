@@ -79,7 +79,7 @@ def build(
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
     eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
-    mode = Mode(eye.link.send, lambda: eye.connected, lambda: authorisation.held, paused=was_paused(store))
+    mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
     approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
     local = local_time(config.site.time_zone, os.environ)

@@ -4,28 +4,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final
 
-from edge_gate.core.errors import Busy, EyeAbsent, Paused
-from edge_gate.wire.eye import EyeMode
+from edge_gate.core.errors import Busy, CameraAtFault, EyeAbsent, Paused
+from edge_gate.wire.eye import CameraState, EyeMode
+
+_LOG: Final = "The eye's log says more."
+# What helps with each fault of the camera.
+REMEDIES: Final = MappingProxyType(
+    {
+        CameraState.MISSING: f"Plug it in, or correct camera.source. {_LOG}",
+        CameraState.STALLED: f"Plug it in again; of a film or folder, see that it is not at its end. {_LOG}",
+        CameraState.BLACK: "Uncover the lens, or make light.",
+        CameraState.GARBAGE: f"Plug it in again, or choose another camera.driver. {_LOG}",
+    }
+)
 
 
 class Mode:
     """One state, of which the eye is told at each change.
 
-    ``paused``: as the last run of the gate left it. ``eye_is_there()`` tells whether there is an eye to ask; ``held()``
-    says why nothing may be opened, or nothing.
+    ``paused``: as the last run of the gate left it. ``camera()`` tells how the eye's camera is, or None where there is
+    no eye to ask; ``held()`` says why nothing may be opened, or nothing.
     """
 
     def __init__(
         self,
         ask_eye: Callable[[EyeMode], object],
-        eye_is_there: Callable[[], bool],
+        camera: Callable[[], CameraState | None],
         held: Callable[[], str],
         *,
         paused: bool,
     ) -> None:
         self._ask_eye = ask_eye
-        self._eye_is_there = eye_is_there
+        self._camera = camera
         self._held = held
         self._paused, self._enrolling = paused, False
 
@@ -50,11 +63,14 @@ class Mode:
         self._ask_eye(EyeMode.PAUSE if self._paused else mode)
 
     def require_eye(self) -> None:
-        """Raise EyeAbsent where nobody can be seen, Paused where that is wanted."""
+        """Raise EyeAbsent or CameraAtFault where nobody can be seen, Paused where that is wanted."""
         if self._paused:
             raise Paused
-        if not self._eye_is_there():
+        camera = self._camera()
+        if camera is None:
             raise EyeAbsent
+        if camera in REMEDIES:
+            raise CameraAtFault(camera.name.lower(), REMEDIES[camera])
 
     def refuse_enrolling(self) -> None:
         """Raise Busy while an enrolment is under way."""

@@ -121,7 +121,7 @@ class Mode(Protocol):
         """Why nothing may be opened, or nothing."""
 
     def require_eye(self) -> None:
-        """Raise EyeAbsent where nobody can be seen."""
+        """Raise EyeAbsent, CameraAtFault or Paused where nobody can be seen."""
 
     def refuse_enrolling(self) -> None:
         """Raise Busy while an enrolment is under way."""

@@ -164,5 +164,11 @@ def _failure(path: str, error: Exception) -> RelayError:
     except AccessDenied as denied:
         return RelayError(path, str(denied))
     if number == errno.EACCES:
-        return RelayError(path, f"{why_closed(Path(path))}. At a desk, add {own_name()} to its group and log in again")
+        return RelayError(path, f"{why_closed(Path(path))}. {_way_in()}")
     return RelayMissing(path, reason) if gone else RelayError(path, reason)
+
+
+def _way_in() -> str:
+    if os.geteuid() == 0:  # whom no group keeps out
+        return "Root may not use it either, so a container or the unit's DeviceAllow= closes it"
+    return f"At a desk, add {own_name()} to its group and log in again"

@@ -7,6 +7,7 @@ alike (two people in front of the camera) or too like somebody who is enrolled a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,6 +43,7 @@ class Enrolment:
     _vectors: list[Vector] = field(default_factory=list)
     _person: tuple[int, int] | None = None
     _last_ns: int = 0
+    _refusals: Counter[AcquisitionFailure] = field(default_factory=Counter)
 
     @property
     def complete(self) -> bool:
@@ -53,8 +55,15 @@ class Enrolment:
         """How many sightings were taken so far."""
         return len(self._vectors)
 
+    @property
+    def commonest_refusal(self) -> AcquisitionFailure | None:
+        """Why most of the views that were refused were refused; None where none was."""
+        return self._refusals.most_common(1)[0][0] if self._refusals else None
+
     def add(self, sighting: Sighting) -> Progress:
         """Take one sighting if it is good and new. Raises EnrolmentFailed when somebody else came into view."""
+        if sighting.refusal is not AcquisitionFailure.NONE:
+            self._refusals[sighting.refusal] += 1
         if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             self._check_same_person((sighting.eye, sighting.track), vector)
@@ -62,10 +71,9 @@ class Enrolment:
             self._last_ns = sighting.captured_ns
         return Progress(self.taken, WANTED, sighting.refusal)
 
-    def check_time(self, now_ns: int) -> None:
-        """Raises EnrolmentFailed when it has taken too long."""
-        if now_ns - self.began_ns > TIMEOUT_S * 1e9:
-            raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views in {TIMEOUT_S:.0f} seconds")
+    def overdue(self, now_ns: int) -> bool:
+        """Tell whether it has taken too long."""
+        return now_ns - self.began_ns > TIMEOUT_S * 1e9
 
     def template(self) -> Vector:
         """Return the template: the mean direction of all that was taken, float32, unit length."""

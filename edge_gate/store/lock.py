@@ -49,7 +49,7 @@ def sole_use(store_path: Path) -> Iterator[int]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunning(store_path) from error
+            raise AlreadyRunning(store_path, find_holder(store_path) or "its number is not known") from error
         yield folder
     finally:
         os.close(folder)

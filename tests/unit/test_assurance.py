@@ -17,9 +17,9 @@ import pytest
 
 from edge_gate import cli
 from edge_gate.cli.checks import health
-from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import Finding, Patient
 from edge_gate.cli.status import find_faults
+from edge_gate.cli.status import show as show_status
 from edge_gate.core.errors import StoreFull
 from edge_gate.documents.receipt import check
 from edge_gate.gate.gate import Gate
@@ -27,6 +27,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store import events
 from edge_gate.store.people import residents
+from edge_gate.tools.trial import make_site
 from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus
 from tests.support.gates import eye_at, let_turn, settle, within
@@ -36,7 +37,7 @@ from tests.support.screens import show
 # The checks whose look does not depend on the machine on which the tests run.
 OF_THE_GATE: Final = (
     health.check_gate,
-    check_camera,
+    health.look_at_camera,
     health.check_relay,
     health.check_store,
     health.check_keyring,
@@ -48,6 +49,17 @@ SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "store": lambda state: replace(state, store=replace(state.store, fault="no room is left")),
     "keyring": lambda state: replace(state, keyring=replace(state.keyring, fault="an older one")),
     "policy": lambda state: replace(state, policy=replace(state.policy, held="a key was added")),
+}
+
+# What is no fault, and not as it was meant to go on: each with the words that tell it and what helps.
+WAITING: Final[dict[str, tuple[Callable[[GateStatus], GateStatus], str, str]]] = {
+    "pause": (lambda state: replace(state, paused=True), "paused", "edge-gate resume"),
+    "settings": (
+        lambda state: replace(state, policy=replace(state.policy, waiting=("attempts", "fmr"))),
+        "attempts, fmr",
+        "edge-gate approvals",
+    ),
+    "requests": (lambda state: replace(state, approvals_waiting=3), "3 requests", "edge-gate approvals"),
 }
 
 
@@ -64,6 +76,33 @@ def site(tmp_path: Path, board: BoardSimulator) -> Iterator[tuple[Gate, config.C
 def looked_at(settings: config.Config, state: GateStatus) -> list[Finding]:
     patient = Patient(Path("x.toml"), settings, state)
     return [finding for look in OF_THE_GATE for finding in look(patient)]
+
+
+@pytest.mark.parametrize("what", WAITING)
+def test_what_somebody_has_to_end_is_told_by_doctor_and_status_and_is_no_fault(
+    site: tuple[Gate, config.Config], what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, settings = site
+    spoil, words, remedy = WAITING[what]
+    state = spoil(client.status(settings))
+    found = [each for each in looked_at(settings, state) if each.state != "ok"]
+    assert {each.state for each in found} == {"unknown"}
+    assert any(words in each.text and each.mend == remedy for each in found)
+    assert not find_faults(state)
+    show_status(state, [])
+    said = capsys.readouterr().out
+    assert words in said and remedy in said
+    assert not state.paused or ("camera working" not in said and "starting" not in said)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o666])
+def test_doctor_says_of_the_configuration_only_that_others_do_not_change_it(tmp_path: Path, mode: int) -> None:
+    """It may be read by others: the eye's user reads it too."""
+    path = make_site(tmp_path / "site", {})
+    path.chmod(mode)
+    (found,) = health.check_permissions(Patient(path, config.load(path), None))
+    assert found.state == ("fault" if mode & 0o022 else "ok")
+    assert found.state == "fault" or "configuration to others' changes" in found.text
 
 
 def test_every_fault_of_the_status_is_one_of_doctor_too(site: tuple[Gate, config.Config]) -> None:

@@ -23,7 +23,9 @@ from click.testing import CliRunner
 from edge_gate import cli
 from edge_gate.core.errors import WireError
 from edge_gate.core.exit_codes import ExitCode
+from edge_gate.documents import receipt
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.rules.naming import LONGEST_NAME
 from edge_gate.settings.config import parse
 from edge_gate.store.people import residents
 from edge_gate.wire.client import ask
@@ -120,8 +122,22 @@ def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp
     ("arguments", "code", "says"),
     [
         (["status", "--config", "/nowhere/x.toml"], 11, "edge-gate init"),
-        (["enrol", "Ann"], 60, "consent"),
-        (["models", "show", "no-such-model"], 32, "no-such-model"),
+        (["enrol", "Ann"], 60, "--consent WHO"),
+        (["enrol", "Ann", "--consent", ""], 2, "nothing in it"),
+        (["enrol", "Ann", "--consent", "Ann", "--purpose", "a\nb"], 2, "line break"),
+        (["enrol", "", "--consent", "Ann"], 63, "1 to 100 characters"),
+        (["enrol", " ", "--consent", "Ann"], 63, "1 to 100 characters"),
+        (["enrol", "a\nb", "--consent", "Ann"], 63, "U+000A"),
+        (["enrol", "a\u202eb", "--consent", "Ann"], 63, "U+202E"),
+        (["enrol", "x" * 300, "--consent", "Ann"], 63, "this one 300"),
+        (["forget", ""], 2, "nothing in it"),
+        (["forget", "x" * 300], 2, "200 are the most"),
+        (["consent", "withdraw", "a\nb"], 2, "line break"),
+        (["audit", "show", "--resident", ""], 2, "nothing in it"),
+        (["audit", "verify", "--key", "foo"], 2, "Copy it from the line `public-key: `"),
+        (["audit", "verify", "--key", "c2hvcnQ="], 2, "Copy it from the line `public-key: `"),
+        (["models", "show", "no-such-model"], 31, "There are: eyes-sface-48x112, "),
+        (["evaluate", "/etc/passwd"], 80, "FOLDER/<person>/<picture>"),
         (["status", "--nonsense"], 2, "--nonsense"),
         (["events", "--kind", "openned"], 2, "did you mean 'opened'"),
         (["events", "--kind", "foo"], 2, "There are: started,"),
@@ -132,6 +148,16 @@ def test_a_mistake_ends_with_one_line_and_its_exit_code(arguments: list[str], co
     done = edge_gate(*arguments)
     assert done.returncode == code
     assert says in done.stderr and "Traceback" not in done.stderr
+    assert "socket" not in done.stderr and "pickle" not in done.stderr, "in the words of who typed it"
+
+
+@pytest.mark.parametrize("arguments", [("init",), ("demo", "--svg", "x.svg"), ("init", "--camera", "film")])
+def test_a_folder_that_was_deleted_is_named(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (folder := tmp_path / "gone").mkdir()
+    code = f"import os, shutil; os.chdir({str(folder)!r}); shutil.rmtree({str(folder)!r}); from edge_gate import cli;"
+    command = [sys.executable, "-c", f"{code} cli.main({list(arguments)!r})"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == ExitCode.SYSTEM_REFUSED and "the current folder was deleted" in done.stderr
 
 
 @pytest.mark.processes
@@ -175,8 +201,9 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert json.loads(run("residents", "--json").stdout)[0]["consent"] == "valid"
         withdrawn = run("consent", "withdraw", "Ann", "--yes")
         assert withdrawn.returncode == 0 and "RECEIPT OF A WITHDRAWAL" in withdrawn.stdout
+        assert "receipt" in withdrawn.stderr, "what is no part of the page does not go into its file"
         page = tmp_path / "receipt.txt"
-        page.write_text(withdrawn.stdout[withdrawn.stdout.index("EDGE-GATE") :], encoding="utf-8")
+        page.write_text(withdrawn.stdout, encoding="utf-8")
         held = run("forget", "--verify", str(page))
         assert held.returncode == 0 and "Verified: " in held.stdout and "this gate's key signed it" in held.stdout
         again = run("consent", "withdraw", "Ann", "--yes")
@@ -186,7 +213,10 @@ def test_a_maintainers_day(tmp_path: Path, board: BoardSimulator) -> None:
         assert json.loads(run("residents", "--json").stdout)[0]["recognised"] is False
         assert run("forget", "Ann").returncode == 1  # nobody answered the question
         forgotten = run("forget", "Ann", "--yes")
-        assert forgotten.returncode == 0 and "EDGE-GATE RECEIPT" in forgotten.stdout
+        assert forgotten.returncode == 0 and receipt.check(forgotten.stdout).kind is receipt.Kind.FORGETTING
+        assert forgotten.stdout.startswith("EDGE-GATE") and "Ann" in forgotten.stderr
+        checkpoint = run("audit", "checkpoint").stdout
+        assert run("audit", "verify", "--since", checkpoint).returncode == 0
         assert "Not found: Ann. Whether" in run("forget", "--search", "Ann").stdout
         assert json.loads(run("residents", "--json").stdout) == []
         assert run("forget", "Ann", "--yes").returncode == 61
@@ -219,7 +249,7 @@ def test_doctor_asks_the_kernel_what_walls_the_running_gate_has(tmp_path: Path, 
 
 def test_a_large_site_lists_everybody(tmp_path: Path, board: BoardSimulator) -> None:
     """However many there are, and however long their names: they come a page at a time."""
-    names = [f"{number:04d}" + "\N{GRINNING FACE}" * (residents.LONGEST_NAME - 4) for number in range(1_000)]
+    names = [f"{number:04d}" + "\N{GRINNING FACE}" * (LONGEST_NAME - 4) for number in range(1_000)]
 
     with running_gate(tmp_path, board.path) as (gate, _):
 

@@ -21,6 +21,7 @@ from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
 from edge_gate.tools.trial import make_site
+from tests.support.screens import show
 from tests.support.stores import enrol, names_in_the_gallery
 
 
@@ -76,6 +77,17 @@ def test_any_two_of_three_shares_give_the_key_back_and_one_does_not(site: config
     assert one.returncode != 0 and same.returncode == 105, same.stderr
     assert not (tmp_path / "one.key").exists() and not (tmp_path / "same.key").exists()
     assert keys(site, "recover", tmp_path / "0.key").returncode == 12
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_no_terminal_parts_a_shares_words_from_their_numbers(site: config.Config, width: int) -> None:
+    file = site.store.path.with_name("edge-gate.toml")
+    asked = ["keys", "escrow", "--shares", "2", "--needed", "2", "--config", str(file)]
+    shown = show(asked, width=width).out.splitlines()
+    words = [line for line in shown if re.match(r" +\d", line)]
+    assert all(re.fullmatch(r" (\s+\d+ [a-z]+)+", line) for line in words), words
+    assert sum(len(line.split()) for line in words) == 2 * 2 * 33
+    assert all(len(line) <= 80 for line in words)
 
 
 def test_shares_of_an_old_key_say_that_they_do_not_open_the_store(site: config.Config, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.keys.passphrase import SHORTEST, judge, suggestion
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import AlreadyRunning, GateNotRunning, KeyLocked, PassphraseUnfit
+from edge_gate.core.exit_codes import ExitCode
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store import files
@@ -78,6 +79,9 @@ def test_a_passphrase_is_set_changed_and_taken_away_and_the_key_stays_the_same(s
     status, screen = typed(site, "keys", "lock", answers=[(NEW, PASSPHRASE), (AGAIN, PASSPHRASE)])
     assert status == 0, screen
     assert PASSPHRASE not in screen, "what is typed is not shown"
+    assert "\\n" not in screen, "each line is a line"
+    words = screen[screen.index("nowhere:") :].splitlines()[1]
+    assert len(words.split()) == 6, "the words stand alone on their line, to be copied"
     assert key_by(site, PASSPHRASE) == key
     assert key not in site.store.key_file.read_bytes() and key.hex().encode() not in site.store.key_file.read_bytes()
     with pytest.raises(KeyLocked):
@@ -152,9 +156,18 @@ def test_without_a_terminal_commands_say_what_to_do(site: config.Config) -> None
         said = alone(site, *words)
         assert said.returncode == 106, (words, said.stderr)
         assert "locked with a passphrase" in said.stderr
+    assert "Warning" not in said.stderr
     doctor = json.loads(alone(site, "doctor", "--json").stdout)
     (store,) = [each for each in doctor["findings"] if each["part"] == "store"]
     assert store["state"] == "unknown" and "passphrase" in store["text"]
+
+
+def test_no_new_passphrase_is_asked_for_where_it_would_be_seen(site: config.Config) -> None:
+    key = load_key(site.store, {})
+    refused = alone(site, "keys", "lock")
+    assert refused.returncode == ExitCode.KEY_NOT_PLACED and "typed at a terminal" in refused.stderr
+    assert "Warning" not in refused.stderr and "New passphrase" not in refused.stderr + refused.stdout
+    assert load_key(site.store, {}) == key
 
 
 def test_the_status_names_the_tier_and_its_limits_without_asking(site: config.Config) -> None:

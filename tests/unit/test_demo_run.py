@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from rich.console import Console
 
 import edge_gate
-from edge_gate.cli.demo import as_dict
+from edge_gate.cli.demo import as_dict, show
 from edge_gate.core.supervise import BACKOFF_NS, Supervised
 from edge_gate.tools.demo.run import Approach, Demo, Lookalike, Summary
 from edge_gate.tools.demo.scene import SceneKind, Stage
@@ -119,6 +123,19 @@ def test_the_look_alike_is_reported_apart_and_does_not_fail_the_demo() -> None:
     told = as_dict(summary)
     assert told["lookalike"]["opened"] is True and told["false_opens"] == [] and summary.passed
     assert told["latency_ms"] == {"p50": 20.0, "p95": 29.0}
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_table_and_the_figures_count_the_look_alike_too(opened: bool) -> None:
+    summary = summed(result("A", enrolled=True, opened=True, named="A"), result("P010", enrolled=False, opened=False))
+    assert summary.lookalike is not None
+    shown = StringIO()
+    show(replace(summary, lookalike=replace(summary.lookalike, opened=opened)), Console(file=shown, width=100))
+    cells = [re.split(r"  +", line.strip()) for line in shown.getvalue().splitlines()]
+    rows = {row[0]: row[-1] for row in cells if len(row) == 4}
+    assert (rows["P010"], rows["P010, as a look-alike"]) == ("0", "1" if opened else "0")
+    (wrongly,) = [line for line in shown.getvalue().splitlines() if line.startswith("wrongly let in")]
+    assert ("P010" in wrongly, "nobody" in wrongly) == (opened, not opened)
 
 
 @pytest.mark.processes

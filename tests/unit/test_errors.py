@@ -137,6 +137,11 @@ def test_each_error_has_a_message_of_its_own_in_one_line(kind: type[errors.EdgeG
     assert "  " not in message and "\n" not in message
 
 
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_no_error_sends_to_the_command_that_shows_it(kind: type[errors.EdgeGateError]) -> None:
+    assert "edge-gate doctor" not in kind.message, "doctor shows the errors of every part"
+
+
 def test_a_message_is_there_where_python_drops_docstrings() -> None:
     program = "from edge_gate.core import errors; print(errors.CameraError('a', 'b')); print(ascii(errors.__doc__))"
     said = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True).stdout

@@ -90,6 +90,19 @@ def test_no_error_among_few_people_is_not_called_certain() -> None:
     assert answer["intervals"]["eer"] == [0, pytest.approx(rule_of_three(12))]
 
 
+@pytest.mark.parametrize(("people", "each"), [(2, 4), (2, 40), (3, 30)])
+def test_what_people_are_too_few_for_is_not_claimed(people: int, each: int) -> None:
+    found = report(comparisons(people, each, 0.1))
+    said, answer = printed(found), found.as_dict()
+    for key, label in (("eer", "EER"), ("dprime", "d'"), ("fnmr_at_fmr_1e2", "FNMR at FMR 1e-2")):
+        (line,) = [each for each in said.splitlines() if each.startswith(label)]
+        unbounded = answer["intervals"][key] is None
+        assert unbounded <= (key in answer["not_proven"]) and ("not proven" in line) == (key in answer["not_proven"])
+        assert "not proven" in line or " to " in line, "a figure stands beside what bounds it"
+    if people == 2:
+        assert {"eer", "dprime"} <= set(answer["not_proven"])
+
+
 def test_one_person_alone_gives_nothing_and_says_so() -> None:
     found = report(comparisons(1, 4, 0.5))
     answer = json.loads(json.dumps(found.as_dict(), allow_nan=False))

@@ -9,6 +9,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from typing import Any
 import pytest
 
 from edge_gate.core.errors import AlreadyRunning, InternalFault, SocketUnusable, StoreFull, WireError
+from edge_gate.core.exit_codes import ExitCode
+from edge_gate.documents.guidance import text
 from edge_gate.gate.gate import Gate
+from edge_gate.gate.mode import REMEDIES
 from edge_gate.gate.peers.unix_socket import listen
 from edge_gate.relays.simulator import BoardSimulator
+from edge_gate.rules.enrolment import TIMEOUT_S
+from edge_gate.settings import config
 from edge_gate.spec import registry
 from edge_gate.store import events as stored_events
 from edge_gate.store.database import Store
@@ -26,11 +32,11 @@ from edge_gate.store.people import residents
 from edge_gate.store.templates import templates
 from edge_gate.wire import client
 from edge_gate.wire.client import GateRefused, ask
-from edge_gate.wire.eye import EYE_LINK, Command, EyeMode
+from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, CameraState, Command, EyeMode
 from edge_gate.wire.frame import Direction, decode
 from tests.support.clerk import ANNE, BERT, ROLES, Clerk
-from tests.support.gates import change, eye_at, pass_time, settle, within
-from tests.support.peers import enrol, events, pulsed, running_gate, until
+from tests.support.gates import PATIENCE_S, change, eye_at, let_turn, pass_time, settle, within
+from tests.support.peers import CONSENT, embedding, enrol, events, pulsed, running_gate, until
 
 KINDS = (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
 
@@ -114,6 +120,130 @@ def test_a_pause_outlasts_a_restart_until_it_is_resumed(tmp_path: Path, board: B
         ask(settings, "resume")
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert not ask(settings, "status")["paused"] and mode_told(gate) is EyeMode.WATCH
+
+
+def test_who_stands_there_when_the_gate_is_paused_is_neither_told_of_nor_let_in(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.step_away()
+        eye.see(embedding(1, seed=1), track=2)
+        let_turn(gate)
+        assert ask(settings, "status")["approach"] is not None
+        ask(settings, "pause")
+        assert ask(settings, "status")["approach"] is None
+        eye.walk_up(1, track=2, views=20)  # what was on its way when the eye was told
+        assert ask(settings, "status")["approach"] is None
+        assert not board.history and not events(settings, "opened")
+        ask(settings, "resume")
+        eye.step_away()
+        eye.walk_up(1, track=3, views=12)
+        assert pulsed(board)
+
+
+FAULTS = [each for each in CameraState if each not in (CameraState.STARTING, CameraState.WORKING)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nobody_is_asked_to_stand_before_a_camera_that_is_at_fault(
+    tmp_path: Path, board: BoardSimulator, fault: CameraState
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        eye.health(fault)
+        let_turn(gate)
+        with pytest.raises(GateRefused, match=f"{fault.name.lower()}. {REMEDIES[fault]}") as refused:
+            ask(settings, "enrol", name="Ann", consent=CONSENT)
+        assert refused.value.exit_code == ExitCode.EYE_ABSENT
+        assert not ask(settings, "status")["enrolling"] and not events(settings, "enrolment failed")
+        eye.health(CameraState.WORKING)
+        let_turn(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+
+
+@pytest.mark.parametrize("name", ["فا\u200cطمه", "क्\u200dष", "\N{MAN}\u200d\N{PERSONAL COMPUTER}"])
+def test_a_name_that_needs_a_joiner_goes_the_whole_way(tmp_path: Path, board: BoardSimulator, name: str) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        enrol(settings, eye_at(gate), name, 1, track=1)
+        assert [each["name"] for each in ask(settings, "residents")] == [name]
+        assert ask(settings, "forget", name=name)["name"] == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 101, "a\u202eb", "a\u200eb", "\u200d", "a\x00", 3, None])
+def test_a_name_that_is_none_is_refused_before_the_camera_is_used(
+    tmp_path: Path, board: BoardSimulator, name: object
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with pytest.raises(GateRefused):
+            ask(settings, "enrol", name=name, consent=CONSENT)
+        assert not ask(settings, "status")["enrolling"]
+        del eye
+
+
+@contextmanager
+def enrolling(settings: config.Config) -> Iterator[Callable[[], GateRefused]]:
+    """Begin an enrolment; yield what returns how it failed."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: list(client.converse(settings, "enrol", name="Ann", consent=CONSENT)))
+        until(lambda: asked.done() or ask(settings, "status")["enrolling"])
+
+        def failure() -> GateRefused:
+            error = asked.exception(PATIENCE_S)
+            assert isinstance(error, GateRefused) and error.exit_code == ExitCode.ENROLMENT_FAILED
+            return error
+
+        yield failure
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, None])
+def test_an_enrolment_ends_with_the_eye_that_it_needs_and_says_so(
+    tmp_path: Path, board: BoardSimulator, fault: CameraState | None
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with enrolling(settings) as failure:
+            eye.walk_up(1, track=1, views=3)
+            if fault is None:
+                eye.connection.close()
+            else:
+                eye.health(fault)
+            told = str(failure())
+        assert "Nothing was stored" in told
+        assert (fault.name.lower() if fault else "not connected") in told
+        (event,) = events(settings, "enrolment failed")
+        assert (fault.name.lower() if fault else "not connected") in event["detail"]["reason"]
+
+
+@pytest.mark.parametrize("refusal", [each for each in AcquisitionFailure if each is not AcquisitionFailure.NONE])
+def test_an_enrolment_that_takes_too_long_says_what_was_mostly_the_matter(
+    tmp_path: Path, board: BoardSimulator, refusal: AcquisitionFailure
+) -> None:
+    other = next(each for each in AcquisitionFailure if each not in (AcquisitionFailure.NONE, refusal))
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with enrolling(settings) as failure:
+            for each in (other, refusal, refusal):
+                eye.see(refusal=each)
+                eye.wait(0.1)
+            pass_time(gate, TIMEOUT_S)
+            told = str(failure())
+        assert (
+            f'only 0 of 16 good views in 60 seconds. What the person was told most often: "{text(refusal, "en")}"'
+            in told
+        )
+
+
+@pytest.mark.parametrize(("views", "says"), [(0, "nobody was in view. One person has to stand"), (3, "stay in view")])
+def test_an_enrolment_of_nobody_says_what_to_do(tmp_path: Path, board: BoardSimulator, views: int, says: str) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        with enrolling(settings) as failure:
+            eye.walk_up(1, track=1, views=views, pause_s=0.2)
+            pass_time(gate, TIMEOUT_S + 1)
+            assert says in str(failure())
 
 
 def test_a_rate_that_the_card_lacks_is_never_offered_for_approval_and_the_gate_starts_again(

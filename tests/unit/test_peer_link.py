@@ -258,7 +258,7 @@ def test_a_process_of_another_user_is_turned_away(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_socket_that_is_served_is_not_taken_over(ends: Ends, tmp_path: Path) -> None:
-    with pytest.raises(AlreadyRunning):
+    with pytest.raises(AlreadyRunning, match=rf"\({os.getpid()}\).*At a desk"):
         Ends(tmp_path)
     ends.link.close()
     Ends(tmp_path).close()

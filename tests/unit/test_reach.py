@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_gate.cli.reach import find_way_in
+from edge_gate.core.errors import AlreadyRunning
 from edge_gate.store.lock import find_holder, sole_use
 
 NAMED = ("gate", "keepers", "readers")
@@ -34,4 +35,6 @@ def test_who_holds_a_store_can_be_seen(tmp_path: Path) -> None:
     assert find_holder(store) is None and find_holder(tmp_path / "nowhere" / "a.db") is None
     with sole_use(store):
         assert find_holder(store) == os.getpid()
+        with pytest.raises(AlreadyRunning, match=rf"\({os.getpid()}\).*At a desk"), sole_use(store):
+            pass
     assert find_holder(store) is None

@@ -114,6 +114,15 @@ def test_a_receipt_survives_a_mail_but_no_change(kind: Kind) -> None:
         check("\n".join([*lines[:-1], other.splitlines()[-1]]))
 
 
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("before", "after"), [("Give them this:\n\n", ""), ("", "\nKeep it well.\n"), ("x\n", "y")])
+def test_what_stands_around_a_receipt_is_named_with_the_remedy(kind: Kind, before: str, after: str) -> None:
+    page = write(replace(RECEIPT, kind=kind), SIGNER, "en")
+    with pytest.raises(ReceiptInvalid, match=r"before or after the receipt\. Keep its lines alone") as refused:
+        check(before + page + after)
+    assert "Give them" not in str(refused.value), "it may have a name"
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> config.Config:
     return config.load(make_site(tmp_path / "site", {}))
@@ -148,6 +157,10 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
         there = verify(site, "--search", "Ada-Lovelace", "--search", ada.id)
         assert there.returncode == 1
         assert "Ada-Lovelace: FOUND" in there.stdout and "A KEY IS THERE" in there.stdout
+        of_a_copy = verify(site, "--search", "Ada-Lovelace", "--backup", backup).stdout
+        (copied,) = [line for line in of_a_copy.splitlines() if line.startswith(f"{backup}: ")]
+        (own,) = [line for line in of_a_copy.splitlines() if line.startswith(f"{site.store.path}: ")]
+        assert copied.endswith("; no log lay beside it") and own.endswith("; with its log"), "what is open has one"
         removed = residents.forget(store, ada.id)
         receipt = Receipt("gate", ada.id, store.now(), removed.figures, False)
         page = tmp_path / "receipt.txt"

@@ -5,6 +5,8 @@ import fcntl
 import os
 import selectors
 import socket
+import subprocess
+import sys
 import termios
 import threading
 from collections.abc import Iterator
@@ -160,6 +162,34 @@ def test_a_file_that_is_no_serial_port_is_refused(tmp_path: Path) -> None:
         turned(str(tmp_path / "relay")).open()
     assert not isinstance(caught.value, RelayMissing)
     assert (tmp_path / "relay").read_bytes() == b""
+
+
+OPENS = """
+import sys
+from edge_gate.core.errors import RelayError
+from edge_gate.relays.port import SerialPort
+import os
+import serial
+os.setresuid(int(sys.argv[2]), int(sys.argv[2]), int(sys.argv[2]))
+try:
+    SerialPort(sys.argv[1], 9600)
+except RelayError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user, or root without its rights")
+@pytest.mark.parametrize(("user", "kept"), [(0, "-all"), (65_534, "-all,+setuid")])
+def test_who_may_not_use_the_port_is_told_what_helps_and_root_of_no_group(
+    simulator: BoardSimulator, user: int, kept: str
+) -> None:
+    port = Path(simulator.path).resolve()
+    os.chown(port, 54_321, 54_321)
+    port.chmod(0o600)
+    command = ["setpriv", f"--bounding-set={kept}", sys.executable, "-c", OPENS, str(port), str(user)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0 and "failed" in said.stdout, said.stderr
+    assert ("to its group" in said.stdout) == (user != 0) and ("DeviceAllow" in said.stdout) == (user == 0)
 
 
 def test_a_socket_in_the_ports_place_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import errno
 import json
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+import edge_gate
 import edge_gate.cli
 from edge_gate.cli import terminal
 from edge_gate.cli.layout import Column, fit, hang, wrap
@@ -133,6 +134,35 @@ def test_everything_for_people_goes_through_the_one_module() -> None:
                     assert name not in ways, (file, call.lineno)
                 case ast.Attribute(value=ast.Name(id="click" | "rich" | "sys"), attr=name):
                     assert name not in ways, (file, call.lineno)
+
+
+def test_no_line_for_people_has_a_break_in_it() -> None:
+    """`say` shows a break as the escape that it is in a value; what is to stand on two lines is two texts."""
+    told = {name for name in vars(terminal) if name.startswith("say")} | {"confirm", "prompt", "tell", "_tell"}
+    told |= {each.__name__ for each in OURS}
+    found = []
+    for file in Path(edge_gate.__file__).parent.rglob("*.py"):
+        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+            broken = [each for argument in call.args for each in _texts(argument) if "\n" in each]
+            if name in told and name != "say_document" and broken:
+                found.append((str(file), call.lineno, broken))
+    assert not found
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Yield the texts of an expression, but not what is handed to a function in it, such as the ends to take away."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif not isinstance(node, ast.Call):
+        for each in ast.iter_child_nodes(node):
+            yield from _texts(each)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_what_is_copied_is_never_wrapped(width: int) -> None:
+    line = "  ".join(f"{number:2} word" for number in range(1, 30))
+    assert printed("utf-8", width, lambda: terminal.say_to_copy(line, "\x1b[2J")) == f"{line}\n\\x1b[2J\n"
 
 
 # How programs end.

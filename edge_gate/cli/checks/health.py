@@ -17,7 +17,7 @@ from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.checks.systemd import check_units
 from edge_gate.cli.common import local_time
 from edge_gate.cli.reach import ask
-from edge_gate.cli.status import describe_walls, faults_by_part
+from edge_gate.cli.status import PAUSED, describe_walls, faults_by_part
 from edge_gate.core import drivers
 from edge_gate.core.access import find
 from edge_gate.core.errors import AccessDenied, AlreadyRunning, KeyLocked, ModelError
@@ -26,7 +26,7 @@ from edge_gate.relays.device import is_serial
 from edge_gate.rules.protection import correct_threshold
 from edge_gate.seal import kernel_view
 from edge_gate.settings.config import DoorSettings, StoreSettings
-from edge_gate.wire.status import HardeningStatus
+from edge_gate.wire.status import GateStatus, HardeningStatus
 
 
 def check_gate(patient: Patient) -> Iterator[Finding]:
@@ -35,8 +35,21 @@ def check_gate(patient: Patient) -> Iterator[Finding]:
         yield Finding("gate", "unknown", str(patient.silence or "not asked"))
     else:
         yield Finding("gate", "ok", f"running for {patient.status.uptime_s:.0f} s")
+        yield from _find_waiting(patient.status)
         faults = dict(faults_by_part(patient.status))
         yield from (Finding(part, "fault", faults[part], mend) for part, mend in _MENDS.items() if part in faults)
+
+
+def _find_waiting(status: GateStatus) -> Iterator[Finding]:
+    """Tell what somebody wanted, and somebody else may not know of: it is no fault, and it is not healthy."""
+    if status.paused:
+        yield Finding("gate", "unknown", f"paused: {PAUSED}", "edge-gate resume")
+    if status.policy.waiting:
+        looser = ", ".join(status.policy.waiting)
+        yield Finding("approvals", "unknown", f"looser settings wait for a second person: {looser}", _APPROVE)
+    if status.approvals_waiting:
+        text = f"{status.approvals_waiting} requests wait for a second person"
+        yield Finding("approvals", "unknown", text, _APPROVE)
 
 
 def check_models(patient: Patient) -> Iterator[Finding]:
@@ -117,7 +130,7 @@ def check_store(patient: Patient) -> Iterator[Finding]:
         try:
             key = unlock_key(patient.settings.store, may_ask=False)
         except KeyLocked as error:
-            yield Finding("store", "unknown", str(error), "systemctl start edge-gate, and type the passphrase.")
+            yield Finding("store", "unknown", str(error), _TYPE_IT)
             return
         path = patient.settings.store.path
         try:
@@ -186,7 +199,8 @@ def check_permissions(patient: Patient) -> Iterator[Finding]:
     if unseen:
         yield Finding("permissions", "unknown", f"this user may not look at {', '.join(unseen)}", AS_ROOT)
     elif fine:
-        yield Finding("permissions", "ok", "configuration, key and store are closed to others")
+        text = "key, keyring and store are closed to others, and the configuration to others' changes"
+        yield Finding("permissions", "ok", text)
 
 
 def check_sandbox(patient: Patient) -> Iterator[Finding]:
@@ -224,18 +238,30 @@ def judge_walls(part: str, name: str, walls: HardeningStatus | None) -> Iterator
         yield Finding(part, "ok", text)
 
 
+def look_at_camera(patient: Patient) -> Iterator[Finding]:
+    """Judge the camera, unless the eye was told to let go of it."""
+    if patient.status is not None and patient.status.paused and patient.status.eye.connected:
+        yield Finding(
+            "camera", "unknown", "released while the gate is paused, so it was not judged", "edge-gate resume"
+        )
+        return
+    yield from check_camera(patient)
+
+
+_TYPE_IT: Final = "sudo systemctl start edge-gate, or edge-gate run at a desk, and type the passphrase."
+_APPROVE: Final = "edge-gate approvals"
 _SANDBOX: Final = ("rights", "system calls")
 # What the gate says that no other check looks at.
 _MENDS: Final = MappingProxyType(
     {
-        "eye": "systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why it went.",
-        "policy": "edge-gate approvals",
+        "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
+        "policy": _APPROVE,
     }
 )
 CHECKS: Final[tuple[Check, ...]] = (
     Check("gate", check_gate),
     Check("units", check_units),
-    Check("camera", check_camera),
+    Check("camera", look_at_camera),
     Check("relay", check_relay),
     Check("models", check_models),
     Check("store", check_store),

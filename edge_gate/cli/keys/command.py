@@ -18,12 +18,12 @@ import click
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.groups import Group
 from edge_gate.cli.keys import lock as keylock
-from edge_gate.cli.terminal import confirm, say, say_fields
+from edge_gate.cli.terminal import confirm, say, say_fields, say_to_copy
 from edge_gate.core.access import is_taken, is_there
 from edge_gate.core.errors import AlreadyInitialised, EdgeGateError, GateNotRunning, SharesUnfit
 from edge_gate.settings import config
 
-_WORDS_A_LINE = 6
+_WORDS_A_LINE = 5  # on a terminal of 80 columns a line is one row
 # Of how long it takes to try shares, as a power of two: ours have 1, the longest that SLIP-39 knows takes an hour.
 _SLOWEST_EXPONENT = 4
 
@@ -122,7 +122,7 @@ def escrow(shares: int, needed: int, path: Path) -> None:
         say(f"Share {number} of {shares}. Any {needed} of them give the key of this store.")
         for start in range(0, len(words), _WORDS_A_LINE):
             line = enumerate(words[start : start + _WORDS_A_LINE], start + 1)
-            say("  " + "  ".join(f"{at:2} {word:9}" for at, word in line).rstrip())
+            say_to_copy("  " + "  ".join(f"{at:2} {word:9}" for at, word in line).rstrip())
         say()
 
 

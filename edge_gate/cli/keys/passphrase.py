@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from edge_gate.cli.reach import QUESTION
-from edge_gate.cli.terminal import say
-from edge_gate.core.errors import KeyLocked, PassphraseUnfit, PassphraseWrong
-from edge_gate.store.keys.asking import ATTEMPTS, read_typed
+from edge_gate.cli.terminal import say, say_to_copy
+from edge_gate.core.errors import KeyLocked, KeyNotPlaced, PassphraseUnfit, PassphraseWrong
+from edge_gate.store.keys.asking import ATTEMPTS, at_a_terminal, read_typed
 from edge_gate.store.keys.locked import unlock
 
 SHORTEST: Final = 15
@@ -42,11 +42,19 @@ def suggestion() -> str:
 
 
 def chosen() -> str:
-    """Ask at the terminal for a new passphrase, twice, until both are the same. Raises PassphraseUnfit."""
+    """Ask at the terminal for a new passphrase, twice, until both are the same.
+
+    Raises PassphraseUnfit, or KeyNotPlaced where there is no terminal.
+    """
+    if not at_a_terminal():
+        raise KeyNotPlaced(
+            "a new passphrase is typed at a terminal, and there is none here; over ssh, `ssh -t` gives one"
+        )
+    say("Six words by chance, thought of just now and stored nowhere:", err=True)
+    say_to_copy(f"  {suggestion()}", err=True)
     say(
-        f"Six words by chance, thought of just now and stored nowhere: {suggestion()}\n"
-        "Take these or a passphrase of your own. Who has a copy of the memory card can try as many as they can pay\n"
-        "for, and what people think up is soon guessed. At a start it is typed unseen, often on an English keyboard.",
+        "Take these or a passphrase of your own. Who has a copy of the memory card can try as many as they can pay"
+        " for, and what people think up is soon guessed. At a start it is typed unseen, often on an English keyboard.",
         err=True,
     )
     while True:

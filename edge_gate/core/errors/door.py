@@ -13,7 +13,7 @@ class RelayError(EdgeGateError):
 
 
 class RelayMissing(RelayError, FileNotFoundError):
-    message = "The relay's port {0} is not there: {1}. Check the cable, then `edge-gate doctor`."
+    message = "The relay's port {0} is not there: {1}. Check the cable."
     exit_code = ExitCode.RELAY_MISSING
 
 

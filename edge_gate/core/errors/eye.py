@@ -13,8 +13,12 @@ class CameraError(EdgeGateError):
 
 
 class CameraMissing(CameraError, FileNotFoundError):
-    message = "The camera {0} is not there: {1}. Check the cable, then `edge-gate doctor`."
+    message = "The camera {0} is not there: {1}. Check the cable."
     exit_code = ExitCode.CAMERA_MISSING
+
+
+class RecordingMissing(CameraMissing):
+    message = "The recording {0} is not there: {1}. Correct camera.source, or put it there."
 
 
 class DriverRaised(CameraError):

@@ -64,8 +64,8 @@ class SharesUnfit(EdgeGateError, ValueError):
 class KeyLocked(EdgeGateError, PermissionError):
     message = (
         "The store's key in {0} is locked with a passphrase. Where systemd runs the gate, `systemctl start"
-        ' edge-gate` asks for it if the site was set up so (docs/installer.md, "A passphrase at the start"); other'
-        " commands ask at a terminal."
+        ' edge-gate` asks for it if the site was set up so (docs/installer.md, "A passphrase at the start"). At a'
+        " terminal, commands that need the key ask for it; `keys status` and `doctor` do without."
     )
     exit_code = ExitCode.KEY_LOCKED
 

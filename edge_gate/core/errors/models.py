@@ -17,6 +17,10 @@ class ModelMissing(ModelError, FileNotFoundError):
     exit_code = ExitCode.MODEL_MISSING
 
 
+class ModelUnknown(ModelMissing):
+    message = "There is no model named {0!r}. There are: {1}."
+
+
 class CardError(ModelError, ValueError):
     message = "The card {0} does not answer for its model: {1}. A model without a complete card is not loaded."
     exit_code = ExitCode.CARD_ERROR

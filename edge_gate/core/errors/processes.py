@@ -34,7 +34,10 @@ class AccessDenied(NotAllowed):
 
 
 class AlreadyRunning(EdgeGateError):
-    message = "Another process serves {0} already. Stop it first: sudo systemctl stop edge-gate."
+    message = (
+        "Another process ({1}) serves {0} already. Stop it first: sudo systemctl stop edge-gate. At a desk: Ctrl-C"
+        " where it runs, or `kill` with its number."
+    )
     exit_code = ExitCode.ALREADY_RUNNING
 
 
@@ -56,6 +59,10 @@ class EyeAbsent(EdgeGateError):
 
 class Paused(EyeAbsent):
     message = "The gate is paused, so nobody is looked at. Let it look again: `edge-gate resume`."
+
+
+class CameraAtFault(EyeAbsent):
+    message = "The camera is at fault, so nobody can be seen: it is {0}. {1}"
 
 
 class GateStopping(GateNotRunning):
@@ -83,7 +90,7 @@ class UnknownEventKind(EdgeGateError, LookupError):
 class SecondEye(EdgeGateError):
     message = (
         "Another eye serves the gate at {0} already, so this one ends. If this one is to serve, stop the other first:"
-        " sudo systemctl stop edge-gate-eye."
+        " sudo systemctl stop edge-gate-eye. At a desk: Ctrl-C where it runs."
     )
     exit_code = ExitCode.SECOND_EYE
 

@@ -15,6 +15,13 @@ class ConsentMissing(EdgeGateError, PermissionError):
     exit_code = ExitCode.CONSENT_MISSING
 
 
+class ConsentUnstated(ConsentMissing):
+    message = (
+        "{0} was not enrolled: nobody is without consent. Say who gave it with --consent WHO: the person's own name, or"
+        " that of a guardian."
+    )
+
+
 class ConsentOver(ConsentMissing):
     message = "The consent of {0} would be over: it would hold until {1}. Name a later last day with --until."
 

@@ -18,5 +18,5 @@ class ExtraMissing(EdgeGateError, ImportError):
 
 
 class DemoFailed(EdgeGateError):
-    message = "The demo could not run: {0}"
+    message = "The demo could not run: {0}"  # {1}, where there is one, is what its processes have logged
     exit_code = ExitCode.DEMO_FAILED

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, RecordingMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
 from edge_gate.eye.cameras.picture_header import object_to_size, read_size
 from edge_gate.settings.camera import parse_recording
@@ -55,7 +55,7 @@ class Recording(Protocol):
 
 
 class ReplayCamera:
-    """Plays a recording as if it were a camera. Raises CameraMissing or CameraError where there is nothing to play.
+    """Plays a recording as if it were a camera. Raises RecordingMissing or CameraError where there is nothing to play.
 
     A picture that cannot be read raises CameraGarbled naming the file; the next read goes on with the next one. Once
     the end was reached, ``ended`` is True and read returns None at once.
@@ -204,7 +204,7 @@ class Film:
 
 
 def open_recording(path: Path) -> Recording:
-    """Open a folder or a film. Raises CameraMissing where there is neither, CameraError where nothing can be played."""
+    """Open a folder or a film. Raises RecordingMissing where neither is, CameraError where nothing can be played."""
     try:
         if path.is_dir():
             return Folder(path)
@@ -212,7 +212,7 @@ def open_recording(path: Path) -> Recording:
             return Film(path)
     except OSError as error:  # a name too long, a folder that may not be entered
         raise CameraError(describe_path(path), error.strerror or str(error)) from error
-    raise CameraMissing(describe_path(path), "there is no such film or folder")
+    raise RecordingMissing(describe_path(path), "there is no such film or folder")
 
 
 def decode_file(file: Path) -> Picture:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_gate.core.errors import EdgeGateError, WireError
+from edge_gate.core.output import escape
 from edge_gate.gate.control.caller import Caller, failure
 
 
@@ -67,6 +68,6 @@ Handler = Callable[[Request], None]
 def read_line(fields: dict[str, Any], key: str, longest: int) -> str:
     """Return a field that is one line of text of at most ``longest`` characters. Raises WireError."""
     value = fields.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or len(value) > longest or escape(value) != value:
         raise WireError("control", f"{key} is a line of text of 1 to {longest} characters")
     return value.strip()

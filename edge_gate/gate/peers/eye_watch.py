@@ -41,6 +41,11 @@ class EyeWatch:
         """Whether there is an eye."""
         return self.link.connection is not None
 
+    @property
+    def state(self) -> CameraState | None:
+        """How the eye's camera is, as far as it has said; None where there is no eye."""
+        return self.camera if self.connected else None
+
     def close(self) -> None:
         """Hang up and stop listening."""
         self.link.close()

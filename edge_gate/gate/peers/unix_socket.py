@@ -68,4 +68,4 @@ def _clear(path: Path, kind: socket.SocketKind) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-    raise AlreadyRunning(path)
+        raise AlreadyRunning(path, read_credentials(probe)[0])

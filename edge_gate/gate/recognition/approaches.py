@@ -41,8 +41,8 @@ class Approaches:
 
     @property
     def current(self) -> Approach | None:
-        """The approach under way, if any."""
-        return self._tracker.current
+        """The approach under way, if any: while the gate is paused nobody is looked at."""
+        return None if self._mode.paused else self._tracker.current
 
     def see(self, sighting: Sighting, *, enrolling: bool) -> None:
         """Take one sighting, and judge. Raises StoreError where an opening could not be written; none then happens.
@@ -65,7 +65,7 @@ class Approaches:
             self._consider(self._tracker.current)
 
     def _consider(self, approach: Approach) -> None:
-        if self._mode.held:
+        if self._mode.held or self._mode.paused:
             return
         decision = self._judge(approach)
         if decision.verdict is Verdict.OPEN:

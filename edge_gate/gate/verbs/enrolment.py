@@ -15,6 +15,7 @@ from edge_gate.core.errors import (
     ConsentOver,
     EdgeGateError,
     EnrolmentFailed,
+    EyeAbsent,
     NameTaken,
     WireError,
 )
@@ -23,7 +24,8 @@ from edge_gate.documents import guidance
 from edge_gate.gate.control.requests import Handler, Request, read_line
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
-from edge_gate.rules.enrolment import Enrolment, Progress, refuse_duplicate
+from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, refuse_duplicate
+from edge_gate.rules.naming import kept_name
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
@@ -90,19 +92,23 @@ class EnrolmentVerbs:
         return True
 
     def tick(self, now_ns: int) -> None:
-        """End an enrolment that takes too long or whose operator has gone."""
+        """End an enrolment that takes too long, whose operator has gone, or that nobody can be seen for any more."""
         if self._session is None:
             return
         try:
-            self._session.enrolment.check_time(now_ns)
+            self._mode.require_eye()
+            if self._session.enrolment.overdue(now_ns):
+                raise EnrolmentFailed(_why_overdue(self._session.enrolment))
             if self._session.request.gone:
                 raise EnrolmentFailed("the operator has gone")
+        except EyeAbsent as error:
+            self._give_up(EnrolmentFailed(str(error).removesuffix(".")))
         except EnrolmentFailed as error:
             self._give_up(error)
 
     def _begin(self, request: Request) -> None:
         """Begin one. The caller is told how it goes, and at last how it ended."""
-        name = request.line("name", residents.LONGEST_NAME)
+        name = kept_name(request.text("name"))
         stated = _consent(request, self._local)
         if stated is None:
             raise ConsentMissing(name)
@@ -172,6 +178,17 @@ class EnrolmentVerbs:
     def _end_session(self) -> None:
         self._session = None
         self._mode.enrol(False)
+
+
+def _why_overdue(enrolment: Enrolment) -> str:
+    """Return what came of a whole enrolment's time, and what helps: what the person was told most often."""
+    found = f"only {enrolment.taken} of {WANTED} good views in {TIMEOUT_S:.0f} seconds"
+    refusal = enrolment.commonest_refusal
+    if refusal is not None:
+        return f'{found}. What the person was told most often: "{guidance.text(refusal, "en")}"'
+    if enrolment.taken:
+        return f"{found}. The person has to stay in view until it ends"
+    return f"{found}, and nobody was in view. One person has to stand before the camera, with the face towards it"
 
 
 def _reason(error: EdgeGateError) -> str:

@@ -12,6 +12,7 @@ from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation
 from edge_gate.rules.agreed_policy import POLICY
+from edge_gate.rules.naming import LONGEST_NAME
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit import log_end
 from edge_gate.store.audit.chain import Row
@@ -74,7 +75,7 @@ class OversightVerbs:
         need that for their rights (Court of Justice of the EU, C-579/21). An auditor has the numbers.
         """
         name = request.fields.get("name")
-        if not isinstance(name, str) or not 0 < len(name) <= 2 * residents.LONGEST_NAME:
+        if not isinstance(name, str) or not 0 < len(name) <= 2 * LONGEST_NAME:
             raise WireError("control", "name is a line of text")
         resident_id = residents.find(self._store, name).id
         self._jobs.read(request, self._search(request, resident_id))

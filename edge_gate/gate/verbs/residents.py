@@ -16,6 +16,7 @@ from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation, Journal, Recognition
 from edge_gate.gate.verbs import cleaning
+from edge_gate.rules.naming import LONGEST_NAME
 from edge_gate.settings.config import SiteSettings
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
@@ -56,7 +57,7 @@ class ResidentVerbs:
     def _list(self, request: Request) -> None:
         """Send one page of the residents by name, those behind the name ``after``; an empty one is the end."""
         after = request.fields.get("after", "")
-        if not isinstance(after, str) or len(after) > 2 * residents.LONGEST_NAME or "first" in request.fields:
+        if not isinstance(after, str) or len(after) > 2 * LONGEST_NAME or "first" in request.fields:
             raise WireError("control", "residents are asked for by the name that they come after")
         model_id, now = self._recognition.card.model_id, self._store.clock.now()
         page = residents.page(self._store, model_id, now, after=after, limit=PAGE_RESIDENTS)

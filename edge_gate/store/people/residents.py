@@ -9,22 +9,16 @@ import uuid
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import EnrolmentFailed, NameTaken, ResidentUnknown
+from edge_gate.core.errors import NameTaken, ResidentUnknown
+from edge_gate.rules.naming import kept_name
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 from edge_gate.store.people import consent, removal
 from edge_gate.store.people.removal import Removed
-
-LONGEST_NAME: Final = 100
-
-# Control characters, lone surrogates and line separators garble a terminal or a log; direction overrides (UAX #9)
-# make one name look like another. Joiners stay: Persian and Indic names need them.
-_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_REFUSED_DIRECTIONS: Final = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class ResidentStatus:
 
 def add(store: Store, name: str) -> Resident:
     """Add a resident. Raises NameTaken, or EnrolmentFailed where the name cannot be shown."""
-    name = _shown(name)
+    name = kept_name(name)
     with store.transaction():
         if store.rows("SELECT 1 FROM resident WHERE name = ?", (name,)):
             raise NameTaken(name)
@@ -143,21 +137,6 @@ def is_known(store: Store, name: str) -> bool:
     """Tell whether there is a resident of this name."""
     shown = unicodedata.normalize("NFC", name).strip()
     return bool(store.rows("SELECT 1 FROM resident WHERE name = ?", (shown,)))
-
-
-def _shown(name: str) -> str:
-    name = unicodedata.normalize("NFC", name).strip()
-    if not name or len(name) > LONGEST_NAME:
-        raise EnrolmentFailed(f"a name has 1 to {LONGEST_NAME} characters, this one {len(name)}")
-    if not any(map(str.isprintable, name)):  # a joiner or a zero-width space and nothing else
-        raise EnrolmentFailed("a name has a character that can be seen")
-    for character in name:
-        if (
-            unicodedata.category(character) in _REFUSED_CATEGORIES
-            or unicodedata.bidirectional(character) in _REFUSED_DIRECTIONS
-        ):
-            raise EnrolmentFailed(f"the character U+{ord(character):04X} cannot be part of a name")
-    return name
 
 
 def _resident(row: dict[str, Any]) -> Resident:

@@ -44,9 +44,13 @@ Words = Mapping[str, tuple[bytes, ...]]
 
 @dataclass(slots=True)
 class Found:
-    """How many pages of a store were searched, and on how many each word stands; ``unread`` did not decrypt."""
+    """How many pages of a store were searched, and on how many each word stands; ``unread`` did not decrypt.
+
+    ``log``: whether a write-ahead log lay beside it, whose pages are among them.
+    """
 
     path: Path
+    log: bool = False
     pages: int = 0
     unread: int = 0
     hits: dict[str, int] = field(default_factory=dict)
@@ -115,7 +119,9 @@ def rows_left(
 
 def _searched(path: Path, key: bytes, words: Words) -> Found:
     found = Found(path)
-    for page in _pages(path, key):
+    log = _log_of(path)
+    found.log = is_there(log)
+    for page in _pages(path, log, key):
         found.pages += 1
         if page is None:
             found.unread += 1
@@ -126,7 +132,11 @@ def _searched(path: Path, key: bytes, words: Words) -> Found:
     return found
 
 
-def _pages(path: Path, key: bytes) -> Iterator[bytes | None]:
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _pages(path: Path, log: Path, key: bytes) -> Iterator[bytes | None]:
     """Yield every page in the clear, None for one that does not decrypt."""
     try:
         with path.open("rb") as file:
@@ -141,7 +151,6 @@ def _pages(path: Path, key: bytes) -> Iterator[bytes | None]:
             while page:
                 yield _clear(page, number, key, mac_key)
                 page, number = file.read(PAGE_BYTES), number + 1
-        log = path.with_name(path.name + "-wal")
         if not is_there(log):
             return
         with log.open("rb") as file:

@@ -151,7 +151,7 @@ class Demo:
         try:
             answer = self.site.ask("enrol", name=who, consent=self.site.consent())
         except EdgeGateError as error:
-            raise DemoFailed(f"{who} could not be enrolled: {error}\n{self.site.log()}") from error
+            raise DemoFailed(f"{who} could not be enrolled: {error}", self.site.log()) from error
         self._enrolled.add(who)
         self.tell(f"{who} is enrolled from {answer['views']} views; no picture was stored")
 
@@ -197,7 +197,7 @@ class Demo:
                 return self.site.ask(verb, **request)
             except EdgeGateError:
                 time.sleep(0.1)
-        raise DemoFailed(f"the gate did not come back. Its log:\n{self.site.log()}")
+        raise DemoFailed("the gate did not come back", self.site.log())
 
     def _latencies(self) -> Iterator[float]:
         """Pair each opening in the gate's log with the movement of the relay that follows the deciding picture."""

@@ -93,7 +93,7 @@ class DemoSite:
             except EdgeGateError:
                 pass
             time.sleep(0.05)
-        raise DemoFailed(f"the two processes were not ready within {START_PATIENCE_S:.0f} s. Their log:\n{self.log()}")
+        raise DemoFailed(f"the two processes were not ready within {START_PATIENCE_S:.0f} s", self.log())
 
     def rehearse(self) -> None:
         """Let the eye live once before nobody, and count from its next life on. Raises DemoFailed with the log.

@@ -160,7 +160,9 @@ def _arrays(file: Path) -> tuple[Picture, NDArray[np.int64], NDArray[np.str_]]:
     except KeyError as error:
         raise BadEvaluationData(file, f"a strips file has 'webp', 'offset' and 'subject'; {error}") from error
     except (ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadEvaluationData(file, f"it is no strips file ({error})") from error
+        raise BadEvaluationData(
+            file, "it is no strips file (.npz), or a damaged one; pictures lie in FOLDER/<person>/<picture>"
+        ) from error
     if webp.dtype != np.uint8 or webp.ndim != 1 or offset.ndim != 1 or subject.ndim != 1:
         raise BadEvaluationData(file, "'webp' is not a row of bytes, or 'offset' or 'subject' is not a row")
     if not np.issubdtype(offset.dtype, np.integer) or len(offset) != len(subject) + 1:

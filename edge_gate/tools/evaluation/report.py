@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an evaluation found: one value, as a table for people and as a dictionary for scripts.
 
-A rate that the number of comparisons cannot support is still a number in the dictionary, named in ``not_proven``; the
-table says "not proven" in its place.
+A rate that the comparisons or the people are too few for is still a number in the dictionary, named in ``not_proven``;
+the table says "not proven" in its place.
 """
 
 from __future__ import annotations
@@ -69,8 +69,12 @@ class Report:
     at_card: tuple[AtCard, ...] | None = None
 
     def not_proven(self) -> list[str]:
-        """Return the keys whose figure the number of impostor comparisons cannot support."""
-        return [f"fnmr_at_fmr_{key}" for key, fmr in FMRS.items() if not intervals.proven(fmr, self.rates.n_impostor)]
+        """Return the keys whose figure too few impostor comparisons, or too few people for an interval, support."""
+        rates = self.rates
+        figures = {"eer": rates.eer, "dprime": rates.dprime, **{f"fnmr_at_fmr_{key}": rates.fnmr[key] for key in FMRS}}
+        unbounded = {key for key, figure in figures.items() if _unbounded(figure, rates.intervals[key])}
+        few = {f"fnmr_at_fmr_{key}" for key, fmr in FMRS.items() if not intervals.proven(fmr, rates.n_impostor)}
+        return [key for key in figures if key in unbounded | few]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values; rates are fractions, None stands for what cannot be computed."""
@@ -181,17 +185,20 @@ def table(report: Report) -> Table:
         of = report.accuracy
         folds = f"{of.folds} folds, {'as in the list' if of.folds_from_file else 'drawn'}"
         shown.add_row("accuracy", _percent(of.mean), _span(of.interval), folds)
-    shown.add_row("EER", _percent(rates.eer), _span(rates.intervals["eer"]))
+    shown.add_row("EER", *_rate(rates.eer, rates.intervals["eer"]))
     for key, fmr in FMRS.items():
         label, name = f"FNMR at FMR {fmr:.0e}".replace("e-0", "e-"), f"fnmr_at_fmr_{key}"
-        if name in report.not_proven():
+        if not intervals.proven(fmr, rates.n_impostor):
             shown.add_row(label, "not proven", "", f"needs {intervals.needed(fmr):,} impostor comparisons")
         else:
             threshold = f"threshold {rates.threshold[key]:.4f}"
-            shown.add_row(label, _percent(rates.fnmr[key]), _span(rates.intervals[name]), threshold)
+            shown.add_row(label, *_rate(rates.fnmr[key], rates.intervals[name], threshold))
     spread = rates.intervals["dprime"]
-    distance = "nothing to compute" if math.isnan(rates.dprime) else f"{rates.dprime:.2f}"
-    shown.add_row("d'", distance, f"{spread[0]:.2f} to {spread[1]:.2f}" if spread else "")
+    if _unbounded(rates.dprime, spread):
+        shown.add_row("d'", *_NO_INTERVAL)
+    else:
+        distance = "nothing to compute" if math.isnan(rates.dprime) else f"{rates.dprime:.2f}"
+        shown.add_row("d'", distance, f"{spread[0]:.2f} to {spread[1]:.2f}" if spread else "")
     if report.at_card == ():
         shown.add_row("card's operating points", "none", "", "for comparisons of this kind")
     for each in report.at_card or ():
@@ -226,7 +233,20 @@ def _add_card_point(shown: Table, at: AtCard) -> None:
     shown.add_row(stated + whose, "", "", f"threshold {at.point.threshold:.4f}, of the card")
     for name, counted, kind in (("FMR", at.false_matches, "impostor"), ("FNMR", at.false_non_matches, "genuine")):
         count = f"{counted.errors:,} of {counted.comparisons:,} {kind} comparisons"
-        shown.add_row(f"  {name} here", _percent(counted.rate), _span(counted.interval), count)
+        shown.add_row(f"  {name} here", *_rate(counted.rate, counted.interval, count))
+
+
+_NO_INTERVAL: Final = ("not proven", "", "too few people for an interval")
+
+
+def _unbounded(figure: float, span: Interval) -> bool:
+    """Tell whether there is a figure and nothing says how far it can be trusted."""
+    return span is None and math.isfinite(figure)
+
+
+def _rate(rate: float, span: Interval, beside: str = "") -> tuple[str, str, str]:
+    """Return the cells of a rate: without an interval nothing is claimed."""
+    return _NO_INTERVAL if _unbounded(rate, span) else (_percent(rate), _span(span), beside)
 
 
 def _percent(rate: float) -> str:
