@@ -181,7 +181,7 @@ def _came(summary: Summary) -> Table:
         let_in = sum(each.opened for each in theirs)
         table.add_row(who, "yes" if theirs[0].enrolled else "no", str(len(theirs)), str(let_in))
     if (limit := summary.lookalike) is not None:
-        table.add_row(f"{limit.came}, as a look-alike", "no", "1", "1" if limit.opened else "0")
+        table.add_row(f"{limit.came} as a look-alike", "no", "1", "1" if limit.opened else "0")
     return table
 
 
@@ -190,7 +190,7 @@ def _figures(summary: Summary) -> Iterator[str]:
 
     wrongly = list(summary.false_opens)
     if summary.lookalike is not None and summary.lookalike.opened:
-        wrongly.append(f"{summary.lookalike.came}, as a look-alike: LET IN (the limit, below)")
+        wrongly.append(f"{summary.lookalike.came} as a look-alike: LET IN (the limit, below)")
     yield f"wrongly let in        {', '.join(wrongly) or 'nobody'}"
     yield f"enrolled but missed   {', '.join(summary.missed) or 'nobody'}"
     latency = summary.latency_ms()

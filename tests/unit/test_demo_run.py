@@ -133,7 +133,7 @@ def test_the_table_and_the_figures_count_the_look_alike_too(opened: bool) -> Non
     show(replace(summary, lookalike=replace(summary.lookalike, opened=opened)), Console(file=shown, width=100))
     cells = [re.split(r"  +", line.strip()) for line in shown.getvalue().splitlines()]
     rows = {row[0]: row[-1] for row in cells if len(row) == 4}
-    assert (rows["P010"], rows["P010, as a look-alike"]) == ("0", "1" if opened else "0")
+    assert (rows["P010"], rows["P010 as a look-alike"]) == ("0", "1" if opened else "0")
     (wrongly,) = [line for line in shown.getvalue().splitlines() if line.startswith("wrongly let in")]
     assert ("P010" in wrongly, "nobody" in wrongly) == (opened, not opened)
 
