@@ -164,6 +164,7 @@ def test_a_process_that_was_not_looked_at_is_not_passed_over(site: tuple[Gate, c
 WITHOUT_JSON: Final = {
     "run": "it serves",
     "eye": "it serves",
+    "relay simulate": "it says what the board does until it is stopped",
     "init": "it says what to type next; whoever calls it has named the folder",
     "keys escrow": "it prints words for paper, which no program should hold",
     "keys recover": "it is a conversation: one share after the other is typed",

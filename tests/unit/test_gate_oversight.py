@@ -328,6 +328,7 @@ def test_a_gate_goes_on_with_a_store_and_a_log_of_the_version_before(tmp_path: P
         assert [row["name"] for row in ask(settings, "residents") if row["recognised"]] == ["Ada"]
         (request,) = ask(settings, "approvals")  # these tests' own key signs the model, and is another in each run
         assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
+        assert ask(settings, "resume") == {"paused": False}  # the last run was paused when it ended
         eye = eye_at(gate)
         eye.walk_up(1, track=1)
         assert pulsed(board)
