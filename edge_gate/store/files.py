@@ -88,10 +88,10 @@ def appearing(path: Path) -> Iterator[Draft]:
                 yield draft
                 draft.sync()
                 os.link(draft.path, path, follow_symlinks=False)
+                if not draft.has_name(path):
+                    raise _exchanged(path)
             finally:
                 clear_drafts(path)
-            if not draft.has_name(path):
-                raise _exchanged(path)
         sync(path.parent)
     except (StoreError, AlreadyInitialised):  # some of which are OSErrors too
         raise

@@ -31,11 +31,15 @@ ACKNOWLEDGED = "acknowledged"
 SECTOR = 512
 
 
+INODES = itertools.count(2)
+
+
 class Inode:
     """A file's bytes: those that programs see, and those that the disk is bound to hold."""
 
     def __init__(self, mode: int, *, on_disk: bool) -> None:
         self.mode = mode
+        self.number = next(INODES)
         self.on_disk = on_disk
         self.seen = bytearray()
         self.synced = b""
@@ -134,6 +138,7 @@ class PowerCutFileSystem(mfusepy.Operations):  # type: ignore[misc]
         if path == "/":
             return owner | {"st_mode": stat.S_IFDIR | 0o755, "st_nlink": 2, "st_size": 0}
         inode = self._file(fh, path)
+        owner["st_ino"] = inode.number  # two names of one file have one number
         return owner | {"st_mode": stat.S_IFREG | inode.mode & 0o777, "st_nlink": 1, "st_size": len(inode.seen)}
 
     def readdir(self, path: str, fh: int) -> list[str]:
@@ -206,6 +211,7 @@ if __name__ == "__main__":
         foreground=True,
         nothreads=True,
         hard_remove=True,
+        use_ino=True,
         attr_timeout=0,
         entry_timeout=0,
     )
