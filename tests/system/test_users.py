@@ -65,7 +65,7 @@ def test_no_command_ends_in_a_traceback_or_without_a_sentence(seen: list[Seen]) 
         assert isinstance(code, int) and 0 <= code < 126 and code != ExitCode.INTERNAL_FAULT, each
         assert "Traceback" not in out + err, each
         if code not in (0, ExitCode.EDGE_GATE_ERROR):
-            assert re.search(r"^edge-gate(-eye)?: .*\.?$", err.splitlines()[-1]), each
+            assert re.search(r"^edge-gate(-eye|-gate)?: .*\.?$", err.splitlines()[-1]), each
 
 
 def test_who_may_not_see_a_store_is_never_told_that_there_is_none(seen: list[Seen]) -> None:
