@@ -174,7 +174,7 @@ def verify(settings: ModelSettings, as_json: bool) -> None:
     """
     names = set(_names(settings))
     if click.get_current_context().params["folder"] is None:
-        names |= {settings.detector, settings.mesh, settings.lids, settings.eyes}
+        names |= set(settings.used.values())
     judged = [_judge(settings, name) for name in sorted(names)]
     where, keys = (
         cards.folder(settings.folder),

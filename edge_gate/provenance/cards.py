@@ -145,7 +145,7 @@ def unsigned_cards(settings: ModelSettings) -> list[Card]:
     One that does not load at all is left out: whoever loads it says why.
     """
     found = []
-    for name in (settings.eyes, settings.detector, settings.mesh, settings.lids):
+    for name in settings.used.values():
         if name in settings.allow_unsigned:
             try:
                 found.append(read(settings, name))

@@ -121,10 +121,9 @@ def _keys(settings: Sections) -> Iterator[Problem]:
 
 def _empty(settings: Sections) -> Iterator[Problem]:
     """Find what has to be said: an empty path would be the folder that a process happens to be in."""
-    models = settings.models
     texts = {"camera.driver": settings.camera.driver, "camera.source": settings.camera.source}
     texts |= {"door.relay": settings.door.relay, "door.port": settings.door.port}
-    texts |= {f"models.{key}": getattr(models, key) for key in ("eyes", "detector", "mesh", "lids")}
+    texts |= {f"models.{key}": name for key, name in settings.models.used.items()}
     paths = {"store.path": settings.store.path}
     paths |= {"sockets.eye": settings.sockets.eye, "sockets.control": settings.sockets.control}
     for key in [key for key, text in texts.items() if not text.strip()]:
@@ -134,8 +133,7 @@ def _empty(settings: Sections) -> Iterator[Problem]:
 
 
 def _model_names(settings: Sections) -> Iterator[Problem]:
-    for key in ("eyes", "detector", "mesh", "lids"):
-        name = getattr(settings.models, key)
+    for key, name in settings.models.used.items():
         if "/" in name:
             what = f"models.{key} is {name!r}, and the name of a model is no path"
             yield Problem((f"models.{key}",), what, "Set models.folder to the folder, and this to the name")

@@ -12,6 +12,9 @@ from edge_gate.settings.setting import setting
 # The key that signs the cards of the models that come with edge-gate (models/README.md).
 RELEASE_KEY: Final = "RWTW0GtBslzVUghv7kv2SbCtTtliNZsiZsr0g5MrOEPSVso18O07drm8"
 
+# The settings that name a model, the eye-region model first.
+MODELS: Final = ("eyes", "detector", "mesh", "lids")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
@@ -31,3 +34,8 @@ class ModelSettings:
     allow_unsigned: tuple[str, ...] = setting(
         (), "names of models that load although no trusted key signed their card; told at every start"
     )
+
+    @property
+    def used(self) -> dict[str, str]:
+        """The name of each model in use, by its setting."""
+        return {each: getattr(self, each) for each in MODELS}

@@ -18,8 +18,6 @@ from edge_gate.settings.camera import parse_recording
 from edge_gate.settings.config import Config
 from edge_gate.settings.conflicts import Problem
 
-_MODELS: Final = ("eyes", "detector", "mesh", "lids")
-
 
 def find_absent(config: Config) -> Iterator[Problem]:
     """Yield what is not there. What this user may not see is told, and stops nothing."""
@@ -36,14 +34,14 @@ def find_absent(config: Config) -> Iterator[Problem]:
 
 def _models(config: Config) -> Iterator[Problem]:
     models = config.models
-    used = {name: f"models.{name}" for name in _MODELS}
-    if not models.trusted_keys and not {getattr(models, name) for name in used} <= set(models.allow_unsigned):
+    if not models.trusted_keys and not set(models.used.values()) <= set(models.allow_unsigned):
         what = "models.trusted_keys is empty, so that no signed model is loaded"
         yield Problem(("models.trusted_keys",), what, "Take the line out to have the key of edge-gate")
         return
-    for name, key in used.items():
+    for setting, name in models.used.items():
+        key = f"models.{setting}"
         try:
-            cards.read(models, getattr(models, name))
+            cards.read(models, name)
         except ModelError as error:
             keys = (key, "models.folder", "models.trusted_keys", "models.allow_unsigned")
             fix = "`edge-gate models list` shows what is here"

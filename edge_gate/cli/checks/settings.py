@@ -75,7 +75,7 @@ def _find_missing_threshold(config: Config) -> Iterator[Problem]:
 
 def _find_unknown_models(config: Config) -> Iterator[Problem]:
     models = config.models
-    used = (models.eyes, models.detector, models.mesh, models.lids)
+    used = models.used.values()
     for name in models.allow_unsigned:
         if name not in used and not _has_card(models, name):
             what = f"models.allow_unsigned has {name!r}, and there is no such model"
