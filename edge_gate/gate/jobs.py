@@ -8,7 +8,6 @@ flood of them keeps others waiting.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -17,7 +16,8 @@ from inspect import GEN_CREATED, getgeneratorstate
 from typing import Final
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import Busy, EdgeGateError, InternalFault
+from edge_gate.core.errors import Busy
+from edge_gate.gate.control.caller import understand
 from edge_gate.gate.control.requests import Request
 
 Slices = Generator[float | None, None, None]
@@ -27,7 +27,6 @@ Slices = Generator[float | None, None, None]
 STOP_S: Final = 5.0
 # How often those who wait are told so.
 TELL_NS: Final = 10 * 10**9
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +90,17 @@ class Jobs:
 
     def _begin(self) -> None:
         if self._current is None:
-            self._current, self._told_ns = self._next(), self._clock.monotonic_ns()
+            self._go_on()
+            self._told_ns = self._clock.monotonic_ns()
 
     def _step(self, job: _Job) -> None:
         try:
             self._due_ns = self._clock.monotonic_ns() + round((next(job.slices) or 0) * 1e9)
         except StopIteration:
-            self._current, self._due_ns = self._next(), 0
-        except EdgeGateError as error:
-            self._fail(job, error)
+            self._go_on()
         except Exception as error:  # a job's own fault must not end the gate for everybody
-            _log.exception("a job could not be done")
-            self._fail(job, InternalFault(f"{type(error).__name__}; the gate's log has the particulars"))
-
-    def _fail(self, job: _Job, error: EdgeGateError) -> None:
-        job.request.fail(error)
-        self._current, self._due_ns = self._next(), 0
+            job.request.fail(understand(error, "a job could not be done"))
+            self._go_on()
 
     def _close(self, job: _Job) -> None:
         """Break a job off. One that writes sees it, and says how far it came; it has to be begun for that."""
@@ -114,8 +108,9 @@ class Jobs:
             self._step(job)
         if self._current is job:
             job.slices.close()
-            self._current, self._due_ns = self._next(), 0
+            self._go_on()
 
-    def _next(self) -> _Job | None:
+    def _go_on(self) -> None:
+        """Come to the next job, if there is one."""
         waiting = self._writing or self._reading
-        return waiting.popleft() if waiting else None
+        self._current, self._due_ns = waiting.popleft() if waiting else None, 0

@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_gate.core.errors import EdgeGateError, WireError
+from edge_gate.core.errors import EdgeGateError, InternalFault, WireError
 from edge_gate.wire.control import LONGEST_ANSWER_BYTES
+
+_log = logging.getLogger(__name__)
 
 
 def failure(error: EdgeGateError) -> dict[str, Any]:
     """Return an error in the form in which the CLI gets it."""
     return {"error": {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}}
+
+
+def understand(error: Exception, what: str) -> EdgeGateError:
+    """Return the error where it is one of ours, else a fault of ours; then the log has it whole, as ``what``."""
+    if isinstance(error, EdgeGateError):
+        return error
+    _log.error("%s", what, exc_info=error)
+    return InternalFault(f"{type(error).__name__}; the gate's log has the particulars")
 
 
 @dataclass(slots=True, eq=False)

@@ -19,8 +19,8 @@ from typing import Final
 
 from edge_gate.core.access import user_name
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import EdgeGateError, InternalFault, WireError
-from edge_gate.gate.control.caller import Caller, failure
+from edge_gate.core.errors import EdgeGateError, WireError
+from edge_gate.gate.control.caller import Caller, failure, understand
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.control.turns import Turns
 from edge_gate.gate.peers.unix_socket import listen, read_credentials
@@ -136,11 +136,8 @@ class ControlServer:
     def _request(self, caller: Caller, line: bytes) -> None:
         try:
             self._handle(_parse(caller, line))
-        except EdgeGateError as error:
-            caller.answer(failure(error))
         except Exception as error:  # a handler's own fault must not end the gate for everybody
-            _log.exception("a request could not be served")
-            caller.answer(failure(InternalFault(f"{type(error).__name__}; the gate's log has the particulars")))
+            caller.answer(failure(understand(error, "a request could not be served")))
 
     def _listen_to(self, caller: Caller, wanted: bool) -> None:
         if wanted and not caller.reading:
