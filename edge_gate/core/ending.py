@@ -33,7 +33,7 @@ def end_well(program: str, run: Callable[[], int | None], environ: Mapping[str, 
             return INTERRUPTED
         except Exception as error:
             if environ.get(TRACEBACK):
-                _tell("".join(traceback.format_exception(error)).rstrip(), keep="\n")
+                tell("".join(traceback.format_exception(error)).rstrip(), keep="\n")
             return _tell_failure(program, error)
         return code
 
@@ -43,7 +43,7 @@ def _run(run: Callable[[], int | None]) -> int:
         return run() or 0
     except SystemExit as end:
         if isinstance(end.code, str):
-            _tell(end.code)
+            tell(end.code)
             return 1
         return int(end.code or 0)
 
@@ -52,7 +52,7 @@ def _tell_failure(program: str, error: Exception) -> int:
     if isinstance(error, OutputLost) and isinstance(error.__cause__, BrokenPipeError):
         return READER_GONE  # as with `| head`: nobody is there to be told
     failure = understand(error)
-    _tell(f"{program}: {failure}")
+    tell(f"{program}: {failure}")
     return int(failure.exit_code)
 
 
@@ -96,6 +96,7 @@ def _place(error: Exception) -> str:
     return f"{'/'.join(parts[start:])}, line {own[-1].lineno}"
 
 
-def _tell(text: str, keep: str = "") -> None:
+def tell(text: str, keep: str = "") -> None:
+    """Write a line to stderr, if anybody reads it there; characters in ``keep`` stay as they are."""
     with suppress(OutputLost):
         print(encodable(escape(text, keep), sys.stderr), file=sys.stderr, flush=True)

@@ -28,23 +28,13 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(argv: Sequence[str] | None) -> None:
-    import argparse
-    import logging
-    from pathlib import Path
+    from edge_gate.settings.examination import read_arguments
 
-    from edge_gate.settings import config
-    from edge_gate.settings.examination import load_to_run
-
-    parser = argparse.ArgumentParser(prog="edge-gate-gate", description="Decides who is let in, and moves the door.")
-    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
-    path: Path = parser.parse_args(argv).config
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    settings = load_to_run(path)
+    path, settings = read_arguments("edge-gate-gate", "Decides who is let in, and moves the door.", argv)
     with ending_at_once():
         from edge_gate.gate.main import serve
         from edge_gate.store.files import refuse_stranger
         from edge_gate.store.keys.asking import load_or_ask
 
     refuse_stranger(settings.store.path)
-
     serve(settings, written_by=path.stat().st_uid, load=load_or_ask)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_gate.settings import config
@@ -32,3 +34,17 @@ def load_to_run(path: Path) -> Config:
             raise mistake
         _log.warning("%s", mistake)
     return reading.config
+
+
+def read_arguments(program: str, purpose: str, argv: Sequence[str] | None) -> tuple[Path, Config]:
+    """Begin a process that serves: its log goes to stderr. Return its configuration's path, and the settings.
+
+    Raises SystemExit for a mistake in the typing, and what `load_to_run` raises.
+    """
+    import argparse
+
+    parser = argparse.ArgumentParser(prog=program, description=purpose)
+    parser.add_argument("--config", type=Path, default=config.DEFAULT_PATH, metavar="PATH", help="default: %(default)s")
+    path: Path = parser.parse_args(argv).config
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    return path, load_to_run(path)

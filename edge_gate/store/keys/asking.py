@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.ending import understand
+from edge_gate.core.ending import tell, understand
 from edge_gate.core.errors import KeyLocked, PassphraseWrong
 from edge_gate.core.interrupts import INTERRUPTED
-from edge_gate.core.output import escape
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import is_locked, unlock
 from edge_gate.store.keys.source import as_it_lies, plain_key
@@ -48,7 +46,7 @@ def ask_in_child(content: bytes, place: Path) -> bytes:
             code = INTERRUPTED
         except Exception as error:
             failure = understand(error)
-            _tell(f"edge-gate: {failure}")
+            tell(f"edge-gate: {failure}")
             code = failure.exit_code
         finally:
             os._exit(code)  # whatever happens, this copy of the process does not go on
@@ -75,7 +73,7 @@ def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:
         except PassphraseWrong as error:
             if not left:
                 raise
-            _tell(str(error))
+            tell(str(error))
     raise AssertionError("unreachable")
 
 
@@ -93,7 +91,3 @@ def read_typed(question: str) -> str:
     import getpass
 
     return getpass.getpass(question)
-
-
-def _tell(sentence: str) -> None:
-    print(escape(sentence), file=sys.stderr, flush=True)
