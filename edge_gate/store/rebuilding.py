@@ -24,6 +24,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from edge_gate.store.rows import Rows
 from edge_gate.store.schema import Schema
 
 # 5 to 15 ms on the machine that edge-gate is built on.
@@ -37,21 +38,14 @@ MOST_MARKS: Final = 2**31 - 2
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Rewritable(Protocol):
-    """What this needs of a store. ``rewritten``: how many rows of each table were touched so far."""
+class Rewritable(Rows, Protocol):
+    """A store whose tables are written anew. ``rewritten``: how many rows of each table were touched so far."""
 
     schema: Schema
-
     rewritten: Counter[str]
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is written wholly or not at all."""
-
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Return the rows of a query, each by column name."""
-
-    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Run a statement and return how many rows it touched."""
 
 
 # Copies rows of a table to its twin: (store, table, columns, behind this row, so many at most) to how many.

@@ -42,7 +42,11 @@ def take_out(
     store: Store, act: Act, resident_id: str, names: Sequence[str] = (), record: Callable[[], object] = lambda: None
 ) -> Removed:
     """Do all `slices` at once."""
-    steps = slices(store, act, resident_id, names, record)
+    return at_once(slices(store, act, resident_id, names, record))
+
+
+def at_once(steps: Generator[None, None, Removed]) -> Removed:
+    """Do what is done in steps, and return what came of it."""
     while True:
         try:
             next(steps)

@@ -90,13 +90,14 @@ def forget(store: Store, name_or_id: str, *, record: Callable[[], object] = lamb
 
 
 def take_out(store: Store, name_or_id: str, *, record: Callable[[], object] = lambda: None) -> Removed:
-    """Destroy a resident's data key, then remove what each personal table has of them. Traces are left in old pages.
+    """Do at once what the gate does in slices: `bury`, then ``record()`` who asked for it, then `taking_out`.
 
     Raises ResidentUnknown, or StoreError where the key is gone but the rows could not be removed yet.
     """
     resident = find(store, name_or_id)
     bury(store, resident)
-    return removal.take_out(store, Act.FORGETTING, resident.id, (resident.name,), record)
+    record()
+    return removal.at_once(taking_out(store, resident))
 
 
 def bury(store: Store, resident: Resident) -> bool:
