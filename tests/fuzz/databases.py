@@ -26,6 +26,7 @@ from edge_gate.store.people.sweep import sweep
 from edge_gate.store.templates import renewal, templates
 from tests.fuzz.target import Target
 from tests.support.peers import direction
+from tests.support.stores import compared
 
 _KEY = bytes(range(32))
 _MODEL = b"model-01"
@@ -95,7 +96,7 @@ def _used(path: Path) -> None:
         sweep(store)
         known = residents.everyone(store, _MODEL, now)
         json.dumps([each.consent for each in known])
-        found = templates.gallery(store, _MODEL, now)
+        found = compared(store, _MODEL, now)
         Gallery.of([each.resident_id for each in found], [each.code for each in found], transform)
         json.dumps([dict(each.detail) for each in events.recent(store, limit=500)])
         for event in events.unfinished(store):

@@ -67,6 +67,11 @@ def in_the_clear(path: Path) -> bytes:
     return b"\xff--\xff".join(pages(path))
 
 
+def compared(store: Store, model_id: bytes, at: datetime) -> list[templates.Template]:
+    """Return the templates that may be compared at that moment with a probe of this model."""
+    return [each.template for each in templates.references(store, model_id, at)]
+
+
 def enrol(store: Store, name: str, seed: int = 0) -> tuple[residents.Resident, list[bytes]]:
     """Enrol somebody, and return them with all that must be gone once they are forgotten."""
     resident = residents.add(store, name)
@@ -80,4 +85,4 @@ def enrol(store: Store, name: str, seed: int = 0) -> tuple[residents.Resident, l
 
 
 def names_in_the_gallery(store: Store) -> set[str]:
-    return {residents.find(store, each.resident_id).name for each in templates.gallery(store, MODEL, CLOCK.now())}
+    return {residents.find(store, each.resident_id).name for each in compared(store, MODEL, CLOCK.now())}

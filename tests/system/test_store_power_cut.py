@@ -28,7 +28,7 @@ from edge_gate.store.keys import pending, rotation
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.people import consent, residents, traces
 from edge_gate.store.people.sweep import sweep
-from edge_gate.store.templates import templates
+from tests.support.stores import compared
 
 pytestmark = pytest.mark.system
 
@@ -261,7 +261,7 @@ def holds_every_event(store: Store, told: Acknowledged) -> None:
 
 
 def holds_whole_people(store: Store, told: Acknowledged) -> None:
-    gallery = {template.resident_id for template in templates.gallery(store, MODEL, CLOCK.now())}
+    gallery = {template.resident_id for template in compared(store, MODEL, CLOCK.now())}
     standings = residents.everyone(store, MODEL, CLOCK.now())
     names = {each.resident.name for each in standings}
     assert all(each.consent is consent.State.VALID and each.has_template for each in standings)
@@ -288,7 +288,7 @@ def test_no_copy_of_the_database_opens_the_template_of_somebody_whose_forgetting
         shutil.copy(ring, path.with_name(ring.name))
         with Store.open(path, KEY, CLOCK) as store:
             known = {each.id: each.name for each in residents.everyone_known(store)}
-            gallery = {known[each.resident_id] for each in templates.gallery(store, MODEL, CLOCK.now())}
+            gallery = {known[each.resident_id] for each in compared(store, MODEL, CLOCK.now())}
         assert not any(name.startswith("Guest") for name in gallery), cut
         theirs += len(held & set(known.values()))
         for each in tmp_path.glob("edge-gate.db*"):
@@ -311,14 +311,14 @@ def test_a_change_of_the_stores_key_can_be_cut_off_anywhere(tmp_path: Path) -> N
         between += pending.pending_path(path).exists()
         with Store.open(path, key, CLOCK) as store:
             assert store.check() == [], cut
-            assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1, cut
+            assert len(compared(store, MODEL, CLOCK.now())) == 1, cut
         if told.finished:
             assert key != old
             assert not (pending.opens_database(path, old) or pending.opens_keyring(path, old)), cut
         else:
             rotation.rotate(path, partial(load_key, settings, {}), partial(put_key, settings.key_file))
             with Store.open(path, load_key(settings, {}), CLOCK) as store:
-                assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1, cut
+                assert len(compared(store, MODEL, CLOCK.now())) == 1, cut
     assert between > 30, "the cuts did not reach into the change"
 
 

@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
-import click
 import pytest
 
 from edge_gate import cli
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.spec.registry import VERBS
+from tests.support.commands import callable_commands
 from tests.system.users import ASKING, COMMANDS, ENDLESS, GATE, LATE, ON_FILES, ROLES, STATES, USERS, Seen
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -41,20 +41,8 @@ def seen() -> Iterator[list[Seen]]:
         yield [(state, user, words, code, out, err) for state, user, words, code, out, err in json.loads(done.stdout)]
 
 
-def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the words of each command that can be called."""
-    if not isinstance(command, click.Group):
-        yield " ".join(words)
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from leaves(found, (*words, name))
-
-
 def test_every_command_is_tried_by_every_user_in_every_state(seen: list[Seen]) -> None:
-    assert {words.partition(" --")[0] for words in COMMANDS} == set(leaves(cli.group))
+    assert {words.partition(" --")[0] for words in COMMANDS} == set(callable_commands(cli.group))
     tried = {(words, user, state) for state, user, words, *_ in seen}
     assert tried == {(words, user, state) for words in COMMANDS for user in USERS for state in STATES} - ENDLESS
 

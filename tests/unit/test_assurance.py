@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import click
 import pytest
 
 from edge_gate import cli
@@ -30,6 +29,7 @@ from edge_gate.store.people import residents
 from edge_gate.tools.trial import make_site
 from edge_gate.wire import client
 from edge_gate.wire.status import GateStatus
+from tests.support.commands import callable_commands
 from tests.support.gates import eye_at, let_turn, settle, within
 from tests.support.peers import running_gate
 from tests.support.screens import show
@@ -175,21 +175,10 @@ WITHOUT_JSON: Final = {
 }
 
 
-def commands(group: click.Group, *above: str) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        assert found is not None
-        if isinstance(found, click.Group):
-            yield from commands(found, *above, name)
-        else:
-            yield " ".join((*above, name)), found
-
-
 def test_every_command_that_answers_does_so_for_scripts_too() -> None:
     without = {
         name
-        for name, command in commands(cli.group)
+        for name, command in callable_commands(cli.group).items()
         if not any("--json" in parameter.opts for parameter in command.params)
     }
     assert without == set(WITHOUT_JSON)

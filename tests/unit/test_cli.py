@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from edge_gate.rules.naming import LONGEST_NAME
 from edge_gate.settings.config import parse
 from edge_gate.store.people import residents
 from edge_gate.wire.client import ask
+from tests.support.commands import walk
 from tests.support.gates import eye_at, within
 from tests.support.peers import running_gate, stand, until, write_model
 from tests.support.signing import own_key
@@ -47,20 +47,9 @@ def test_every_command_is_found_and_has_help_that_says_something() -> None:
         assert len(shown.output.splitlines()) > 4
 
 
-def lists(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
-    """Yield the words of each command that lists others in its help."""
-    if isinstance(command, click.Group):
-        yield words
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None
-            yield from lists(found, *words, name)
-
-
-@pytest.mark.parametrize("words", [*lists(cli.group)], ids=" ".join)
-def test_no_line_of_a_list_of_commands_is_cut_short_on_a_usual_terminal(words: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(cli.group, [*words, "--help"], terminal_width=80).output
+@pytest.mark.parametrize("words", [words for words, found in walk(cli.group) if isinstance(found, click.Group)])
+def test_no_line_of_a_list_of_commands_is_cut_short_on_a_usual_terminal(words: str) -> None:
+    shown = CliRunner().invoke(cli.group, [*words.split(), "--help"], terminal_width=80).output
     assert "Show this message" in shown
     assert [line for line in shown.splitlines()[1:] if line.rstrip().endswith("...")] == []
 

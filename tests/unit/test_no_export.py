@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -21,8 +20,10 @@ from edge_gate.rules.protection import SiteTransform
 from edge_gate.spec.registry import VERBS
 from edge_gate.store.templates import templates
 from edge_gate.wire.client import GateRefused, converse
+from tests.support.commands import callable_commands
 from tests.support.gates import eye_at
 from tests.support.peers import enrol, running_gate
+from tests.support.stores import compared
 
 # Arguments with which each verb answers as fully as it can. What erases the person comes last.
 ASKED: dict[str, dict[str, Any]] = {
@@ -159,17 +160,6 @@ def test_a_leak_would_be_seen(how: str) -> None:
     assert not traces(np.random.default_rng(2).normal(size=128), LEAKS[how](vector))
 
 
-def leaves(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[str]:
-    if not isinstance(command, click.Group):
-        yield " ".join(words)
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from leaves(found, (*words, name))
-
-
 def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vectors: list[np.ndarray[Any, Any]] = []
     encode = SiteTransform.encode
@@ -180,7 +170,7 @@ def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monke
 
     monkeypatch.setattr(SiteTransform, "encode", noted)
     assert set(ASKED) == set(VERBS)
-    assert set(CALLED) | NOT_CALLED == set(leaves(cli.group))
+    assert set(CALLED) | NOT_CALLED == set(callable_commands(cli.group))
     said: dict[str, bytes] = {}
     with BoardSimulator("lcus1") as board, running_gate(tmp_path, board.path) as (gate, settings):
         eye = eye_at(gate)
@@ -188,7 +178,7 @@ def test_no_answer_to_any_verb_or_command_holds_a_template(tmp_path: Path, monke
             [enrol(settings, eye, "Ann", 1, track=1), enrol(settings, eye, "Bo", 2, track=2)]
         ).encode()
         box: list[list[templates.Template]] = []
-        gate.call(lambda: box.append(templates.gallery(gate.store, gate.recognition.card.model_id, gate.clock.now())))
+        gate.call(lambda: box.append(compared(gate.store, gate.recognition.card.model_id, gate.clock.now())))
         for verb, request in sorted(ASKED.items(), key=lambda each: (each[1].get("name") == "Bo", each[0] == "forget")):
             try:
                 said[verb] = json.dumps(list(converse(settings, verb, **request))).encode()

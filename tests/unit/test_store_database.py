@@ -38,6 +38,7 @@ from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import SCHEMA
 from edge_gate.store.steps.step import Step, Tables
 from edge_gate.store.templates import templates
+from tests.support.stores import compared
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 CLOCK = SystemClock()
@@ -241,7 +242,7 @@ def test_a_page_that_does_not_decrypt_is_damage_also_for_the_writes_after_it(pat
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with Store.open(path, KEY, CLOCK) as store:
         with pytest.raises(StoreCorrupt):
-            templates.gallery(store, MODEL, CLOCK.now())
+            compared(store, MODEL, CLOCK.now())
         with pytest.raises(StoreCorrupt):
             events.append(store, "opened")
 
@@ -455,7 +456,7 @@ def test_neither_names_nor_templates_nor_words_of_the_schema_can_be_read_in_any_
     with Store.create(path, KEY, CLOCK) as store:
         person = enrol(store, "Wilhelmina Featherstonehaugh")
         events.append(store, "opened", resident_id=person.id, detail={"reason": "recognised-at-the-gate"})
-        code = templates.gallery(store, MODEL, CLOCK.now())[0].code
+        code = compared(store, MODEL, CLOCK.now())[0].code
         secrets = [
             b"SQLite format 3",
             b"Featherstonehaugh",

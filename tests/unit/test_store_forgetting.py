@@ -17,7 +17,7 @@ from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import FORGOTTEN
 from edge_gate.store.templates import templates
-from tests.support.stores import CLOCK, KEY, MODEL, enrol, in_the_clear
+from tests.support.stores import CLOCK, KEY, MODEL, compared, enrol, in_the_clear
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_forgotten_person_is_unknown_and_may_come_again_as_somebody_new(store:
     residents.forget(store, ada.id)
     with pytest.raises(ResidentUnknown):
         residents.find(store, "Ada")
-    assert templates.gallery(store, MODEL, CLOCK.now()) == []
+    assert compared(store, MODEL, CLOCK.now()) == []
     again, _ = enrol(store, "Ada", 1)
     assert again.id != ada.id
 

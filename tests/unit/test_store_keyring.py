@@ -29,7 +29,7 @@ from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import Swept, sweep
 from edge_gate.store.templates import renewal, templates
 from tests.support.power_cuts import STORE_STEPS, PowerCut, cut_before, stop
-from tests.support.stores import CLOCK, KEY, MODEL, enrol, in_the_clear, names_in_the_gallery
+from tests.support.stores import CLOCK, KEY, MODEL, compared, enrol, in_the_clear, names_in_the_gallery
 
 OTHER_KEY = bytes(32)
 OLD_STORE = Path(__file__).parent / "data" / "store-0001-plain-templates.db"  # made by the code that had step 0001 only
@@ -220,14 +220,14 @@ def test_an_old_backup_does_not_bring_back_a_template_whose_consent_was_withdraw
 def test_a_template_that_was_moved_to_somebody_else_is_not_compared_as_theirs(store: Store) -> None:
     ada, _ = enrol(store, "Ada", 1)
     bob, _ = enrol(store, "Bob", 2)
-    assert len(templates.gallery(store, MODEL, CLOCK.now())) == 2
+    assert len(compared(store, MODEL, CLOCK.now())) == 2
     store.run("DELETE FROM template WHERE resident_id = ?", (bob.id,))
     store.run("UPDATE template SET resident_id = ?", (bob.id,))
-    assert templates.gallery(store, MODEL, CLOCK.now()) == [], "hers, moved to him, was compared as his"
+    assert compared(store, MODEL, CLOCK.now()) == [], "hers, moved to him, was compared as his"
     store.run("UPDATE template SET resident_id = ?", (ada.id,))
-    assert len(templates.gallery(store, MODEL, CLOCK.now())) == 1
+    assert len(compared(store, MODEL, CLOCK.now())) == 1
     store.keyring.destroy(ada.id, forgotten=True)
-    assert templates.gallery(store, MODEL, CLOCK.now()) == []
+    assert compared(store, MODEL, CLOCK.now()) == []
 
 
 def test_a_keyring_that_did_not_change_is_not_opened_again_and_one_that_did_is(
@@ -266,7 +266,7 @@ def test_a_store_of_before_there_were_data_keys_is_sealed_without_loss_and_witho
     assert all(each[:64] in in_the_clear(path) for each in plain), "the search cannot find what is there"
     with Store.open(path, KEY, CLOCK) as store:
         transform, _ = renewal.prepare(store)
-        found = templates.gallery(store, MODEL, CLOCK.now())
+        found = compared(store, MODEL, CLOCK.now())
         names = [residents.find(store, each.resident_id).name for each in found]
         assert names == ["Ada", "Bob", "安"]
         for each, vector in zip(found, vectors, strict=True):
@@ -277,7 +277,7 @@ def test_a_store_of_before_there_were_data_keys_is_sealed_without_loss_and_witho
         clear = in_the_clear(path)
     assert not any(part in clear for each in plain for part in (each[:24], each[100:124], each[-24:]))
     with Store.open(path, KEY, CLOCK) as again:
-        assert len(templates.gallery(again, MODEL, CLOCK.now())) == 3
+        assert len(compared(again, MODEL, CLOCK.now())) == 3
 
 
 def test_a_sealing_that_was_interrupted_is_done_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

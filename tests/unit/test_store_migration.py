@@ -29,8 +29,8 @@ from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import SCHEMA
 from edge_gate.store.steps import event_names
 from edge_gate.store.steps.step import Migrating, Step
-from edge_gate.store.templates import renewal, templates
-from tests.support.stores import in_the_clear
+from edge_gate.store.templates import renewal
+from tests.support.stores import compared, in_the_clear
 
 KEY = bytes(range(32))
 OLD = Path(__file__).parent / "data" / "store-0001.db"
@@ -60,7 +60,7 @@ def test_a_store_from_before_the_audit_log_is_opened_without_loss_and_can_be_log
             ("Bo", consent.State.VALID, True),
         ]
         transform, converted = renewal.prepare(store)
-        found = templates.gallery(store, b"model-01", clock.now())
+        found = compared(store, b"model-01", clock.now())
         assert (converted, len(found)) == (2, 2)
         for number, each in enumerate(found):
             given = np.random.default_rng(number).normal(size=128).astype(np.float32)

@@ -23,6 +23,7 @@ from edge_gate.store.people.residents import Resident
 from edge_gate.store.templates import templates
 from edge_gate.store.templates.templates import Template
 from tests.support.clocks import HeldClock
+from tests.support.stores import compared
 
 KEY = bytes(range(32))
 MODEL, NEW_MODEL = b"model-01", b"model-02"
@@ -173,7 +174,7 @@ def test_a_withdrawn_consent_ends_at_once_and_takes_the_template_with_it(store: 
     withdrawn = consent.withdraw(store, ada.id)
     assert (withdrawn.figures, withdrawn.traces_left) == ({"consents": 1, "templates": 1}, False)
     assert consent.valid(store, ada.id, clock.now()) is None
-    assert [each.resident_id for each in templates.gallery(store, MODEL, clock.now())] == [bob.id]
+    assert [each.resident_id for each in compared(store, MODEL, clock.now())] == [bob.id]
     assert residents.find(store, "Ada") == ada
     assert consent.withdraw(store, ada.id).figures["consents"] == 0
 
@@ -222,7 +223,7 @@ def test_the_gallery_holds_only_templates_of_the_model_whose_consent_is_valid_th
         templates.put(store, template(person, NEW_MODEL if name == "Eve" else MODEL))
 
     def names(at: datetime) -> list[str]:
-        return [residents.find(store, each.resident_id).name for each in templates.gallery(store, MODEL, at)]
+        return [residents.find(store, each.resident_id).name for each in compared(store, MODEL, at)]
 
     assert names(clock.now()) == ["Ada", "Bob"]
     assert names(clock.now() + YEAR) == ["Bob"]
@@ -236,9 +237,9 @@ def test_a_new_template_takes_the_place_of_the_old_one_for_its_model_only(store:
     agree(store, ada)
     for each in (template(ada, seed=1), template(ada, NEW_MODEL, seed=2), template(ada, seed=3)):
         templates.put(store, each)
-    (kept,) = templates.gallery(store, MODEL, clock.now())
+    (kept,) = compared(store, MODEL, clock.now())
     assert replace(kept, seal=b"") == template(ada, seed=3)
-    assert len(templates.gallery(store, NEW_MODEL, clock.now())) == 1
+    assert len(compared(store, NEW_MODEL, clock.now())) == 1
 
 
 @pytest.mark.parametrize(

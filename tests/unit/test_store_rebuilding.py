@@ -24,7 +24,7 @@ from edge_gate.store.people import consent, removal, residents
 from edge_gate.store.people.sweep import sweep
 from edge_gate.store.schema import FORGOTTEN, SCHEMA
 from edge_gate.store.templates import templates
-from tests.support.stores import CLOCK, KEY, MODEL, enrol, in_the_clear
+from tests.support.stores import CLOCK, KEY, MODEL, compared, enrol, in_the_clear
 
 TABLES = [table.name for table in SCHEMA.personal if table.rebuilt]
 
@@ -73,9 +73,7 @@ def test_the_power_may_go_after_any_slice(store: Store, tmp_path: Path) -> None:
             assert after.check() == [], cuts
             assert [secret for secret in secrets if secret in in_the_clear(after.path)] == [], cuts
             assert not [name for (name,) in twins(after)], cuts
-            assert {each.resident_id for each in templates.gallery(after, MODEL, CLOCK.now())} == {
-                each.id for each, _ in rest
-            }
+            assert {each.resident_id for each in compared(after, MODEL, CLOCK.now())} == {each.id for each, _ in rest}
     assert cuts > 4 * len(TABLES)
     assert store.empty_log()
     clear = in_the_clear(store.path)

@@ -20,7 +20,7 @@ from edge_gate.store.keys.sealing import CODE
 from edge_gate.store.people import consent, residents
 from edge_gate.store.people.sweep import sweep
 from edge_gate.store.templates import renewal, templates
-from tests.support.stores import CLOCK, KEY, MODEL, in_the_clear
+from tests.support.stores import CLOCK, KEY, MODEL, compared, in_the_clear
 
 # Written by the version before templates were protected: Ada, Bob and Eve, vectors from the seeds 0, 1 and 2.
 OLD_STORE = Path(__file__).parent / "stores" / "steps_0001.db"
@@ -34,7 +34,7 @@ def direction(seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 
 def codes(store: Store) -> dict[str, bytes]:
-    found = templates.gallery(store, MODEL, CLOCK.now())
+    found = compared(store, MODEL, CLOCK.now())
     names = {each.id: each.name for each in (residents.find(store, one.resident_id) for one in found)}
     return {names[each.resident_id]: each.code for each in found}
 
@@ -74,7 +74,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_plain_templates_of_an_earlier_store_are_protected_once_and_none_is_lost(old: Path) -> None:
     with Store.open(old, KEY, CLOCK) as store:
-        assert templates.gallery(store, MODEL, CLOCK.now()) == []  # a vector is never taken for a code
+        assert compared(store, MODEL, CLOCK.now()) == []  # a vector is never taken for a code
         transform, protected = renewal.prepare(store)
         assert protected == 3
         first = codes(store)

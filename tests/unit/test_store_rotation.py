@@ -20,7 +20,7 @@ from edge_gate.store.people import residents
 from edge_gate.store.templates import renewal, templates
 from tests.support.peers import direction
 from tests.support.power_cuts import PowerCut, cut_before
-from tests.support.stores import CLOCK, KEY, MODEL, enrol, names_in_the_gallery
+from tests.support.stores import CLOCK, KEY, MODEL, compared, enrol, names_in_the_gallery
 
 
 class Place:
@@ -81,12 +81,12 @@ def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renew
         for seed, resident in enumerate(residents.everyone_known(store)):
             code = transform.encode(people[seed]).tobytes()
             templates.put(store, templates.Template(resident.id, MODEL, 5, code, 128))
-        before = templates.gallery(store, MODEL, CLOCK.now())
+        before = compared(store, MODEL, CLOCK.now())
     rotation.rotate(path, place.fetch, place.put)
     with Store.open(path, place.fetch(), CLOCK) as store:
         again, converted = renewal.prepare(store)
         assert converted == 0
-        assert templates.gallery(store, MODEL, CLOCK.now()) == before
+        assert compared(store, MODEL, CLOCK.now()) == before
         assert all((again.encode(each) == transform.encode(each)).all() for each in people)
         gallery = Gallery.of([each.resident_id for each in before], [each.code for each in before], again)
         for resident, seen in zip(residents.everyone_known(store), people, strict=False):
@@ -96,7 +96,7 @@ def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renew
             pass
         for _ in under_way.put_in_place():
             pass
-        renewed = templates.gallery(store, MODEL, CLOCK.now())
+        renewed = compared(store, MODEL, CLOCK.now())
         gallery = Gallery.of([each.resident_id for each in renewed], [each.code for each in renewed], again)
         assert gallery.search(people[0], 1)[0].comparison_score < 0.5, "the control: other axes are not taken for these"
 
@@ -179,7 +179,7 @@ def test_a_store_is_held_by_one_at_a_time(path: Path) -> None:
         with pytest.raises(AlreadyRunning), sole_use(path):
             pass
         with Store.open(path, KEY, CLOCK) as store:  # looking is not holding
-            assert len(templates.gallery(store, MODEL, CLOCK.now())) == 2
+            assert len(compared(store, MODEL, CLOCK.now())) == 2
             store.keyring.ensure([residents.find(store, "Ada").id])
     with sole_use(path):
         pass

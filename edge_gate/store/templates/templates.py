@@ -77,11 +77,6 @@ def put(store: Store, template: Template) -> None:
         )
 
 
-def gallery(store: Store, model_id: bytes, at: datetime) -> list[Template]:
-    """Return the templates of `references`."""
-    return [each.template for each in references(store, model_id, at)]
-
-
 def references(store: Store, model_id: bytes, at: datetime, resident_id: str | None = None) -> list[Reference]:
     """Return what may be compared at that moment with a probe of this model: the templates whose owners' consent is
     valid, of everybody or of one resident, without those that no key opens (`unreadable`)."""
