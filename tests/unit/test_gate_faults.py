@@ -294,7 +294,7 @@ def test_an_enrolment_that_was_stored_is_told_as_one_whatever_becomes_of_the_gal
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = eye_at(gate)
-        with failing_once(monkeypatch, templates, "gallery"):
+        with failing_once(monkeypatch, templates, "references"):
             assert enrol(settings, eye, "Ann", 1, track=1)[-1]["name"] == "Ann"
         assert [each["name"] for each in ask(settings, "residents")] == ["Ann"]
         pass_time(gate, 2)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge_gate.core.errors import RelayError
+from edge_gate.core.errors import Busy, RelayError
 from edge_gate.relays.board import LATEST_MS, RelayBoard
 from edge_gate.relays.guard import MARGIN_MS
 from edge_gate.relays.lcus import Lcus1
-from edge_gate.relays.line import SerialLine
+from edge_gate.relays.line import MOST_WAITING, SerialLine
 from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
 from tests.support.clocks import HeldClock
@@ -67,6 +67,11 @@ class Guarded:
     def wish(self, wished: Wished) -> None:
         self.board.pulse(wished.channel, wished.ms, self.outcomes.append)
 
+    @property
+    def waiting(self) -> int:
+        """How many pulses wait to be sent."""
+        return len(self.board._wishes)
+
     def _pass(self, ms: int) -> None:
         self.clock.pass_ms(ms)
         self.guard.live()
@@ -88,11 +93,15 @@ STEPS = st.lists(
 @example([30, Wished(1, 300), 1, Stall(900), 30], 1)
 @example([30, Wished(2, 300), 40, Wished(1, 1200), 1, Stall(550), 30], 1)
 @example([30, Wished(1, 100), 1, Stall(550), 30], 240)
+@example([Wished(1, 100)] * (MOST_WAITING + 2), 0)
 def test_no_relay_is_switched_on_while_the_guard_does_not_watch(steps: list[object], answers_after_ms: int) -> None:
     guarded = Guarded(answers_after_ms)
     wishes = 0
     for step in steps:
         match step:
+            case Wished() if guarded.waiting >= MOST_WAITING:
+                with pytest.raises(Busy):
+                    guarded.wish(step)
             case Wished():
                 guarded.wish(step)
                 wishes += 1
