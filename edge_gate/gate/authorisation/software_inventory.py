@@ -23,7 +23,6 @@ from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import STARTED
 from edge_gate.store.database import Store
 
-ROLES: Final = ("eyes", "detector", "mesh", "lids")
 _DIGITS: Final = 16
 _LONGEST_NAME: Final = 100
 
@@ -77,7 +76,7 @@ def _last(store: Store) -> dict[str, Any]:
 
 def models(settings: ModelSettings) -> dict[str, str]:
     """Return each role's model by name and the beginning of its SHA-256, or why it does not load."""
-    return {role: _model(settings, getattr(settings, role)) for role in ROLES}
+    return {role: _model(settings, name) for role, name in settings.used.items()}
 
 
 def configuration(config: Config) -> str:

@@ -106,19 +106,15 @@ def _blanked(store: Store, act: Act) -> list[PersonalTable]:
 
 def _apply(store: Store, table: PersonalTable, act: Act, resident_id: str) -> int:
     """Give a resident's rows their fate, and return how many there were."""
+    theirs = table.not_ended(act)
     match table.fate(act):
         case Fate.DELETED:
-            return store.run(f"DELETE FROM {table.name} WHERE {table.column} = ?", (resident_id,))  # noqa: S608 - declared
+            return store.run(f"DELETE FROM {table.name} WHERE {theirs}", (resident_id,))  # noqa: S608 - declared
         case Fate.MARKED:
-            return _mark(store, table, resident_id)
+            mark = f"UPDATE {table.name} SET {table.mark} = ? WHERE {theirs}"  # noqa: S608 - declared
+            return store.run(mark, (iso(store.now()), resident_id))
         case Fate.BLANKED | Fate.KEPT:
             return 0
-
-
-def _mark(store: Store, table: PersonalTable, resident_id: str) -> int:
-    unmarked = f"{table.column} = ? AND {table.mark} IS NULL"
-    values = (iso(store.now()), resident_id)
-    return store.run(f"UPDATE {table.name} SET {table.mark} = ? WHERE {unmarked}", values)  # noqa: S608 - declared
 
 
 class _Blanking:

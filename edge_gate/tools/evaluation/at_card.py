@@ -77,8 +77,8 @@ def judge(comparisons: Comparisons, points: Iterable[OperatingPoint], configured
         yield AtCard(
             point,
             abs(point.fmr - configured_fmr) <= 1e-9,
-            _counted(match, resampled.impostor, _people(comparisons)),
-            _counted(miss, resampled.genuine, len(np.unique(comparisons.genuine_a))),
+            _counted(match, resampled.impostor, comparisons.people_impostor),
+            _counted(miss, resampled.genuine, comparisons.people_genuine),
         )
 
 
@@ -86,9 +86,3 @@ def _counted(wrong: Flags, resampled: Floats, trials: int) -> Counted:
     errors, n = int(wrong.sum()), len(wrong)
     span = intervals.interval(resampled)
     return Counted(errors, n, intervals.never_certain(span, errors / n, trials) if n and span else None)
-
-
-def _people(comparisons: Comparisons) -> int:
-    """Return how many people are compared with others. Comparisons that share a person are no independent trials, so
-    there are no more of these than people."""
-    return len(np.union1d(comparisons.impostor_a, comparisons.impostor_b))

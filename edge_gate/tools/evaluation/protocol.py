@@ -49,6 +49,17 @@ class Comparisons:
             return self.genuine, self.genuine_a, self.genuine_b
         return self.impostor, self.impostor_a, self.impostor_b
 
+    @property
+    def people_genuine(self) -> int:
+        """How many people are compared with themselves."""
+        return len(np.unique(self.genuine_a))
+
+    @property
+    def people_impostor(self) -> int:
+        """How many people are compared with others. Comparisons that share a person are no independent trials, so there
+        are no more of these than people."""
+        return len(np.union1d(self.impostor_a, self.impostor_b))
+
 
 def all_pairs(pictures: Embedded, n_subjects: int) -> Comparisons:
     """Compare every picture with every other once; the people's numbers say which pairs are genuine."""

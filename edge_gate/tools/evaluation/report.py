@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 from rich.table import Table
 
 from edge_gate.rules.operating_point import OperatingPoint
@@ -126,7 +125,7 @@ def rates_of(comparisons: Comparisons) -> Rates:
     found = {key: points.at_fmr(fmr) for key, fmr in FMRS.items()}
     eer, fnmr = points.eer(), {key: found[key][1] for key in FMRS}
     drawn = intervals.bootstrap(comparisons, tuple(FMRS.values()))
-    people = len(np.unique(comparisons.genuine_a))
+    people = comparisons.people_genuine
     spans = {
         "eer": _never_zero(intervals.interval(drawn.eer), eer, people),
         "dprime": intervals.interval(drawn.dprime),
@@ -137,7 +136,7 @@ def rates_of(comparisons: Comparisons) -> Rates:
         n_genuine=len(genuine),
         n_impostor=len(impostor),
         n_subjects_genuine=people,
-        n_subjects_impostor=len(np.union1d(comparisons.impostor_a, comparisons.impostor_b)),
+        n_subjects_impostor=comparisons.people_impostor,
         eer=eer,
         dprime=dprime(genuine, impostor),
         fnmr=fnmr,
