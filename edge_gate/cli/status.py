@@ -14,7 +14,8 @@ from edge_gate.cli import reach
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
-from edge_gate.wire.status import GateStatus, HardeningStatus
+from edge_gate.settings.liveness import OFF, REQUIRE
+from edge_gate.wire.status import GateStatus, HardeningStatus, LivenessStatus
 
 PAUSED: Final = "nobody is recognised until `edge-gate resume`; a restart does not end it"
 
@@ -77,8 +78,18 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "store", state.store.fault
     if state.keyring.fault:
         yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
+    if state.liveness.fault:
+        yield "liveness", state.liveness.fault
     if state.policy.held:
         yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
+
+
+def describe_liveness(of: LivenessStatus) -> str:
+    """Return one line: whether pictures of people are refused here, and how many came."""
+    if of.mode == OFF:
+        return "off: a picture of a resident opens; for trials only"
+    told = "refuses attacks" if of.mode == REQUIRE else "tells of attacks and opens all the same"
+    return f"{told}; {of.attacks} told since the start; this camera was measured on {of.people_measured} people"
 
 
 def describe_walls(walls: HardeningStatus) -> str:
@@ -111,6 +122,7 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     yield "eye", seen
     yield "people", f"{state.residents_in_gallery} enrolled with valid consent"
     yield "model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})"
+    yield "liveness", describe_liveness(state.liveness)
     for name, why in state.unsigned_models.items():
         yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a picture to numbers: `acquire` for one picture on its own, `Perception` for the eye's endless row of them.
 
-Neither keeps a picture. Between pictures Perception holds the followed face's mesh, its last embedding, and a grey
-thumbnail of 16 x 12 pixels (edge_gate.eye.face.presence).
+Neither keeps a picture. Between pictures Perception holds the followed face's mesh, its last embedding, a grey
+thumbnail of 16 x 12 pixels (edge_gate.eye.face.presence), and one of the empty scene (edge_gate.eye.liveness.scene).
 """
 
 from __future__ import annotations
@@ -21,13 +21,18 @@ from edge_gate.eye.face.lids import EyeLids
 from edge_gate.eye.face.mesh import FaceMesh, Mesh
 from edge_gate.eye.face.quality import assess
 from edge_gate.eye.face.track import Tracker, find_face
+from edge_gate.eye.liveness.detection import NOT_MEASURED, AttackDetection
+from edge_gate.eye.liveness.network import AttackNetwork
 from edge_gate.eye.runtime import TfliteModel, verify_model
-from edge_gate.settings.config import ModelSettings, QualityLimits
+from edge_gate.rules.liveness import Look
+from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
+from edge_gate.settings.liveness import OFF
 from edge_gate.wire.eye import AcquisitionFailure, Quality
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
 MIN_CONTINUITY: Final = 0.5
+_REQUIRED: Final = LivenessSettings()
 _ACQUIRE_PIXELS: Final = (WATCH_PIXELS, 640 * 480, 1280 * 960)
 
 
@@ -39,6 +44,7 @@ class Models:
     mesh: FaceMesh
     lids: EyeLids
     embedder: Embedder
+    attacks: AttackDetection | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +72,22 @@ class Observation:
     quality: Quality
     refusal: AcquisitionFailure
     embedding: bytes
+    pad: Look
 
 
-def open_models(settings: ModelSettings) -> Models:
-    """Open all models. Raises ModelError or one of its kinds: none without its card, and that with its signature."""
+def open_models(settings: ModelSettings, liveness: LivenessSettings = _REQUIRED) -> Models:
+    """Open all models; the one that tells attacks unless ``liveness`` is off.
+
+    Raises ModelError or one of its kinds: none without its card, and that with its signature.
+    """
 
     def network(name: str) -> TfliteModel:
         return TfliteModel(name, verify_model(settings, name)[1], settings.threads)
+
+    def attacks() -> AttackDetection:
+        card, content = verify_model(settings, settings.liveness)
+        network = AttackNetwork(settings.liveness, TfliteModel(settings.liveness, content, settings.threads))
+        return AttackDetection(network, card.liveness_point)
 
     card, content = verify_model(settings, settings.eyes)
     return Models(
@@ -80,6 +95,7 @@ def open_models(settings: ModelSettings) -> Models:
         FaceMesh(settings.mesh, network(settings.mesh)),
         EyeLids(settings.lids, network(settings.lids)),
         Embedder(settings.eyes, TfliteModel(settings.eyes, content, settings.threads), card.model_id),
+        None if liveness.mode == OFF else attacks(),
     )
 
 
@@ -125,11 +141,16 @@ class Perception:
         ``picture`` is BGR, uint8; ``captured_ns`` CLOCK_MONOTONIC, growing from picture to picture.
         """
         mesh = self._tracker.locate(picture, captured_ns)
+        attacks = self._models.attacks
         if mesh is None:
+            if attacks is not None:
+                attacks.note_empty(picture, captured_ns)
             return None
         looked = inspect(self._models, picture, mesh, self.limits)
+        pad = NOT_MEASURED
         if looked.embedding:
             self._keep_apart(looked.embedding)
+            pad = pad if attacks is None else attacks.look(picture, mesh, captured_ns)
         rows, columns = picture.shape[:2]
         across, down = mesh.five[:2].mean(0)
         return Observation(
@@ -142,12 +163,15 @@ class Perception:
             quality=looked.quality,
             refusal=looked.refusal,
             embedding=looked.embedding,
+            pad=pad,
         )
 
     def forget(self) -> None:
         """Follow nobody and hold nothing of anybody: the eye is paused."""
         self._tracker.forget()
         self._embedding = None
+        if self._models.attacks is not None:
+            self._models.attacks.forget()
 
     def _keep_apart(self, embedding: bytes) -> None:
         """Begin a new track where the embedding is not that of the person who was followed until now."""

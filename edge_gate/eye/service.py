@@ -143,7 +143,8 @@ class Eye:
             width=seen.width,
             height=seen.height,
             quality=seen.quality,
-            pad_score=float("nan"),
+            pad_score=seen.pad.score,
+            pad_reason=seen.pad.reason,
             refusal=seen.refusal,
             model_id=self._model_id,
             embedding=seen.embedding,
@@ -194,7 +195,13 @@ def serve(settings: Config) -> None:
     # they start are inside too.
     sealed = enforce(policy.eye(settings), settings.seal.required)
     with limit_stderr(clock):
-        eye = Eye(settings, open_models(settings.models), clock, ServiceNotifier(os.environ), sealed.standing)
+        eye = Eye(
+            settings,
+            open_models(settings.models, settings.liveness),
+            clock,
+            ServiceNotifier(os.environ),
+            sealed.standing,
+        )
 
         def end(_signal: int, _frame: FrameType | None) -> None:
             eye.stop()

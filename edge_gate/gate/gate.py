@@ -21,6 +21,7 @@ from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
+from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance.cards import Card
@@ -57,6 +58,7 @@ class Gate:
     approaches: Approaches
     eye: EyeWatch
     enrolment: EnrolmentVerbs
+    liveness: LivenessVerbs
     templates: TemplateVerbs
     verbs: ControlVerbs
     control: ControlServer
@@ -96,6 +98,7 @@ class Gate:
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)
+        self.liveness.tick(now)
         self.authorisation.tick(now)
         self.keyring_watch.tick()
         self.control.tend()

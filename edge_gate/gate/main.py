@@ -28,12 +28,14 @@ from edge_gate.gate.loop import Loop
 from edge_gate.gate.mode import Mode
 from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
+from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.events import EventVerbs
 from edge_gate.gate.verbs.eye import EyeVerbs, was_paused
+from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.oversight import OversightVerbs
 from edge_gate.gate.verbs.residents import ResidentVerbs
 from edge_gate.gate.verbs.status import Sources, StatusVerbs
@@ -67,10 +69,12 @@ def build(
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     recognition = Recognition(store, config.models, config.decision, clock)
+    attacks = AttackWatch(config, store, journal, clock)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
     def adopt() -> None:
         authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
+        attacks.mode = authorisation.agreed.liveness
 
     adopt()
     authorisation.check_policy = recognition.check
@@ -81,9 +85,10 @@ def build(
     eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
-    approaches = Approaches(recognition, door_control, journal, mode, config.decision, clock)
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, config.decision, clock)
     local = local_time(config.site.time_zone, os.environ)
-    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, config.site.language, local)
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, config.site.language, local)
+    liveness = LivenessVerbs(store, mode, authorisation, attacks, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     seal = SealState()
@@ -94,6 +99,7 @@ def build(
             door=door,
             eye=eye,
             approaches=approaches,
+            attacks=attacks,
             journal=journal,
             mode=mode,
             recognition=recognition,
@@ -111,6 +117,7 @@ def build(
         DoorVerbs(door_control, mode, authorisation).handlers,
         ResidentVerbs(store, journal, recognition, authorisation, config.site, local, jobs).handlers,
         enrolment.handlers,
+        liveness.handlers,
         EventVerbs(store).handlers,
         renewal.handlers,
         StoreVerbs(store, check, jobs).handlers,
@@ -125,7 +132,7 @@ def build(
         mode.greet_eye()
 
     eye.greet = greet
-    eye.see = lambda sighting: approaches.see(sighting, enrolling=enrolment.take(sighting))
+    eye.see = lambda sighting: approaches.see(sighting, enrolling=enrolment.take(sighting) or liveness.take(sighting))
     return Gate(
         store=store,
         door=door,
@@ -139,6 +146,7 @@ def build(
         approaches=approaches,
         eye=eye,
         enrolment=enrolment,
+        liveness=liveness,
         templates=renewal,
         verbs=verbs,
         control=control,

@@ -30,6 +30,7 @@ from edge_gate.core.errors import (
 )
 from edge_gate.core.plain_files import open_plain
 from edge_gate.provenance import minisign
+from edge_gate.rules.liveness import LivenessPoint
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.models import ModelSettings
 
@@ -39,6 +40,8 @@ REQUIRED_OF_EYES = (
     *("intended_use", "quantization", "evaluation", "operating_point"),
     *("recipe", "recipe_commit", "teacher"),  # a model that no other one taught says so: teacher = "none"
 )
+REQUIRED_OF_LIVENESS = ("intended_use", "quantization", "evaluation", "attack_detection", "recipe")
+REQUIRED_OF_TASK = {"eye-region embedding": REQUIRED_OF_EYES, "presentation attack detection": REQUIRED_OF_LIVENESS}
 # Whoever taught a model, or made up its pictures, has a past too.
 OTHER_MODELS = ("teacher", "generator")
 REQUIRED_OF_OTHER_MODELS = ("name", "licence", "training_data")
@@ -85,6 +88,14 @@ class Card:
             OperatingPoint(**{key: each[key] for key in OperatingPoint.__slots__})
             for each in self.fields.get("operating_point", [])
         )
+
+    @property
+    def liveness_point(self) -> LivenessPoint:
+        """The weights and the threshold of a model that tells attacks. Raises CardError for another model's card."""
+        try:
+            return LivenessPoint.of(self.fields.get("attack_detection", {}))
+        except ValueError as error:
+            raise CardError(self.path, f"the field 'attack_detection': {error}") from error
 
     def threshold(self, kind: str, fmr: float) -> OperatingPoint:
         """Return the operating point measured at exactly this FMR. Raises NoOperatingPoint listing what there is."""
@@ -191,7 +202,7 @@ def _keys(texts: tuple[str, ...]) -> Iterator[minisign.PublicKey]:
 
 
 def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
-    required = REQUIRED + (REQUIRED_OF_EYES if fields.get("task") == "eye-region embedding" else ())
+    required = REQUIRED + REQUIRED_OF_TASK.get(str(fields.get("task")), ())
     for field in required:
         if fields.get(field) in (None, "", [], {}):
             raise CardError(path, f"the field {field!r} is missing or empty")

@@ -13,11 +13,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from edge_gate.settings.config import Config, DecisionSettings
+from edge_gate.settings.liveness import MODES
 
 POLICY: Final = "policy"
 # Each setting with the section it stands in, and what makes it stricter.
 _LOWER: Final = ("fmr", "attempts", "pulse_ms", "people_per_hour")
 _HIGHER: Final = ("min_sightings",)
+LIVENESS: Final = "liveness"
 TRUST: Final = ("trusted_keys", "allow_unsigned")
 
 
@@ -30,6 +32,7 @@ class AgreedPolicy:
     attempts: int
     pulse_ms: int
     people_per_hour: int
+    liveness: str
     trusted_keys: tuple[str, ...]
     allow_unsigned: tuple[str, ...]
 
@@ -43,6 +46,7 @@ class AgreedPolicy:
             decision.attempts,
             config.door.pulse_ms,
             config.roles.people_per_hour,
+            config.liveness.mode,
             tuple(sorted(models.trusted_keys)),
             tuple(sorted(models.allow_unsigned)),
         )
@@ -62,6 +66,8 @@ class AgreedPolicy:
         """Return the names of the settings in which this allows more than what was agreed to."""
         lower = [name for name in _LOWER if getattr(self, name) > getattr(agreed, name)]
         higher = [name for name in _HIGHER if getattr(self, name) < getattr(agreed, name)]
+        if MODES.index(self.liveness) < MODES.index(agreed.liveness):
+            lower.append(LIVENESS)
         trust = [name for name in TRUST if not set(getattr(self, name)) <= set(getattr(agreed, name))]
         return [*lower, *higher, *trust]
 
@@ -80,4 +86,6 @@ class AgreedPolicy:
 
 def _shown(policy: AgreedPolicy, name: str) -> str:
     value = getattr(policy, name)
+    if name == LIVENESS:
+        return str(value)
     return (", ".join(value) or "none") if name in TRUST else f"{value:g}"

@@ -7,7 +7,7 @@ alike (two people in front of the camera) or too like somebody who is enrolled a
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +16,8 @@ import numpy as np
 
 from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
 from edge_gate.rules.comparison import Gallery, Vector, normalise, unit_vector
-from edge_gate.wire.eye import AcquisitionFailure, Sighting
+from edge_gate.rules.liveness import MOST_LOOKS, Liveness, LivenessPoint, Look, judge
+from edge_gate.wire.eye import AcquisitionFailure, PadReason, Sighting
 
 WANTED: Final = 16
 TIMEOUT_S: Final = 60.0
@@ -36,10 +37,12 @@ class Progress:
 @dataclass(slots=True, eq=False)
 class Enrolment:
     """One enrolment under way. ``alike`` is the comparison score that two sightings' fused halves of one person must
-    reach."""
+    reach. ``point``: how sure it must be that a person stands there, and no picture of one; None where nobody asks."""
 
     began_ns: int
     alike: float
+    point: LivenessPoint | None = None
+    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
     _vectors: list[Vector] = field(default_factory=list)
     _person: tuple[int, int] | None = None
     _last_ns: int = 0
@@ -47,8 +50,13 @@ class Enrolment:
 
     @property
     def complete(self) -> bool:
-        """Whether enough was taken."""
-        return len(self._vectors) >= WANTED
+        """Whether enough was taken, of a person."""
+        return len(self._vectors) >= WANTED and self.alive
+
+    @property
+    def alive(self) -> bool:
+        """Whether a person is seen, by twice the looks that open a door: who is enrolled comes in for years."""
+        return self.point is None or judge(self.looks, self.point, twice=True) is Liveness.LIVE
 
     @property
     def taken(self) -> int:
@@ -64,10 +72,13 @@ class Enrolment:
         """Take one sighting if it is good and new. Raises EnrolmentFailed when somebody else came into view."""
         if sighting.refusal is not AcquisitionFailure.NONE:
             self._refusals[sighting.refusal] += 1
+        if sighting.pad_reason is not PadReason.NOT_MEASURED:
+            self.looks.append(Look(sighting.pad_score, sighting.pad_reason))
         if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             self._check_same_person((sighting.eye, sighting.track), vector)
             self._vectors.append(vector)
+            del self._vectors[:-WANTED]  # the newest, for as long as it is not sure that a person is seen
             self._last_ns = sighting.captured_ns
         return Progress(self.taken, WANTED, sighting.refusal)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_gate.rules.comparison import Vector, normalise, unit_vector
-from edge_gate.wire.eye import AcquisitionFailure, Sighting
+from edge_gate.rules.liveness import MOST_LOOKS, Look
+from edge_gate.wire.eye import AcquisitionFailure, PadReason, Sighting
 
 # A head that sways or strides moves its eyes by a few inter-ocular distances a second, never by this many (6 cm each).
 FASTEST_INTEROCULAR_PER_S = 25.0
@@ -29,6 +30,7 @@ class Approach:
     began_ns: int
     vectors: deque[tuple[float, Vector]] = field(default_factory=lambda: deque(maxlen=MOST_SIGHTINGS))
     refusals: Counter[AcquisitionFailure] = field(default_factory=Counter)
+    looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
     accepted: int = 0
     window_began_ns: int | None = None
     attempt: int = 1
@@ -37,6 +39,8 @@ class Approach:
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
         self.last = sighting
+        if sighting.pad_reason is not PadReason.NOT_MEASURED:
+            self.looks.append(Look(sighting.pad_score, sighting.pad_reason))
         if sighting.refusal is not AcquisitionFailure.NONE:
             self.refusals[sighting.refusal] += 1
             return
@@ -51,7 +55,7 @@ class Approach:
         return normalise(weights @ np.stack([vector for _, vector in self.vectors]))
 
     def next_attempt(self) -> None:
-        """Forget what was fused, so that the next window is judged on its own."""
+        """Forget what was fused, so that the next window is compared on its own; what was seen of an attack stays."""
         self.vectors.clear()
         self.window_began_ns = None
         self.attempt += 1

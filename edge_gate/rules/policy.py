@@ -51,9 +51,17 @@ class Policy:
             and self._most_agree(approach, gallery, best.resident_id)
         ):
             return Decision(Verdict.OPEN, best.resident_id, best.comparison_score)
-        over = now_ns - approach.window_began_ns >= self.settings.window_s * 1e9
         # The nearest resident of somebody refused is nobody's business: only the score is kept.
-        return Decision(Verdict.REFUSE if over else Verdict.WAIT, None, best.comparison_score if best else None)
+        return Decision(
+            Verdict.REFUSE if self.window_over(approach, now_ns) else Verdict.WAIT,
+            None,
+            best.comparison_score if best else None,
+        )
+
+    def window_over(self, approach: Approach, now_ns: int) -> bool:
+        """Tell whether the approach has had its time."""
+        began_ns = approach.window_began_ns
+        return began_ns is not None and now_ns - began_ns >= self.settings.window_s * 1e9
 
     @staticmethod
     def _most_agree(approach: Approach, gallery: Gallery, resident_id: str) -> bool:

@@ -29,6 +29,11 @@ class CameraSettings:
     rotate_deg: int = setting(0, "how far the camera is mounted turned, clockwise", one_of=(0, 90, 180, 270))
     stall_s: float = setting(2.0, "no picture for this long is a fault", low=0.5, high=60)
 
+    @property
+    def name(self) -> str:
+        """Which camera this is, for whoever asks whether it was ever measured."""
+        return f"{self.driver} {self.source} {self.width}x{self.height}"
+
     def anchored(self, folder: Path) -> Self:
         """Return the settings with ``source`` taken from a folder, where it is a relative path."""
         if self.driver == "replay":

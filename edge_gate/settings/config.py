@@ -16,6 +16,7 @@ from edge_gate.settings.camera import CameraSettings
 from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
+from edge_gate.settings.liveness import LivenessSettings
 from edge_gate.settings.models import RELEASE_KEY, ModelSettings
 from edge_gate.settings.quality import QualityLimits
 from edge_gate.settings.reader import Mistake, Reader, read_text
@@ -33,6 +34,7 @@ __all__ = [
     "Config",
     "DecisionSettings",
     "DoorSettings",
+    "LivenessSettings",
     "ModelSettings",
     "QualityLimits",
     "Reading",
@@ -59,6 +61,7 @@ class Config:
     camera: CameraSettings = field(default_factory=CameraSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     quality: QualityLimits = field(default_factory=QualityLimits)
+    liveness: LivenessSettings = field(default_factory=LivenessSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     door: DoorSettings = field(default_factory=DoorSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

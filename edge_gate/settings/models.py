@@ -10,10 +10,10 @@ from typing import Final
 from edge_gate.settings.setting import setting
 
 # The key that signs the cards of the models that come with edge-gate (models/README.md).
-RELEASE_KEY: Final = "RWTW0GtBslzVUghv7kv2SbCtTtliNZsiZsr0g5MrOEPSVso18O07drm8"
+RELEASE_KEY: Final = "RWSRmuZUU7l7NrREeaRWpL/AR8sKR7lnkqzHUOwB9wBe+c1c8b3JRB/s"
 
 # The settings that name a model, the eye-region model first.
-MODELS: Final = ("eyes", "detector", "mesh", "lids")
+MODELS: Final = ("eyes", "detector", "mesh", "lids", "liveness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ModelSettings:
     detector: str = setting("face_detection_yunet_2023mar_int8", "finds a face")
     mesh: str = setting("face_landmark", "the 468-point face mesh")
     lids: str = setting("iris_landmark", "tells open eyes from closed ones")
+    liveness: str = setting("liveness-minifasnet-80", "tells a person from a print or a screen")
     threads: int = setting(1, "threads for each model", low=1, high=4)
     trusted_keys: tuple[str, ...] = setting(
         (RELEASE_KEY,),

@@ -8,7 +8,20 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from edge_gate.core.errors import UnknownEventKind
-from edge_gate.spec import door, events, eye, keys, models, oversight, recognition, residents, status, store, templates
+from edge_gate.spec import (
+    door,
+    events,
+    eye,
+    keys,
+    liveness,
+    models,
+    oversight,
+    recognition,
+    residents,
+    status,
+    store,
+    templates,
+)
 from edge_gate.spec.model import Capability, Ending, EventKind, PersonalTable, Role, Verb
 
 CAPABILITIES: Final[tuple[Capability, ...]] = (
@@ -16,6 +29,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     eye.SPEC,
     models.SPEC,
     recognition.SPEC,
+    liveness.SPEC,
     door.SPEC,
     residents.SPEC,
     events.SPEC,

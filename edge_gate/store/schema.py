@@ -8,6 +8,7 @@
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit/)
                audit_end            and whose end is signed with each row
                 audit_subject       the salt that says which of its rows are about a resident
+    pad_trial                       how people and attacks were scored at this camera; it names nobody
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
 and leaves stale copies in the slack of the old ones: in a churn of 1,400 deleted people, up to ten could still be
@@ -41,6 +42,7 @@ from edge_gate.store.steps import (
     event_kinds,
     event_names,
     first_tables,
+    pad_trials,
     protected_templates,
     sealed_templates,
 )
@@ -68,6 +70,7 @@ STEPS: Final = (
     audit_tables.END_STEP,
     event_names.STEP,
     event_kinds.STEP,
+    pad_trials.STEP,
 )
 
 

@@ -27,7 +27,7 @@ MODEL_ID_BYTES: Final = 8
 LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
-_SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s xH {MAX_DIMENSIONS}s")
+_SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
 _HEALTH: Final = struct.Struct("<3x 4Q 4f BB 2H 2x")
 _COMMAND: Final = struct.Struct("<B 2x I I")
 
@@ -44,6 +44,16 @@ class AcquisitionFailure(enum.IntEnum):
     TURNED_AWAY = 6
     EYES_CLOSED = 7
     CUT_OFF = 8
+
+
+class PadReason(enum.IntEnum):
+    """What speaks most against a person in a sighting (edge_gate.rules.liveness)."""
+
+    NONE = 0
+    NOT_MEASURED = 1
+    SURFACE = 2  # the surface of a print or a screen, or its edge
+    SCENE = 3  # what always stands behind people is hidden
+    INFRARED = 4  # the infrared camera sees no face, or a flat one
 
 
 class CameraState(enum.IntEnum):
@@ -91,7 +101,8 @@ class Sighting:
     ``eye`` is drawn at random at each start of the eye; ``sequence`` grows by one with each sighting of it;
     ``captured_ns`` is CLOCK_MONOTONIC at capture, the same clock in both processes; ``track`` counts the people
     followed since the eye's start; ``x, y`` the middle of the eyes in a frame of ``width x height`` pixels;
-    ``pad_score`` 0..1 (ISO/IEC 30107-3), 1 for a bona fide presentation, NaN where it was not measured; ``embedding``
+    ``pad_score`` 0..1 (ISO/IEC 30107-3), 1 for a bona fide presentation, NaN where it was not measured, and
+    ``pad_reason`` what speaks against one, NOT_MEASURED exactly where the score is NaN; ``embedding``
     int8 components whose direction alone carries meaning, empty exactly when ``refusal`` is not NONE.
     """
 
@@ -105,6 +116,7 @@ class Sighting:
     height: int
     quality: Quality
     pad_score: float
+    pad_reason: PadReason
     refusal: AcquisitionFailure
     model_id: bytes
     embedding: bytes
@@ -150,13 +162,15 @@ class Command:
 
 def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
     eye, sequence, captured_ns, track, x, y, width, height = fields[:8]
-    figures, pad_score, refusal, model_id, dimensions, padded = fields[8:15], *fields[15:]
+    figures, pad_score, refusal, model_id, pad_reason, dimensions, padded = fields[8:15], *fields[15:]
     if not all(abs(figure) <= LARGEST_FIGURE for figure in figures):  # nor NaN
         raise ValueError("a quality figure is beyond all measure")
     if not 0 <= figures[-1] <= 1:
         raise ValueError(f"weight {figures[-1]}")
     if not (math.isnan(pad_score) or 0 <= pad_score <= 1):
         raise ValueError(f"pad_score {pad_score}")
+    if math.isnan(pad_score) != (pad_reason == PadReason.NOT_MEASURED):
+        raise ValueError("a PAD score goes with a reason, and only where one was measured")
     if dimensions > MAX_DIMENSIONS or any(padded[dimensions:]):
         raise ValueError("bytes behind the embedding")
     embedding = padded[:dimensions]
@@ -173,6 +187,7 @@ def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
         height,
         Quality(*figures),
         pad_score,
+        PadReason(pad_reason),
         AcquisitionFailure(refusal),
         model_id,
         embedding,
@@ -202,7 +217,7 @@ def _list_sighting(sighting: Sighting) -> tuple[Any, ...]:
     return (
         sighting.eye, sighting.sequence, sighting.captured_ns, sighting.track,
         sighting.x, sighting.y, sighting.width, sighting.height, *astuple(sighting.quality), pad_score,
-        sighting.refusal, sighting.model_id, len(sighting.embedding), sighting.embedding,
+        sighting.refusal, sighting.model_id, sighting.pad_reason, len(sighting.embedding), sighting.embedding,
     )  # fmt: skip
 
 
@@ -210,7 +225,7 @@ SIGHTING: Final = MessageKind(1, Sighting, _SIGHTING, _list_sighting, _read_sigh
 HEALTH: Final = MessageKind(2, Health, _HEALTH, astuple, _read_health)
 COMMAND: Final = MessageKind(3, Command, _COMMAND, astuple, _read_command)
 EYE_LINK: Final[Link[Sighting | Health, Command]] = Link(
-    id=1, name="eye", version=4, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
+    id=1, name="eye", version=5, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
 )
 
 SIGHTING_BYTES: Final = SIGHTING.length

@@ -53,6 +53,18 @@ class ThresholdStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LivenessStatus:
+    """Whether attacks are refused (off, watch, require), by which model, on how many people this camera was measured,
+    how many attacks were told since the start, and why eyes alone do not open, None where they do."""
+
+    mode: str
+    model: str
+    people_measured: int
+    attacks: int
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
     """The looser settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
 
@@ -99,6 +111,7 @@ class GateStatus:
     store: PartStatus
     keyring: PartStatus
     approach: str | None
+    liveness: LivenessStatus
     enrolling: bool
     paused: bool
     residents_in_gallery: int

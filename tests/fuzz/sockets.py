@@ -207,7 +207,7 @@ def _put_right(message: bytes, model_id: bytes, eye: int, number: int) -> bytes:
     kind, size = (2, HEALTH_BYTES) if len(message) <= HEALTH_BYTES else (1, SIGHTING_BYTES)
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     right = bytearray(message.ljust(size, b"\0"))
-    right[:32] = struct.pack("<2sBBB 3x 3Q", b"EG", 1, 4, kind, eye, number, now)
+    right[:32] = struct.pack("<2sBBB 3x 3Q", b"EG", 1, 5, kind, eye, number, now)
     if kind == 1:
         right[77:85] = model_id
     return bytes(right)

@@ -26,7 +26,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
-from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, Sighting
 from tests.support.clocks import WindableClock
 from tests.support.signing import own_key, sign
 
@@ -34,6 +34,8 @@ DIMENSIONS = 128
 THRESHOLD = 0.5
 # Longer than a busy machine keeps a thread waiting: tests wind the gate's clock on and wait for none of it.
 WINDOW_S, GAP_S = 2.0, 1.5
+# PAD scores of a person and of a picture of one.
+LIVE, PICTURE = 0.97, 0.02
 CARD = """
 name = "test-eyes"
 file = "test-eyes.tflite"
@@ -68,10 +70,50 @@ fmr_upper95 = 2e-4
 """
 
 
+LIVENESS_CARD = """
+name = "liveness-minifasnet-80"
+file = "liveness-minifasnet-80.tflite"
+sha256 = "{digest}"
+licence = "Apache-2.0"
+source = "made by this test"
+task = "presentation attack detection"
+not_known = ["everything: this is no model"]
+intended_use = "tests of what reads cards"
+quantization = "none"
+recipe = "none"
+[input]
+shape = [1, 80, 80, 3]
+[output]
+shape = [1, 3]
+[attack_detection]
+texture_weight = 1.0
+texture_middle = 0.0
+scene_weight = 8.0
+scene_middle = 0.45
+scene_for = 1.0
+scene_against = 4.0
+threshold = 0.5
+fewest = 3
+margin = 0.5
+[[training_data]]
+name = "nothing"
+licence = "none"
+count = 0
+basis = "none"
+objections = "none"
+[[evaluation]]
+data = "nothing"
+"""
+
+
 def write_model(folder: Path, threshold: float = THRESHOLD) -> bytes:
     """Write a signed card and the bytes it vouches for, which the gate never opens; return the model id."""
     folder.mkdir(parents=True, exist_ok=True)
     body = b"not a network"
+    (folder / "liveness-minifasnet-80.tflite").write_bytes(body)
+    file = folder / "liveness-minifasnet-80.toml"
+    file.write_text(LIVENESS_CARD.format(digest=hashlib.sha256(body).hexdigest()))
+    sign(file)
     digest = hashlib.sha256(body).hexdigest()
     (folder / "test-eyes.tflite").write_bytes(body)
     (folder / "test-eyes.toml").write_text(CARD.format(digest=digest, threshold=threshold))
@@ -103,21 +145,30 @@ class RawEye:
     wait: Callable[[float], None] = time.sleep
     connection: socket.socket = field(init=False)
 
-    LAYOUT = struct.Struct("<2sBBB 3x 3QI 4H 8f B 8s xH 256s")
+    LAYOUT = struct.Struct("<2sBBB 3x 3QI 4H 8f B 8s BH 256s")
 
     def __post_init__(self) -> None:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.connection.settimeout(5)
         self.connection.connect(str(self.path))
 
-    def see(self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, **changes: Any) -> None:
-        """Send one sighting: of this view, or refused."""
+    def see(
+        self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, pad: float = LIVE, **changes: Any
+    ) -> None:
+        """Send one sighting: of this view, or refused; ``pad`` is its PAD score, nan for one that was not measured."""
         self.sequence += 1
-        fields = {"magic": b"EG", "link": 1, "version": 4, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields = {"magic": b"EG", "link": 1, "version": 5, "kind": 1, "eye": self.eye, "sequence": self.sequence}
         fields |= {"captured_ns": self.clock.monotonic_ns(), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
-        figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, float("nan"))
-        tail = {"refusal": refusal, "model_id": self.model_id, "dimensions": len(view), "embedding": view}
+        figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, pad)
+        reason = 1 if pad != pad else 0 if pad >= 0.5 else 2
+        tail = {
+            "refusal": refusal,
+            "model_id": self.model_id,
+            "pad_reason": reason,
+            "dimensions": len(view),
+            "embedding": view,
+        }
         head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
         self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
 
@@ -126,7 +177,7 @@ class RawEye:
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
-        head = (b"EG", 1, 4, 2, self.eye, self.sequence, now, 99)
+        head = (b"EG", 1, 5, 2, self.eye, self.sequence, now, 99)
         self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 2H 2x", *head, *figures, camera, 0, arrived, skipped))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
@@ -180,12 +231,15 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
         thread.join(20)
 
 
-def sighting(view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9) -> Sighting:
+def sighting(
+    view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9, pad: float = LIVE
+) -> Sighting:
     """Return one sighting without a socket; without a view it is one refused for blur."""
     refusal = AcquisitionFailure.NONE if view else AcquisitionFailure.BLURRED
     quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
+    reason = PadReason.NOT_MEASURED if pad != pad else PadReason.NONE if pad >= 0.5 else PadReason.SURFACE
     at_ns = 10**12 + round(at_s * 1e9)
-    return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, float("nan"), refusal, b"12345678", view)
+    return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, pad, reason, refusal, b"12345678", view)
 
 
 YEAR = (datetime.now(UTC) + timedelta(days=365)).isoformat()

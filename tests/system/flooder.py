@@ -145,7 +145,7 @@ def too_many(path: str) -> None:
         for number in itertools.count(1):
             now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
             connection.send(
-                layout.pack(b"EG", 1, 4, 2, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
+                layout.pack(b"EG", 1, 5, 2, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
             )
 
 

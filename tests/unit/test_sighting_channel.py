@@ -60,7 +60,7 @@ def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
         eye.connect(str(tmp_path / "eye.sock"))
         assert link.accept()
-        eye.send(struct.pack("<2sBBB", b"EG", 1, 4, 1) + os.urandom(STRIP_BYTES))
+        eye.send(struct.pack("<2sBBB", b"EG", 1, 5, 1) + os.urandom(STRIP_BYTES))
         assert link.receive() == [] and link.connection is None and link.refused == 1
     link.close()
 

@@ -328,10 +328,10 @@ def test_the_commands_say_who_signed(site: ModelSettings, signature: Path) -> No
     assert f"signature: signed by {key_id}: for a test" in models("show", NAME, *of_site)[1]
     shown = json.loads(models("show", NAME, "--json", *of_site)[1])
     assert shown["signature"] == {"key_id": key_id, "trusted_comment": "for a test"}
-    assert "signed by 52D55CB2416BD0D6 (edge-gate): " in models("list")[1]
+    assert "signed by 367BB95354E69A91 (edge-gate): " in models("list")[1]
 
     code, said = models("verify", "--folder", site.folder)
-    assert code == 1 and said.startswith("fault ") and "trusted: 52D55CB2416BD0D6" in said
+    assert code == 1 and said.startswith("fault ") and "trusted: 367BB95354E69A91" in said
     signature.unlink()
     code, said = models("verify", *of_site)
     assert code == 1 and "is not signed" in said

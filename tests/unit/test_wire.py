@@ -95,7 +95,22 @@ def test_a_sighting_has_no_room_for_a_picture() -> None:
     """A tenth of the smallest strip, one bit a pixel, would not fit; the design allows 512 bytes."""
     assert wire.LARGEST_BYTES <= 512 < 160 * 72 / 8
     quality = wire.Quality(60, 0.5, 0.5, 0, 0, 0.3, 0.9)
-    big = wire.Sighting(1, 1, 1, 1, 1, 1, 640, 480, quality, 0.5, wire.AcquisitionFailure.NONE, b"12345678", b"x" * 257)
+    big = wire.Sighting(
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        640,
+        480,
+        quality,
+        0.5,
+        wire.PadReason.NONE,
+        wire.AcquisitionFailure.NONE,
+        b"12345678",
+        b"x" * 257,
+    )
     with pytest.raises(WireError):
         pack(big)
 

@@ -74,6 +74,11 @@ class Busy(EdgeGateError):
     exit_code = ExitCode.BUSY
 
 
+class PresentationMissing(EdgeGateError):
+    message = "Nothing was measured: {0}."
+    exit_code = ExitCode.PRESENTATION_MISSING
+
+
 class NotSealed(EdgeGateError):
     message = (
         'The {0} could not seal itself and does not start: {1}. See docs/maintainer.md, "Sealed"; seal.required ='

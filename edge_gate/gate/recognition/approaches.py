@@ -7,6 +7,7 @@ import logging
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, StoreError
+from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Verdict
@@ -26,6 +27,7 @@ class Approaches:
         door: DoorControl,
         journal: Journal,
         mode: Mode,
+        attacks: AttackWatch,
         settings: DecisionSettings,
         clock: Clock,
     ) -> None:
@@ -33,6 +35,7 @@ class Approaches:
         self._door = door
         self._journal = journal
         self._mode = mode
+        self._attacks = attacks
         self._hold_off_ns = settings.hold_off_s * 1e9
         self._clock = clock
         self._tracker = ApproachTracker(settings.gap_s)
@@ -69,12 +72,30 @@ class Approaches:
             return
         decision = self._judge(approach)
         if decision.verdict is Verdict.OPEN:
-            self._open(approach, decision)
+            self._open_to_a_person(approach, decision)
         elif decision.verdict is Verdict.REFUSE:
             self._refuse(approach, decision)
 
     def _judge(self, approach: Approach) -> Decision:
         return self._recognition.policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
+
+    def _open_to_a_person(self, approach: Approach, decision: Decision) -> None:
+        """Open, unless a picture of the resident may be what is seen: then wait, and refuse when the time is over."""
+        if self._attacks.may_open(approach):
+            if approach.attempt == 1 and self._attacks.is_attack(approach):  # nothing is refused, but it is told
+                self._attacks.note_attack(approach)
+            self._open(approach, decision)
+        elif self._recognition.policy.window_over(approach, self._clock.monotonic_ns()):
+            self._refuse_unproven(approach)
+
+    def _refuse_unproven(self, approach: Approach) -> None:
+        """Somebody known may stand there, or a picture of them. The event names nobody, as of any attack."""
+        if approach.attempt == 1:
+            if self._attacks.is_attack(approach):
+                self._attacks.note_attack(approach)
+            else:
+                self._attacks.note_unsure(approach)
+        self._next_attempt(approach)
 
     def _open(self, approach: Approach, decision: Decision) -> None:
         now, resident_id = self._clock.monotonic_ns(), str(decision.resident_id)
@@ -108,7 +129,11 @@ class Approaches:
             raise
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
-        if approach.attempt == 1:  # one person who stands there is one event, however often they are compared
+        if approach.attempt > 1:  # one person who stands there is one event, however often they are compared
+            pass
+        elif self._attacks.is_attack(approach):
+            self._attacks.note_attack(approach)
+        else:
             self._journal.record_seen("no match", score=decision.comparison_score)
             _log.info("no match")
         self._next_attempt(approach)
@@ -122,7 +147,11 @@ class Approaches:
         if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
             return
         if len(approach.vectors) >= self._recognition.policy.settings.min_sightings:
-            self._refuse(approach, self._judge(approach))
+            decision = self._judge(approach)
+            if decision.verdict is Verdict.OPEN:
+                self._refuse_unproven(approach)
+            else:
+                self._refuse(approach, decision)
             return
         reasons = approach.refusals.most_common(1)
         detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}

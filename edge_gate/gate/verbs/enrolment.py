@@ -22,6 +22,7 @@ from edge_gate.core.errors import (
 from edge_gate.core.local_time import LocalTime
 from edge_gate.documents import guidance
 from edge_gate.gate.control.requests import Handler, Request, read_line
+from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
 from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, refuse_duplicate
@@ -64,6 +65,7 @@ class EnrolmentVerbs:
         recognition: Recognition,
         mode: Mode,
         authorisation: Authorisation,
+        attacks: AttackWatch,
         language: str,
         local: LocalTime,
     ) -> None:
@@ -72,6 +74,7 @@ class EnrolmentVerbs:
         self._recognition = recognition
         self._mode = mode
         self._authorisation = authorisation
+        self._attacks = attacks
         self._language = language
         self._local = local
         self._session: EnrolmentSession | None = None
@@ -121,7 +124,7 @@ class EnrolmentVerbs:
         self._authorisation.let_through()
         approved = self._authorisation.second(request, name, f"enrolling {name}")
         began_ns = self._store.clock.monotonic_ns()
-        enrolment = Enrolment(began_ns, self._recognition.plain_point.threshold)
+        enrolment = Enrolment(began_ns, self._recognition.plain_point.threshold, self._attacks.wanted)
         self._session = EnrolmentSession(request, name, stated, enrolment, approved)
         self._mode.enrol(True)
 
@@ -146,7 +149,9 @@ class EnrolmentVerbs:
             events.append(self._store, "enrolled", resident_id=resident.id, detail=detail)
             noted = {"views": views, **session.approved}
             self._authorisation.acted(session.request, resident_id=resident.id, detail=noted)
+            self._attacks.keep_enrolled(session.enrolment.looks)
         self._recognition.refresh(resident.id)
+        self._attacks.count_people()
         self._end_session()
         session.request.answer({"id": resident.id, "name": resident.name, "views": views})
 
@@ -182,6 +187,11 @@ class EnrolmentVerbs:
 
 def _why_overdue(enrolment: Enrolment) -> str:
     """Return what came of a whole enrolment's time, and what helps: what the person was told most often."""
+    if enrolment.taken >= WANTED:
+        return (
+            "it was not seen that a living person stands there. Take pictures and screens out of view, turn to softer"
+            " light, look into the camera; where the camera is new, see docs/pad-field-test.md"
+        )
     found = f"only {enrolment.taken} of {WANTED} good views in {TIMEOUT_S:.0f} seconds"
     refusal = enrolment.commonest_refusal
     if refusal is not None:

@@ -14,6 +14,7 @@ from edge_gate.gate.control.requests import Handler
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
+from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Journal, Mode, Recognition
 from edge_gate.provenance.cards import Card
 from edge_gate.seal import Sealed
@@ -25,6 +26,7 @@ from edge_gate.wire.status import (
     EyeStatus,
     GateStatus,
     HardeningStatus,
+    LivenessStatus,
     PartStatus,
     PolicyStatus,
     ProcessStatus,
@@ -42,6 +44,7 @@ class Sources:
     door: Door
     eye: EyeWatch
     approaches: Approaches
+    attacks: AttackWatch
     journal: Journal
     mode: Mode
     recognition: Recognition
@@ -69,6 +72,7 @@ class StatusVerbs:
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
             approach=self._approach(),
+            liveness=self._liveness(),
             enrolling=of.mode.enrolling,
             paused=of.mode.paused,
             residents_in_gallery=len(of.recognition.gallery.ids),
@@ -95,6 +99,10 @@ class StatusVerbs:
             messages_refused=eye.link.refused,
             turned_away=eye.link.turned_away,
         )
+
+    def _liveness(self) -> LivenessStatus:
+        attacks = self._sources.attacks
+        return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, attacks.fault)
 
     def _approach(self) -> str | None:
         approach = self._sources.approaches.current

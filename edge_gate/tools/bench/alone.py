@@ -22,7 +22,7 @@ from edge_gate.eye.face.geometry import cut, fit
 from edge_gate.eye.face.mesh import TEMPLATE
 from edge_gate.eye.pipeline import acquire, open_models
 from edge_gate.eye.runtime import TfliteModel, verify_model
-from edge_gate.settings.config import ModelSettings, QualityLimits
+from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.tools.bench import sface
 from edge_gate.tools.bench.float_form import float_form
 from edge_gate.tools.bench.frames import Picture
@@ -105,7 +105,7 @@ def contenders(settings: ModelSettings, frames: list[Picture], peer: bool) -> di
 
 def _seen(settings: ModelSettings, frames: list[Picture]) -> tuple[list[Picture], list[Picture]]:
     """Return what the eye-region model is shown of each frame (48 x 112), and the whole face (112 x 112), BGR."""
-    models, limits = open_models(settings), QualityLimits()
+    models, limits = open_models(settings, LivenessSettings()), QualityLimits()
     eyes, faces = [], []
     for frame in frames:
         found = acquire(models, frame, limits)

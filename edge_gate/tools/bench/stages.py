@@ -14,14 +14,15 @@ from edge_gate.core.errors import EdgeGateError
 from edge_gate.eye.face.align import cut_strip, placing
 from edge_gate.eye.face.mesh import Mesh
 from edge_gate.eye.face.quality import assess
+from edge_gate.eye.liveness.detection import NOT_MEASURED
 from edge_gate.eye.pipeline import Models, Observation, Perception, acquire, open_models
-from edge_gate.settings.config import ModelSettings, QualityLimits
+from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.tools.bench.frames import Picture
 from edge_gate.tools.bench.timing import Stopwatch, Timing, one_thread
 from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, Quality, Sighting
 from edge_gate.wire.frame import Direction, encode
 
-STAGES: Final = ("decode", "detect", "mesh", "align", "quality", "embed", "pack")
+STAGES: Final = ("decode", "detect", "mesh", "align", "quality", "embed", "attacks", "pack")
 FPS: Final = 15
 WARM_UP: Final = 3
 
@@ -44,7 +45,7 @@ def measure_eye(settings: ModelSettings, frames: list[Picture]) -> EyeTimes:
     OpenCV and the models are held to one thread. Raises EdgeGateError where no face was found in a frame.
     """
     with one_thread():
-        models, limits = open_models(replace(settings, threads=1)), QualityLimits()
+        models, limits = open_models(replace(settings, threads=1), LivenessSettings()), QualityLimits()
         coded = [cv2.imencode(".jpg", frame)[1].ravel().astype(np.uint8, copy=False) for frame in frames]
         watches = {name: Stopwatch() for name in STAGES}
         for jpeg in coded:
@@ -73,17 +74,21 @@ def _staged(models: Models, limits: QualityLimits, jpeg: Picture, watches: dict[
     judged = partial(assess, strip, mesh, to_strip, picture, models.lids, limits)
     quality = watches["quality"].call(judged).quality
     embedding = watches["embed"].call(partial(models.embedder.embed, strip))
+    if models.attacks is not None:
+        watches["attacks"].call(partial(models.attacks.measure, picture, mesh))
     watches["pack"].call(partial(_pack, _observed(picture, quality, embedding), models.embedder.model_id))
 
 
 def _observed(picture: Picture, quality: Quality, embedding: bytes) -> Observation:
     rows, columns = picture.shape[:2]
-    return Observation(0, 1, 0, 0, columns, rows, quality, AcquisitionFailure.NONE, embedding)
+    return Observation(0, 1, 0, 0, columns, rows, quality, AcquisitionFailure.NONE, embedding, NOT_MEASURED)
 
 
 def _pack(seen: Observation, model_id: bytes) -> bytes:
     where = (seen.captured_ns, seen.track, seen.x, seen.y, seen.width, seen.height)
-    sighting = Sighting(1, 1, *where, seen.quality, float("nan"), seen.refusal, model_id, seen.embedding)
+    sighting = Sighting(
+        1, 1, *where, seen.quality, seen.pad.score, seen.pad.reason, seen.refusal, model_id, seen.embedding
+    )
     return encode(EYE_LINK, Direction.TO_GATE, sighting)
 
 

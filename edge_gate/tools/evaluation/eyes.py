@@ -15,7 +15,8 @@ from edge_gate.eye.embed import Embedder
 from edge_gate.eye.pipeline import Models, acquire, open_models
 from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.rules.comparison import unit_vector
-from edge_gate.settings.config import Config
+from edge_gate.settings.config import Config, LivenessSettings
+from edge_gate.settings.liveness import OFF
 from edge_gate.tools.evaluation.acquire import Seen
 from edge_gate.tools.evaluation.data import Picture
 from edge_gate.wire.eye import AcquisitionFailure
@@ -43,7 +44,7 @@ class PipelineEyes:
     @cached_property
     def _models(self) -> Models:
         """The rest of the pipeline, which strips do not need."""
-        return replace(open_models(self._settings.models), embedder=self._embedder)
+        return replace(open_models(self._settings.models, LivenessSettings(OFF)), embedder=self._embedder)
 
     def of_picture(self, picture: Picture) -> Seen | None:
         """Find the largest face, cut its strip and embed it, good enough for the gate or not."""

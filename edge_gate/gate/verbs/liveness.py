@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pad-record` and `pad-report`: how people and attacks score at this very camera. Scores are kept, never pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from edge_gate.core.clock import Clock
+from edge_gate.core.errors import Busy, EdgeGateError, PresentationMissing, WireError
+from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.services import Authorisation, Mode
+from edge_gate.rules.liveness import Liveness, Look
+from edge_gate.settings.liveness import OFF
+from edge_gate.store.database import Store
+from edge_gate.store.pad_trials import SPECIES, PadTrial
+from edge_gate.wire.eye import PadReason, Sighting
+
+LONGEST_S: Final = 60
+USUAL_S: Final = 10
+LONGEST_SOURCE: Final = 20
+
+
+@dataclass(slots=True, eq=False)
+class _Recording:
+    """One presentation that is being measured."""
+
+    request: Request
+    species: str
+    source: str
+    ends_ns: int
+    looks: list[Look] = field(default_factory=list)
+    told: int = 0
+
+
+class LivenessVerbs:
+    """Serves them. While a presentation is measured nobody is let in."""
+
+    def __init__(
+        self, store: Store, mode: Mode, authorisation: Authorisation, attacks: AttackWatch, clock: Clock
+    ) -> None:
+        self._store = store
+        self._mode = mode
+        self._authorisation = authorisation
+        self._attacks = attacks
+        self._clock = clock
+        self._recording: _Recording | None = None
+        self.handlers: Mapping[str, Handler] = {"pad-record": self._begin, "pad-report": self._report}
+
+    def take(self, sighting: Sighting) -> bool:
+        """Use a sighting for the presentation that is measured. Returns False where none is."""
+        recording = self._recording
+        if recording is None:
+            return False
+        if sighting.pad_reason is not PadReason.NOT_MEASURED:
+            recording.looks.append(Look(sighting.pad_score, sighting.pad_reason))
+        return True
+
+    def tick(self, now_ns: int) -> None:
+        """Tell how far it is; end it when its time is over, or nobody can be seen or waits for it any more."""
+        recording = self._recording
+        if recording is None:
+            return
+        try:
+            self._mode.require_eye()
+            if recording.request.gone:
+                self._recording = None
+            elif now_ns >= recording.ends_ns:
+                self._finish(recording)
+            elif len(recording.looks) > recording.told:
+                recording.told = len(recording.looks)
+                recording.request.progress({"looks": recording.told})
+        except EdgeGateError as error:
+            self._recording = None
+            recording.request.fail(error)
+
+    def _begin(self, request: Request) -> None:
+        species, source = request.line("species", 20), request.line("source", LONGEST_SOURCE)
+        if species not in SPECIES:
+            raise WireError("control", f"species is one of {', '.join(SPECIES)}")
+        seconds = request.number("seconds", USUAL_S, 1, LONGEST_S)
+        if self._recording is not None:
+            raise Busy("a presentation is being measured")
+        if self._attacks.mode == OFF:
+            raise PresentationMissing("liveness.mode is off, so nothing is measured. Set it to watch or require")
+        self._mode.refuse_enrolling()
+        self._mode.require_eye()
+        ends_ns = self._clock.monotonic_ns() + seconds * 10**9
+        self._recording = _Recording(request, species, source, ends_ns)
+
+    def _finish(self, recording: _Recording) -> None:
+        """Write what was measured. Raises PresentationMissing where nothing was, or StoreError."""
+        self._recording = None
+        trial = self._attacks.trial(recording.species, recording.source, recording.looks)
+        if not trial.looks:
+            raise PresentationMissing("nobody was seen well enough to be measured. Stand before the camera, and stay")
+        with self._store.transaction():
+            self._attacks.keep(trial)
+            detail = {"species": trial.species, "looks": trial.looks}
+            self._authorisation.acted(recording.request, detail=detail)
+        self._attacks.count_people()
+        recording.request.answer({"looks": trial.looks, "mean": trial.mean, "verdict": trial.verdict})
+
+    def _report(self, request: Request) -> None:
+        request.answer(
+            {
+                "camera": self._attacks.camera,
+                "model": self._attacks.name,
+                "threshold": self._attacks.point.threshold,
+                "mode": self._attacks.mode,
+                "trials": [_shown(each) for each in self._attacks.trials()],
+            }
+        )
+
+
+def _shown(trial: PadTrial) -> dict[str, Any]:
+    figures = {"species": trial.species, "source": trial.source, "looks": trial.looks, "mean": trial.mean}
+    return figures | {"passed": trial.verdict == Liveness.LIVE.value}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is it a person, or a picture of one? From what the eye's layers measure to a verdict about an approach.
+
+Two steps. In the eye, `fuse` makes one PAD score of what each layer says of one look; the weights are the card's. In
+the gate, `judge` makes one verdict of the scores of an approach: certain early where they are clear, patient where more
+looks help. What was not measured counts for nothing, and nothing is no proof of life.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from edge_gate.wire.eye import PadReason
+
+# A logit further out says no more than a few misjudged looks can take back.
+_FARTHEST: Final = 12.0
+
+
+class Liveness(enum.Enum):
+    """What an approach was found to be."""
+
+    LIVE = "live"
+    ATTACK = "attack"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the layers say of one look. ``texture``: the network's logit, positive for a person. ``scene``: the share of
+    the known background that is where it always was, 0 to 1; None where the background is not known."""
+
+    texture: float
+    scene: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessPoint:
+    """The card's weights and operating point.
+
+    The PAD score is the logistic function of ``texture_weight * (texture - texture_middle)`` plus, where the scene is
+    known, ``scene_weight * (scene - scene_middle)``, which is at most ``scene_for`` for a person and at most
+    ``scene_against`` against. ``threshold`` is on the mean score of an approach of at least ``fewest`` looks; the mean
+    has to be away from it by ``margin`` divided by the square root of their number.
+    """
+
+    texture_weight: float
+    texture_middle: float
+    scene_weight: float
+    scene_middle: float
+    scene_for: float
+    scene_against: float
+    threshold: float
+    fewest: int
+    margin: float
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> LivenessPoint:
+        """Read the card's table. Raises ValueError naming the field that is missing or out of bounds."""
+        values: dict[str, float] = {}
+        for name in cls.__slots__:
+            value = table.get(name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= abs(value) < 1e3:
+                raise ValueError(f"{name!r} is no number below 1000")
+            values[name] = value
+        if not 0 < values["threshold"] < 1 or values["margin"] < 0:
+            raise ValueError("'threshold' must lie between 0 and 1, and 'margin' above 0")
+        fewest = values.pop("fewest")
+        if fewest != int(fewest) or not 1 <= fewest <= MOST_LOOKS:
+            raise ValueError(f"'fewest' is no whole number from 1 to {MOST_LOOKS}")
+        return cls(**values, fewest=int(fewest))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One measured look: its PAD score, 0 to 1, and what speaks most against a person in it."""
+
+    score: float
+    reason: PadReason
+
+
+# Of an approach the newest looks count: three seconds of them at the eye's pace.
+MOST_LOOKS: Final = 24
+
+
+def fuse(evidence: Evidence, point: LivenessPoint) -> Look:
+    """Return the PAD score of one look. A figure that is no number gives a score of nan: not measured."""
+    texture = point.texture_weight * (evidence.texture - point.texture_middle)
+    scene = 0.0
+    if evidence.scene is not None:
+        scene = point.scene_weight * (evidence.scene - point.scene_middle)
+        scene = max(-point.scene_against, min(point.scene_for, scene))
+    total = texture + scene
+    if not math.isfinite(total):
+        return Look(math.nan, PadReason.NOT_MEASURED)
+    score = 1 / (1 + math.exp(-max(-_FARTHEST, min(_FARTHEST, total))))
+    if score >= point.threshold:
+        return Look(score, PadReason.NONE)
+    return Look(score, PadReason.SCENE if scene < min(texture, 0.0) else PadReason.SURFACE)
+
+
+def measured(looks: Sequence[Look]) -> list[float]:
+    """Return the scores of the looks that were measured, oldest first."""
+    return [each.score for each in looks if math.isfinite(each.score)]
+
+
+def judge(looks: Sequence[Look], point: LivenessPoint, *, twice: bool = False) -> Liveness:
+    """Return what the looks of one approach say together.
+
+    ``twice``: an attack was seen here a moment ago, so twice as many looks are wanted.
+    """
+    scores = measured(looks)[-MOST_LOOKS:]
+    if len(scores) < min(point.fewest * (2 if twice else 1), MOST_LOOKS):
+        return Liveness.UNSURE
+    mean, sure = sum(scores) / len(scores), point.margin / math.sqrt(len(scores))
+    if mean - sure >= point.threshold:
+        return Liveness.LIVE
+    return Liveness.ATTACK if mean < point.threshold else Liveness.UNSURE
+
+
+def suspicion(looks: Sequence[Look]) -> PadReason:
+    """Return what spoke most often against a person; NOT_MEASURED where nothing was measured."""
+    told = [each.reason for each in looks if each.reason not in (PadReason.NONE, PadReason.NOT_MEASURED)]
+    if told:
+        return max(sorted(set(told)), key=told.count)
+    return PadReason.NONE if measured(looks) else PadReason.NOT_MEASURED

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was measured at this camera of people who were there and of attacks that were tried: scores, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+from edge_gate.core.clock import iso
+from edge_gate.store.rows import Rows
+
+LIVE: Final = "live"
+SPECIES: Final = (LIVE, "print", "phone", "tablet", "monitor", "mask", "film", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class PadTrial:
+    """One presentation. ``camera`` as `camera_name` gives it; ``source`` a number for the person or the thing;
+    ``mean`` of the PAD scores of ``looks`` looks, None for none; ``verdict`` live, attack or unsure."""
+
+    camera: str
+    model_id: bytes
+    species: str
+    source: str
+    looks: int
+    mean: float | None
+    verdict: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """Return the trial that a row of the table has."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+
+def append(store: Rows, trial: PadTrial) -> None:
+    """Write one. Raises StoreError."""
+    store.insert("pad_trial", {"at": iso(store.now()), **asdict(trial)})
+
+
+def listed(store: Rows, camera: str, model_id: bytes) -> list[PadTrial]:
+    """Return the trials at this camera with this network, oldest first. Raises StoreError."""
+    query = "SELECT * FROM pad_trial WHERE camera = ? AND model_id = ? ORDER BY rowid"
+    return [PadTrial.of(row) for row in store.rows(query, [camera, model_id])]
+
+
+def people_measured(store: Rows, camera: str, model_id: bytes) -> int:
+    """Return how many people have been measured at this camera with this network. Raises StoreError."""
+    query = (
+        "SELECT COUNT(DISTINCT source) AS people FROM pad_trial"
+        " WHERE camera = ? AND model_id = ? AND species = ? AND looks > 0"
+    )
+    (row,) = store.rows(query, [camera, model_id, LIVE])
+    return int(row["people"])
