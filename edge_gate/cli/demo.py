@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 # All that is between the people's pictures and the gate's code.
-SIMULATED = ("camera", "walking", "masks", "light", "print", "phone", "hands", "relay board")
+SIMULATED: Final = ("camera", "walking", "masks", "light", "print", "phone", "hands", "relay board")
 
 
 def _check_folder(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:

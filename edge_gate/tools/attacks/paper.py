@@ -22,6 +22,7 @@ from edge_gate.tools.attacks.panel import Panel, size_px
 
 _ANGLES_DEG: Final = (0.0, 75.0, 15.0)  # of yellow, magenta and cyan, which take blue, green and red away
 _DOT_PX: Final = 4  # samples from dot to dot
+_STEEP: Final = 8.0  # how sharp a dot's edge is: softer ones change the mean of light and dark tones
 _SMOOTH: Final = 2.0  # samples for each of the camera's pixels where no dot can be seen
 _EDGE_AWAY: Final = 0.2  # how much farther the sides of a bent sheet are, by its half angle: at half a metre
 
@@ -117,9 +118,7 @@ def _dots(flat: Light, sheet: Sheet, pitch_px: float) -> Light:
         spot = np.interp(np.cos(c * x + s * y) + np.cos(c * y - s * x), rank, np.linspace(0, 1, rank.size))
         white, black = sheet.white[channel], sheet.black
         bare = np.clip((flat[..., channel] - black) / (white - black), 0, 1)
-        # A dot's edge is as soft as a sample is wide: a hard one would be jagged.
-        open_ = np.clip((bare - spot) * 4 + 0.5, 0, 1)
-        dotted[..., channel] = black + (white - black) * open_
+        dotted[..., channel] = black + (white - black) * np.clip((bare - spot) * _STEEP + 0.5, 0, 1)
     return dotted
 
 

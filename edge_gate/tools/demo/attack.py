@@ -73,7 +73,7 @@ class Prop:
 
 PROPS: Final = {
     # A4, life-size, before the holder's face in the end.
-    Species.PRINT: Prop(0.210, 0.297, 0.060, 0.42, Grip.BOTH, 0.86, (0.30, 0.36), 2.15, 0.36),
+    Species.PRINT: Prop(0.210, 0.297, 0.060, 0.42, Grip.BOTH, 0.86, (0.30, 0.36), 2.32, 0.36),
     # A phone shows a face at a third of its size: it has to come near, at the end of a stretched arm.
     Species.PHONE: Prop(0.072, 0.152, 0.022, 0.40, Grip.ONE, 0.68, (0.30, 0.50), 2.35, 0.30),
 }
