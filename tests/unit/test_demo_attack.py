@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a resident that are held up to the gate: as the eye's own models see them, and as the demo tells of them."""
+"""Pictures of a resident that are held up to the gate, as the eye's own models see them."""
 
 from __future__ import annotations
 

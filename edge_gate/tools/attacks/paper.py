@@ -24,6 +24,7 @@ _ANGLES_DEG: Final = (0.0, 75.0, 15.0)  # of yellow, magenta and cyan, which tak
 _DOT_PX: Final = 4  # samples from dot to dot
 _STEEP: Final = 8.0  # how sharp a dot's edge is: softer ones change the mean of light and dark tones
 _SMOOTH: Final = 2.0  # samples for each of the camera's pixels where no dot can be seen
+_HOLE: Final = (0.58, 0.30)  # half its width and height, in half distances between the eyes
 _EDGE_AWAY: Final = 0.2  # how much farther the sides of a bent sheet are, by its half angle: at half a metre
 
 
@@ -59,8 +60,8 @@ def paper(
     """Return the picture, blue, green, red, stretched over a sheet of paper, the sheet's corners at ``corners``.
 
     ``holes`` are outlines in the picture's pixels that are cut out: the eyes, for somebody to look through. ``over``
-    lays something real on the print, such as a mask: it gets the printed picture and returns it with that on. ``rng``
-    draws where the light comes from, and the noise.
+    lays something real on the print, such as a mask: it gets the printed picture, in the picture's own pixels, and
+    returns it with that on. ``rng`` draws where the light comes from, and the noise.
     """
     width, height = size_px(corners)
     printed = _inked(picture, sheet)
@@ -78,6 +79,15 @@ def paper(
     outline = np.asarray(cv2.copyMakeBorder(whole, rim, rim, rim, rim, cv2.BORDER_CONSTANT, value=1.0), np.float32)
     lit = np.asarray(edged * _fall(outline.shape, sheet.uneven, rng)[..., None], np.float32)
     return develop(project(*_bend(lit, outline, sheet.bend, rng), corners, camera), camera, rng)
+
+
+def eye_holes(eyes: Points) -> tuple[Points, ...]:
+    """Return outlines to cut around two eyes, whose middles are the rows of ``eyes``: almonds, a little too large."""
+    across = (eyes[1] - eyes[0]) / 2
+    down = np.array([-across[1], across[0]])
+    turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
+    almond = _HOLE[0] * np.cos(turn) * across + _HOLE[1] * np.sin(turn) * down
+    return tuple((eye + almond).astype(np.float32) for eye in eyes[:2])
 
 
 def _cut(whole: Light, holes: Sequence[Points], scale: NDArray[np.float64]) -> Light:
