@@ -125,10 +125,16 @@ def test_a_panel_twice_as_near_is_twice_as_large() -> None:
 
 def test_of_a_turned_panel_the_nearer_side_is_taller() -> None:
     upper_left, upper_right, lower_right, lower_left = Stand(0, 0, 1000, 0.5, yaw_deg=30).corners(0.2, 0.2)
-    assert upper_left[0] < upper_right[0] and lower_right[1] > upper_right[1]
     left, right = lower_left[1] - upper_left[1], lower_right[1] - upper_right[1]
     assert right / left == pytest.approx((0.5 + 0.05) / (0.5 - 0.05), rel=1e-4)
     assert upper_right[0] - upper_left[0] < 0.9 * 200
+
+
+def test_a_panel_that_leans_forward_is_wider_above_and_one_that_is_rolled_goes_clockwise() -> None:
+    leaning = Stand(0, 0, 1000, 0.5, pitch_deg=20).corners(0.2, 0.2)
+    assert np.hypot(*(leaning[1] - leaning[0])) > 1.1 * np.hypot(*(leaning[2] - leaning[3]))
+    rolled = Stand(0, 0, 1000, 0.5, roll_deg=10).corners(0.2, 0.2)
+    assert rolled[1, 1] > rolled[0, 1] and size_px(rolled) == pytest.approx((200, 200), rel=1e-5)
 
 
 def test_a_panel_at_its_own_place_is_laid_on_pixel_by_pixel() -> None:

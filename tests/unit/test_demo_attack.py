@@ -68,15 +68,21 @@ def test_the_face_on_the_picture_is_found_and_followed_to_where_the_gate_compare
         assert np.abs(mesh.five[:2].mean(axis=0) - (holder.x, holder.y)).max() < 0.5 * shown_px(scene, t_s)
 
 
-def test_while_the_picture_can_be_compared_its_holder_has_no_face(stage: Stage, faces: Faces, scene: Scene) -> None:
+def test_from_where_the_gate_compares_the_holder_has_no_face(stage: Stage, faces: Faces, scene: Scene) -> None:
     """Else the gate might judge the holder, and the attack would show nothing."""
     alone = replace(scene, kind=SceneKind.APPROACH, attack=None)
-    bare = Stage([alone])
-    found = faces.find(bare.compose(alone, 2.0))
-    assert found is not None, "the control: without a picture the holder's face is found"
-    for t_s in (each for each in moments(scene) if shown_px(scene, each) > NEAREST_PX):
+    bare, near = Stage([alone]), 0
+    for t_s in moments(scene):
+        holder = pose(scene, t_s)
+        assert holder is not None
+        if holder.interocular_px < NEAREST_PX:
+            continue
+        near += 1
         mesh = faces.find(stage.compose(scene, t_s))
         assert mesh is None or eyes_px(mesh.five) == pytest.approx(shown_px(scene, t_s), rel=0.25)
+        if near % 8 == 1:  # the control: without a picture it is the holder's face that is found
+            assert faces.find(bare.compose(alone, t_s)) is not None
+    assert near > 9
 
 
 def test_the_picture_is_raised_and_comes_nearer_all_the_time(scene: Scene) -> None:
@@ -92,7 +98,7 @@ def test_the_picture_is_raised_and_comes_nearer_all_the_time(scene: Scene) -> No
     assert rows[0] > rows[-1] + 3
 
 
-def test_the_phone_fills_a_large_part_of_the_view_in_the_end_and_the_street_is_still_seen(stage: Stage) -> None:
+def test_both_fill_a_large_part_of_the_view_in_the_end_and_the_street_is_still_seen(stage: Stage) -> None:
     for scene in ATTACKS:
         assert scene.attack is not None
         t_s = moments(scene)[-1]

@@ -21,7 +21,7 @@ from edge_gate.tools.attacks.panel import Panel, lay, size_px
 Colour = tuple[float, float, float]
 
 _ROUNDS: Final = 16  # of light on a limb, from its dark rim to its bright middle
-_BESIDE_M: Final = 0.14
+_BESIDE_M: Final = 0.09
 _BELOW_M: Final = 0.42
 _MOST_BELOW_PX: Final = 520  # more is in no view
 

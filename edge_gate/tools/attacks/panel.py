@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_gate.eye.face.geometry import Picture, Points
 
-FRONT_EDGE: Final = 8  # pixels of the view beyond a panel's own canvas that a warp may still touch
+_ROUND_PX: Final = 8  # of the view around a panel's own canvas: blur spreads it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +36,9 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a panel is: ``x`` and ``y`` of its middle in the view, pixels for each metre at its distance, that distance
-    in metres, and its turns: to its own left, backwards, and clockwise in the view."""
+    """Where a panel is: ``x`` and ``y`` of its middle in the view, pixels for each metre at its distance, and that
+    distance in metres. ``yaw_deg`` brings its right side nearer, ``pitch_deg`` its upper side; ``roll_deg`` turns it
+    clockwise, all as seen in the view."""
 
     x: float
     y: float
@@ -89,8 +90,8 @@ def hold(view: Picture, panel: Panel, corners: Points, smear_px: tuple[float, fl
     matrix = cv2.getPerspectiveTransform(panel.corners, np.asarray(corners, np.float32))
     height, width = panel.bgra.shape[:2]
     reach = cv2.perspectiveTransform(upright(width, height)[None], matrix)[0]
-    left, top = np.maximum(np.floor(reach.min(axis=0)).astype(int) - FRONT_EDGE, 0)
-    right, bottom = np.minimum(np.ceil(reach.max(axis=0)).astype(int) + FRONT_EDGE, (columns, rows))
+    left, top = np.maximum(np.floor(reach.min(axis=0)).astype(int) - _ROUND_PX, 0)
+    right, bottom = np.minimum(np.ceil(reach.max(axis=0)).astype(int) + _ROUND_PX, (columns, rows))
     if left >= right or top >= bottom:
         return view
     shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], float)
