@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from edge_gate.cli.groups import Group
 from edge_gate.cli.progress import counting
 from edge_gate.cli.terminal import say, say_rendered
 from edge_gate.settings import config
+
+if TYPE_CHECKING:
+    from edge_gate.tools.pad.report import Report
 
 
 @click.group("pad", cls=Group)
@@ -50,12 +54,40 @@ def evaluate(
     against a template of four live frames of the same person. Bounds (95 %) are over approaches and over people, not
     over frames, which resemble each other. What gave no score is counted apart, with reasons. No picture is kept.
     """
-    from edge_gate.tools.pad import report as shown
     from edge_gate.tools.pad.run import Request, evaluate
 
     settings = config.load(settings_path) if settings_path else config.Config()
     with counting("presentations") as progress:
         found = evaluate(Request(data, label, mask, controls), settings, progress)
+    _show(found, as_json)
+
+
+@command.command("bench")
+@click.option("--people", type=click.IntRange(1), default=6, show_default=True, help="How many people, of eight.")
+@models_option
+@json_option
+def bench(people: int, settings_path: Path | None, as_json: bool) -> None:
+    """Measure attack detection on simulated attacks, with nobody's picture.
+
+    People who do not exist (extra `demo`) walk up to the demo's gate, with and without masks, each in another light. So
+    do others who hold up a print of them, flat, bent, tilted, with its eyes cut out or under a real mask, a phone, a
+    tablet, or who wear printed eyes over a mask; a screen fills the view, and a film is put in the camera's place. All
+    goes through the eye's own pipeline twice: it has seen the empty street before, and it has not. The figures are
+    those of `pad evaluate`. They are simulated: what a real attack does may differ. A film that is put in the camera's
+    place shows neither paper nor screen; it is refused by pinning the camera, and is here to show what remains
+    without. It takes a minute or two for each person.
+    """
+    from edge_gate.tools.pad.run import simulate
+
+    settings = config.load(settings_path) if settings_path else config.Config()
+    with counting("films") as progress:
+        found = simulate(people, settings, progress)
+    _show(found, as_json)
+
+
+def _show(found: Report, as_json: bool) -> None:
+    from edge_gate.tools.pad import report as shown
+
     if as_json:
         show_json(found.as_dict())
         return

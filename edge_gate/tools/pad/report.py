@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from rich.table import Table
@@ -129,23 +130,30 @@ class Findings:
         }
 
 
+class Split(StrEnum):
+    """What a report tells apart; the value is its name in the dictionary and at the head of the column."""
+
+    MASKED = "masked"  # masks painted on live faces and attacks alike
+    SCENE = "scene"  # whether the eye saw the scene empty before
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole evaluation. ``masked`` is None where no masks were painted."""
+    """A whole evaluation. ``found`` has the findings by the state of ``split``; the first are those on top."""
 
     data: str
     simulated: bool
     model: str
     model_sha256: str
     rules: Rules
-    unmasked: Findings
-    masked: Findings | None
+    split: Split
+    found: Mapping[str, Findings]
     controls: Mapping[str, Rate] | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; the figures on top are those without painted masks."""
-        point = self.rules.point
-        both = self.masked and {"unmasked": self.unmasked.as_dict(), "masked": self.masked.as_dict()}
+        """Return plain JSON values."""
+        point, first = self.rules.point, next(iter(self.found.values()))
+        both = {state: each.as_dict() for state, each in self.found.items()} if len(self.found) > 1 else None
         return {
             "data": self.data,
             "simulated": self.simulated,
@@ -155,8 +163,8 @@ class Report:
             "fewest": point.fewest,
             "margin": point.margin,
             "comparison_threshold": self.rules.policy.point.threshold,
-            **self.unmasked.as_dict(),
-            "masked": both,
+            **first.as_dict(),
+            **{each.value: both if each is self.split else None for each in Split},
             "controls": self.controls,
         }
 
@@ -273,8 +281,8 @@ def _passes(frame: Frame, point: LivenessPoint) -> bool:
 def lines(report: Report) -> Iterator[str]:
     """Yield what was measured and by what, for people."""
     point = report.rules.point
-    simulated = ", simulated" if report.simulated else ""
-    yield f"Data: {report.data}{simulated}. Model: {report.model}, threshold {point.threshold:g} on the PAD score."
+    what = f"SIMULATED: {report.data}" if report.simulated else f"Data: {report.data}"
+    yield f"{what}. Model: {report.model}, threshold {point.threshold:g} on the PAD score."
     yield (
         f"An approach is live by {point.fewest} looks or more whose mean is {point.margin:g} / sqrt(looks) above the"
         f" threshold. A person has {WITHIN_S:g} s for it; an attack never may."
@@ -285,14 +293,14 @@ def lines(report: Report) -> Iterator[str]:
 def table(report: Report) -> Table:
     """Return the rates by species and mask, with their bounds over approaches and people."""
     shown = Table(box=None, pad_edge=False, title=None)
-    for heading in ("attack", "mask", "frames", "AUC", "APCER", "BPCER", "APCER at BPCER 5 %"):
-        shown.add_column(heading, justify="left" if heading in ("attack", "mask") else "right")
+    for heading in (_attack(report), report.split.value, "frames", "AUC", "APCER", "BPCER", "APCER at BPCER 5 %"):
+        shown.add_column(heading, justify="right" if len(shown.columns) > 1 else "left")
     for heading in ("approaches", "APCER (95 %)", "BPCER (95 %)", "IAPMR (95 %)"):
         shown.add_column(heading, justify="right")
-    for masks, found in _both(report):
+    for state, found in report.found.items():
         rows = dict(found.species) if len(found.species) != 1 else {}
         for name, each in [*rows.items(), (_all(found), found.whole)]:
-            shown.add_row(name, masks, *row(each))
+            shown.add_row(name, state, *row(each))
     return shown
 
 
@@ -314,20 +322,20 @@ def row(each: Part) -> tuple[str, ...]:
 
 def details(report: Report) -> Iterator[str]:
     """Yield what gave no score, what opens, people, and the control rows."""
-    for masks, found in _both(report):
-        suffix = f" ({masks})" if report.masked else ""
+    for state, found in report.found.items():
+        suffix = f" ({report.split} {state})" if len(report.found) > 1 else ""
         for side in ("live", "attack"):
             silent, people = found.whole.non_response[side], found.whole.bounds[side]["people"]
             if not silent["n"]:
                 continue
             reasons = ", ".join(f"{count} {why}" for why, count in silent["reasons"].items())
             yield (
-                f"{side}{suffix}: {silent['not_scored']} of {silent['n']} looks gave no score"
+                f"{side}{suffix}{_simulated(report)}: {silent['not_scored']} of {silent['n']} looks gave no score"
                 f"{f': {reasons}' if reasons else ''}. Wrong for {people['errors']} of {people['n']} known people"
                 f" (at most {percent(people['upper95'])} at 95 %)."
             )
         if found.whole.opens is not None:
-            yield f"single frames that open{suffix}: {opened(found.whole.opens)}"
+            yield f"single frames that open{suffix}{_simulated(report)}: {opened(found.whole.opens)}"
     for name, found_auc in (report.controls or {}).items():
         yield f"control, AUC of {name}: {'-' if found_auc is None else f'{found_auc:.3f}'}"
 
@@ -335,14 +343,22 @@ def details(report: Report) -> Iterator[str]:
 def clips(report: Report) -> Table:
     """Return each presentation with its verdict."""
     shown = Table(box=None, pad_edge=False)
-    for heading in ("presentation", "label", "mask", "scored", "mean", "found live", "verdict at its end"):
+    for heading in (
+        f"presentation{_simulated(report)}",
+        "label",
+        report.split.value,
+        "scored",
+        "mean",
+        "found live",
+        "verdict at its end",
+    ):
         shown.add_column(heading)
-    for masks, found in _both(report):
+    for state, found in report.found.items():
         for each in found.presentations:
             told = each.as_dict()
             mean = "-" if told["mean"] is None else f"{told['mean']:.2f}"
             scored = f"{told['scored']} of {told['scored'] + told['not_scored']}"
-            shown.add_row(told["name"], told["label"] or "-", masks, scored, mean, when(each), told["verdict"])
+            shown.add_row(told["name"], told["label"] or "-", state, scored, mean, when(each), told["verdict"])
     return shown
 
 
@@ -369,8 +385,12 @@ def bounded(found: Mapping[str, Any]) -> str:
     return f"{found['errors']} of {found['n']} (≤ {percent(found['upper95'])})" if found["n"] else "-"
 
 
-def _both(report: Report) -> list[tuple[str, Findings]]:
-    return [("none", report.unmasked), *([("painted", report.masked)] if report.masked else [])]
+def _attack(report: Report) -> str:
+    return f"attack{_simulated(report)}"
+
+
+def _simulated(report: Report) -> str:
+    return " (simulated)" if report.simulated else ""
 
 
 def _all(found: Findings) -> str:

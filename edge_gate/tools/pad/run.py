@@ -14,8 +14,10 @@ from edge_gate.tools.pad.controls import controls
 from edge_gate.tools.pad.data import Presentation, open_presentations
 from edge_gate.tools.pad.judging import Residents
 from edge_gate.tools.pad.masking import style
-from edge_gate.tools.pad.report import Findings, Report, Rules, find
+from edge_gate.tools.pad.rates import Rate
+from edge_gate.tools.pad.report import Report, Rules, Split, find
 from edge_gate.tools.pad.seeing import Eyes, Seen
+from edge_gate.tools.pad.simulated import count, films
 
 # Asked for the number of presentations, returns what is called after each of them.
 Progress = Callable[[int], Callable[[], None]]
@@ -38,36 +40,43 @@ def evaluate(ask: Request, settings: Config, progress: Progress) -> Report:
     tick = progress(len(shown) * (1 + ask.mask))
     plain = _look(eyes, shown, tick, closely=ask.controls)
     masked = _look(eyes, shown, tick, worn=True) if ask.mask else None
-    found = controls(plain, eyes.network) if ask.controls else None
-    return reported(ask.data.name or str(ask.data), eyes, settings, plain, masked, found)
+    explained = controls(plain, eyes.network) if ask.controls else None
+    seen = {"unmasked": plain} if masked is None else {"unmasked": plain, "masked": masked}
+    return reported(ask.data.name or str(ask.data), eyes, settings, Split.MASKED, seen, explained)
+
+
+def simulate(people: int, settings: Config, progress: Progress) -> Report:
+    """Play simulated presentations of so many people to the eye, which knows the scene, and which does not."""
+    eyes = Eyes(settings)
+    tick = progress(count(people))
+    known, unknown = [], []
+    for film in films(people):
+        known.append(eyes.watch(film.origin, film.pictures(scene_known=True)))
+        unknown.append(eyes.watch(film.origin, film.pictures(scene_known=False)))
+        tick()
+    return reported("people who do not exist", eyes, settings, Split.SCENE, {"known": known, "unknown": unknown})
 
 
 def reported(
     data: str,
     eyes: Eyes,
     settings: Config,
-    plain: Sequence[Seen],
-    masked: Sequence[Seen] | None = None,
-    found: Mapping[str, float | None] | None = None,
-    *,
-    simulated: bool = False,
+    split: Split,
+    seen: Mapping[str, Sequence[Seen]],
+    explained: Mapping[str, Rate] | None = None,
 ) -> Report:
-    """Return the report on presentations that were seen. Templates are of the faces without painted masks."""
-    rules, residents = rules_of(eyes, settings), Residents.of(plain)
-
-    def judged(seen: Sequence[Seen]) -> Findings:
-        return find(seen, residents, rules)
-
+    """Return the report on what was seen in each state of ``split``; templates are of the first."""
+    rules, residents = rules_of(eyes, settings), Residents.of(next(iter(seen.values())))
     card = eyes.liveness_card
     return Report(
         data=data,
-        simulated=simulated,
+        simulated=split is Split.SCENE,
         model=card.name,
         model_sha256=str(card.fields["sha256"]),
         rules=rules,
-        unmasked=judged(plain),
-        masked=None if masked is None else judged(masked),
-        controls=found,
+        split=split,
+        found={state: find(each, residents, rules) for state, each in seen.items()},
+        controls=explained,
     )
 
 
