@@ -51,32 +51,34 @@ def judge_presentation(seen: Seen, point: LivenessPoint, gap_s: float) -> Judged
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Residents:
-    """Everybody of whom there are live frames enough. ``enrolled`` are the frames in the templates, no probes."""
+    """Everybody of whom there are live frames enough. ``enrolled``: which frames of which presentations, by name, are
+    in the templates, and therefore no probes, with a mask painted on them or without."""
 
     gallery: Gallery
-    enrolled: frozenset[Frame]
+    enrolled: frozenset[tuple[str, int]]
 
     @classmethod
     def of(cls, presentations: Sequence[Seen]) -> Residents:
         """Enrol each known person by TEMPLATE frames, spread over their first live presentation that has more."""
         chosen: dict[str, list[Frame]] = {}
+        enrolled: set[tuple[str, int]] = set()
         for seen in presentations:
             person, usable = seen.origin.person, [each for each in seen.frames if _embedding(each)]
             if seen.origin.label == LIVE and person is not None and person not in chosen and len(usable) > TEMPLATE:
                 places = np.linspace(0, len(usable) - 1, TEMPLATE).round().astype(int)
                 chosen[person] = [usable[place] for place in places]
+                enrolled |= {(seen.origin.name, each.moment_ns) for each in chosen[person]}
         transform = SiteTransform(_KEY)
         codes = [transform.encode(_template(frames)).tobytes() for frames in chosen.values()]
-        frames = frozenset(each for enrolled in chosen.values() for each in enrolled)
-        return cls(Gallery.of(list(chosen), codes, transform), frames)
+        return cls(Gallery.of(list(chosen), codes, transform), frozenset(enrolled))
 
     def knows(self, seen: Seen) -> bool:
         """Tell whether the person of a presentation is enrolled."""
         return seen.origin.person in self.gallery.ids
 
-    def enrols(self, frame: Frame) -> bool:
-        """Tell whether a frame is in a template."""
-        return frame in self.enrolled
+    def enrols(self, seen: Seen, frame: Frame) -> bool:
+        """Tell whether a frame of a presentation is in a template."""
+        return (seen.origin.name, frame.moment_ns) in self.enrolled
 
     def recognises(self, frame: Frame, threshold: float) -> bool:
         """Tell whether the eyes of one frame alone are near enough to a template."""

@@ -266,7 +266,7 @@ def _openings(live: Sequence[Ruled], attacks: Sequence[Ruled], residents: Reside
             for each in ruled
             if residents.knows(each.seen)
             for frame in each.seen.measured
-            if not residents.enrols(frame)
+            if not residents.enrols(each.seen, frame)
         ]
         known = [each for each in probes if residents.recognises(each, rules.policy.point.threshold)]
         return len(probes), sum(_passes(each, rules.point) for each in known), len(known)
