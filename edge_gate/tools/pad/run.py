@@ -49,10 +49,12 @@ def simulate(people: int, settings: Config, progress: Progress) -> Report:
     """Play simulated presentations of so many people to the eye, which knows the scene, and which does not."""
     eyes = Eyes(settings)
     tick = progress(count(people))
-    known, unknown = [], []
+    known: list[Seen] = []
+    unknown: list[Seen] = []
     for film in films(people):
-        known.append(eyes.watch(film.origin, film.pictures(scene_known=True)))
-        unknown.append(eyes.watch(film.origin, film.pictures(scene_known=False)))
+        for scene_known, seen in ((True, known), (False, unknown)):
+            pictures = film.pictures(scene_known=scene_known)
+            seen.append(eyes.watch(film.origin, pictures, begins_ns=film.begins_ns))
         tick()
     return reported("people who do not exist", eyes, settings, Split.SCENE, {"known": known, "unknown": unknown})
 

@@ -96,24 +96,31 @@ class Eyes:
             return self.watch(shown.origin, self._painted(shown.pictures(), worn), closely=closely)
         return self._leaf_through(shown, worn, closely)
 
-    def watch(self, origin: Origin, pictures: Iterable[tuple[Picture | None, int]], *, closely: bool = False) -> Seen:
-        """Look at pictures as the eye does, each with its moment in nanoseconds."""
+    def watch(
+        self,
+        origin: Origin,
+        pictures: Iterable[tuple[Picture | None, int]],
+        *,
+        begins_ns: int = 0,
+        closely: bool = False,
+    ) -> Seen:
+        """Look at pictures as the eye does, each with its moment in nanoseconds. Before ``begins_ns`` nobody comes."""
         attacks = AttackDetection(self.network, self.point)
         perception = Perception(replace(self._models, attacks=attacks), self._limits)
         frames: list[Frame] = []
         sightings: list[Sighting] = []
-        looked_ns, moment_ns = -EVERY_NS, 0
+        looked_ns, moment_ns = begins_ns - EVERY_NS, begins_ns
         for picture, moment_ns in pictures:
             seen = None if picture is None else perception.see(picture, moment_ns)
             sighting = None if seen is None else self._sighting(seen, len(sightings) + 1)
             if sighting is not None:
                 sightings.append(sighting)
             scored = sighting is not None and math.isfinite(sighting.pad_score)
-            if scored or moment_ns - looked_ns > EVERY_NS:
+            if scored or moment_ns - looked_ns >= EVERY_NS:
                 looked_ns = moment_ns
                 saw = self._closely(picture) if closely and scored else None
                 frames.append(Frame(moment_ns, sighting, "" if scored else _why(picture, sighting), saw))
-        return Seen(origin, True, moment_ns, tuple(frames), tuple(sightings))
+        return Seen(origin, True, moment_ns - begins_ns, tuple(frames), tuple(sightings))
 
     def _leaf_through(self, shown: Stills, worn: MaskStyle | None, closely: bool) -> Seen:
         attacks = AttackDetection(self.network, self.point)

@@ -8,7 +8,7 @@ knows the scene; `Film.act` alone is the same for an eye that does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -90,22 +90,28 @@ class Film:
     act: Sequence[Picture]
 
     def pictures(self, *, scene_known: bool) -> Iterator[tuple[Picture, int]]:
-        """Yield each picture with its moment, from the empty street on or without it."""
-        shown = [*self.empty, *self.act] if scene_known else self.act
-        for number, picture in enumerate(shown):
-            yield picture, number * PICTURE_NS
+        """Yield each picture with its moment, from the empty street on or without it; the act begins at `begins_ns`."""
+        first = 0 if scene_known else len(self.empty)
+        for number, picture in enumerate([*self.empty, *self.act]):
+            if number >= first:
+                yield picture, number * PICTURE_NS
+
+    @property
+    def begins_ns(self) -> int:
+        """When somebody comes."""
+        return len(self.empty) * PICTURE_NS
 
 
-def count(people: int) -> int:
+def count(people: int, species: Collection[str] = SPECIES) -> int:
     """Return how many films there are of so many people: of each as they are, behind a mask, and as each species."""
-    return min(people, len(PEOPLE)) * (2 + len(SPECIES))
+    return min(people, len(PEOPLE)) * (2 + len(species))
 
 
-def films(people: int, cast: Cast | None = None) -> Iterator[Film]:
+def films(people: int, species: Collection[str] = SPECIES) -> Iterator[Film]:
     """Yield the films of so many people, each in another light."""
-    cast = cast or Cast()
+    cast = Cast()
     for number, who in enumerate(PEOPLE[:people]):
-        yield from _Show(cast, number, who).films()
+        yield from _Show(cast, number, who).films(species)
 
 
 class _Show:
@@ -129,16 +135,24 @@ class _Show:
         # Pictures with masks on are on sale as well.
         self._photo, self._selfie = (put_on(each, worn) if number % 2 else each for each in (photo, selfie))
 
-    def films(self) -> Iterator[Film]:
-        """Yield them one after the other."""
-        for scene, label in ((self._live, LIVE), (self._masked, LIVE), (self._copied, INJECTED)):
-            yield self._film(scene.name, label, [self._stage.compose(scene, t_s) for t_s in _times(ACT_S)])
-        for species, prop in HELD.items():
-            yield self._film(species, species, [self._held(prop, step) for step in range(len(_times(ACT_S)))])
-        yield self._film(SCREEN, SCREEN, [self._screen(step) for step in range(len(_times(ACT_S)))])
+    def films(self, species: Collection[str]) -> Iterator[Film]:
+        """Yield the person without a mask and with one, then these species, one after the other."""
+        for scene in (self._live, self._masked):
+            yield self._film(scene.name, LIVE, self._played(scene))
+        for name in species:
+            yield self._film(name, name, self._attack(name))
 
     def _film(self, name: str, label: str, act: Sequence[Picture]) -> Film:
         return Film(Origin(f"{self._who} {name}", self._who, label, self._light.name), self._street, act)
+
+    def _attack(self, species: str) -> list[Picture]:
+        if species == INJECTED:
+            return self._played(self._copied)
+        steps = range(len(_times(ACT_S)))
+        return [self._screen(step) if species == SCREEN else self._held(HELD[species], step) for step in steps]
+
+    def _played(self, scene: Scene) -> list[Picture]:
+        return [self._stage.compose(scene, t_s) for t_s in _times(ACT_S)]
 
     def _held(self, prop: Held, step: int) -> Picture:
         rng = np.random.default_rng((self._number, step))
