@@ -35,7 +35,7 @@ def config_of(settings: Config) -> Path:
 def test_what_is_recorded_is_told_and_counted(
     tmp_path: Path, board: BoardSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with running_gate(tmp_path, board.port) as (gate, settings):
+    with running_gate(tmp_path, board.path) as (gate, settings):
         path = config_of(settings)
         assert path.is_file()
         assert cli.run(["pad", "report", "--config", str(path)]) == 0
@@ -44,9 +44,9 @@ def test_what_is_recorded_is_told_and_counted(
 
         eye = eye_at(gate)
         assert present(eye, 0.97, path, "live", "p1") == 0
-        said = capsys.readouterr()
-        assert "found live: right" in said.out and "No picture was kept" in said.out
-        assert "for 1 s" in said.err
+        told = capsys.readouterr()
+        assert "found live: right" in told.out and "No picture was kept" in told.out
+        assert "for 1 s" in told.err
         assert present(eye, 0.02, path, "print", "a4-1", "--json") == 0
         recorded = json.loads(capsys.readouterr().out)
         assert recorded["verdict"] == "attack" and recorded["looks"] >= 3
@@ -57,8 +57,8 @@ def test_what_is_recorded_is_told_and_counted(
         assert cli.run(["pad", "report", "--config", str(path), "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["measured"] is True and found["people"] == 1
-        told = {each["species"]: (each["sources"], each["presentations"], each["wrong"]) for each in found["tried"]}
-        assert told == {"live": (1, 1, 0), "print": (1, 1, 0), "phone": (1, 1, 1)}
+        counted = {each["species"]: (each["sources"], each["presentations"], each["wrong"]) for each in found["tried"]}
+        assert counted == {"live": (1, 1, 0), "print": (1, 1, 0), "phone": (1, 1, 1)}
         assert cli.run(["pad", "report", "--config", str(path)]) == 0
         said = capsys.readouterr().out
         assert "An attack passed (phone)" in said and "1 of 10 people" in said and "1 passed" in said
@@ -67,7 +67,7 @@ def test_what_is_recorded_is_told_and_counted(
 def test_nothing_seen_is_nothing_recorded(
     tmp_path: Path, board: BoardSimulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with running_gate(tmp_path, board.port) as (gate, settings):
+    with running_gate(tmp_path, board.path) as (gate, settings):
         path = config_of(settings)
         eye = eye_at(gate)
         with ThreadPoolExecutor(1) as pool:
