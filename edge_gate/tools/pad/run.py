@@ -38,8 +38,8 @@ def evaluate(ask: Request, settings: Config, progress: Progress) -> Report:
     shown = open_presentations(ask.data, ask.label)
     eyes = Eyes(settings)
     tick = progress(len(shown) * (1 + ask.mask))
-    plain = _look(eyes, shown, tick, closely=ask.controls)
-    masked = _look(eyes, shown, tick, worn=True) if ask.mask else None
+    plain = look(eyes, shown, tick, closely=ask.controls)
+    masked = look(eyes, shown, tick, worn=True) if ask.mask else None
     explained = controls(plain, eyes.network) if ask.controls else None
     seen = {"unmasked": plain} if masked is None else {"unmasked": plain, "masked": masked}
     return reported(ask.data.name or str(ask.data), eyes, settings, Split.MASKED, seen, explained)
@@ -89,9 +89,10 @@ def rules_of(eyes: Eyes, settings: Config) -> Rules:
     return Rules(eyes.point, Policy(point, settings.decision), settings.decision.gap_s)
 
 
-def _look(
+def look(
     eyes: Eyes, shown: Sequence[Presentation], tick: Callable[[], None], *, worn: bool = False, closely: bool = False
 ) -> list[Seen]:
+    """Look at presentations one after the other; ``worn``: with a mask painted on each."""
     seen = []
     for number, each in enumerate(shown):
         seen.append(eyes.see(each, style(number) if worn else None, closely=closely))
