@@ -22,12 +22,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from edge_gate.cli.checks.findings import Finding, Patient
 from edge_gate.core.errors import WireError
+from edge_gate.seal.policy import WITHOUT_DEVICE
 from edge_gate.settings.config import SocketSettings
-from edge_gate.wire.glance import LONGEST_BYTES, Glance, decode
+from edge_gate.wire.glance import IDENTITY, LONGEST_BYTES, PICTURE, Glance, decode
 
 # For the start of an interpreter and its libraries on a slow board, and then five seconds for a picture.
 PATIENCE_S: Final = 30.0
@@ -36,6 +38,12 @@ _NOBODY: Final = "nobody"
 _GROUP: Final = "video"
 _KEPT: Final = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH")
 _MEND: Final = "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
+_MEND_STATE: Final = MappingProxyType(
+    {
+        "replaced": "Look at the camera and its cable; the eye's log says which camera is there.",
+        "suspect": "See whether somebody feeds it a film; the eye's log says more.",
+    }
+)
 _MEND_CRASH: Final = "Unplug the camera and plug it in again; update its driver, or choose another one (camera.driver)."
 
 
@@ -51,22 +59,38 @@ class Stranger:
 
 
 def check_camera(patient: Patient, patience_s: float = PATIENCE_S) -> Iterator[Finding]:
-    """Take the eye's word for the camera, or have one picture taken where no eye runs."""
+    """Take the eye's word for the camera, or have one picture taken where no eye runs; and tell which camera it is."""
+    asked = PICTURE
     if patient.status is not None and patient.status.eye.connected:
         state = patient.status.eye.camera or "starting"
         fine = state in ("working", "starting")
-        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", "" if fine else "Check the cable.")
-        return
+        mend = "" if fine else _MEND_STATE.get(state, "Check the cable.")
+        yield Finding("camera", "ok" if fine else "fault", f"the eye says: {state}", mend)
+        if not fine or patient.settings.camera.driver in WITHOUT_DEVICE:
+            return
+        asked = IDENTITY
     try:
         stranger = stand_in(patient.settings.sockets) if os.geteuid() == 0 else None
     except KeyError as error:
         yield Finding("camera", "unknown", f"not looked at: {error.args[0]}", "Correct sockets.eye_user.")
         return
-    found = look_through(patient.path, patient.text, stranger, patience_s)
+    seen = _look(patient.path, patient.text, stranger, patience_s, asked)
+    found = _judge(seen, asked)
     if found.state == "fault" and stranger is not None and not stranger.named:
         text = f"looked at as the user {stranger.name}, since sockets.eye_user names no other: {found.text}"
         found = Finding(found.part, "unknown", text, "Run doctor as the user who runs the eye.")
-    yield found
+    if asked == PICTURE or found.state != "ok":
+        yield found
+    if isinstance(seen, Glance) and seen.identity:
+        yield _judge_identity(seen.identity, patient.settings.camera.pinned)
+
+
+def _judge_identity(identity: str, pinned: str) -> Finding:
+    """Tell which camera it is. One that may not be there has not been let through."""
+    if pinned:
+        return Finding("camera", "ok", f"it is the one that is pinned: {identity}")
+    text = f"it is {identity}; it is not pinned, so any other camera in its place is used too"
+    return Finding("camera", "unknown", text, f"Write pinned = '{identity}' under [camera], and start the eye again.")
 
 
 def stand_in(sockets: SocketSettings) -> Stranger:
@@ -91,8 +115,13 @@ def look_through(path: Path, text: str, stranger: Stranger | None, patience_s: f
 
     ``text`` is the configuration; its ``path`` only names it, and is not opened.
     """
+    return _judge(_look(path, text, stranger, patience_s, PICTURE), PICTURE)
+
+
+def _look(path: Path, text: str, stranger: Stranger | None, patience_s: float, asked: str) -> Glance | Finding:
+    """Return what the other process saw, or why nothing came of it."""
     try:
-        line, ended = _ask(path, text, stranger, patience_s)
+        line, ended = _ask(path, text, stranger, patience_s, asked)
     except OSError as error:
         who = f"the user {stranger.name}" if stranger else "this user"
         text = f"not looked at: {who} may not run {sys.executable}"
@@ -101,17 +130,17 @@ def look_through(path: Path, text: str, stranger: Stranger | None, patience_s: f
     if not line:
         return _judge_silence(ended, patience_s)
     try:
-        return _judge(decode(line))
+        return decode(line)
     except WireError:
         return Finding("camera", "fault", "what looked through it answered nonsense", _MEND_CRASH)
 
 
-def _ask(path: Path, text: str, stranger: Stranger | None, patience_s: float) -> tuple[bytes, int | None]:
+def _ask(path: Path, text: str, stranger: Stranger | None, patience_s: float, asked: str) -> tuple[bytes, int | None]:
     """Return what the other process answered, and how it ended; None where it did not by itself. Raises OSError."""
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb", buffering=0) as answer:
         try:
-            child = _start(path, text, stranger, writer)
+            child = _start(path, text, stranger, writer, asked)
         finally:
             os.close(writer)
         try:
@@ -125,8 +154,8 @@ def _ask(path: Path, text: str, stranger: Stranger | None, patience_s: float) ->
                 child.wait(_FAREWELL_S)
 
 
-def _start(path: Path, text: str, stranger: Stranger | None, writer: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-m", "edge_gate.eye.glance", str(path.absolute()), str(writer)]
+def _start(path: Path, text: str, stranger: Stranger | None, writer: int, asked: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "edge_gate.eye.glance", str(path.absolute()), str(writer), asked]
     with _poured(text) as configuration:
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,
@@ -172,10 +201,12 @@ def _read_line(pipe: FileIO, deadline: float) -> bytes | None:
     return line
 
 
-def _judge(glance: Glance) -> Finding:
+def _judge(glance: Glance | Finding, asked: str) -> Finding:
+    if isinstance(glance, Finding):
+        return glance
     if glance.fault:
         return Finding("camera", "fault", glance.fault, _MEND)
-    if not glance.width:
+    if asked == PICTURE and not glance.width:
         return Finding("camera", "fault", "no picture came in time", "Is another program using it?")
     text = f"{glance.width} x {glance.height} pixels, mean brightness {glance.brightness:.0%}"
     return Finding("camera", "ok", text)

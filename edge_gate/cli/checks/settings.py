@@ -39,9 +39,11 @@ def find_unsupported(config: Config) -> Iterator[Problem]:
     """Yield what no driver, board or model of this installation can do."""
     for key, group, name in (
         ("camera.driver", "edge_gate.cameras", config.camera.driver),
+        ("infrared.driver", "edge_gate.cameras", config.infrared.driver),
         ("door.relay", "edge_gate.relays", config.door.relay),
     ):
-        if name not in (known := drivers.names(group)):
+        none_wanted = key == "infrared.driver" and not name
+        if not none_wanted and name not in (known := drivers.names(group)):
             yield Problem(
                 (key,), f"{key} is {name!r}, and no such driver is installed", f"Use one of {', '.join(known)}"
             )

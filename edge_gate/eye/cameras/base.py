@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError
+from edge_gate.core.errors import CameraError, CameraUnnamed, DriverRaised, EdgeGateError
 from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.settings.config import CameraSettings
 
@@ -51,7 +51,9 @@ class Camera(Protocol):
     """What the eye asks of a camera, and all that a driver has to offer.
 
     A driver may also say ``live = False`` where its pictures are recordings (they may stand still without a fault),
-    ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode.
+    ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode. One
+    whose ``identify()`` returns which camera is there answers for it that no other is read than the one that
+    ``settings.pinned`` names (edge_gate.eye.cameras.identity; LiveCamera does that).
     """
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -89,6 +91,15 @@ class MountedCamera:
     def skipped(self) -> int:
         """How many pictures have come that the driver could not decode."""
         return int(getattr(self._driver, "skipped", 0))
+
+    def identify(self) -> str:
+        """Return which camera is there, as it can be pinned; empty where the driver cannot tell. Raises CameraError."""
+        try:
+            return str(self._driver.identify()) if hasattr(self._driver, "identify") else ""
+        except CameraError:
+            raise
+        except Exception as error:  # as in read
+            raise DriverRaised(self._source, describe_exception(error)) from error
 
     def read(self, timeout_s: float) -> Frame | None:
         """Return the newest picture, upright. Raises CameraError, see Camera.read, and DriverRaised for all else."""
@@ -147,7 +158,8 @@ def captured_at(stamp_ns: int, now_ns: int) -> int:
 
 
 def open_camera(settings: CameraSettings, clock: Clock | None = None) -> MountedCamera:
-    """Return the configured camera. Raises UnknownDriver, or CameraError where the driver's constructor fails.
+    """Return the configured camera. Raises UnknownDriver, or CameraError where the driver's constructor fails, or the
+    driver cannot say whether it is the camera that is pinned.
 
     Devices are opened by the first read, so a camera that is unplugged now may be plugged in later.
     """
@@ -158,4 +170,6 @@ def open_camera(settings: CameraSettings, clock: Clock | None = None) -> Mounted
         raise
     except Exception as error:  # a driver may raise anything
         raise DriverRaised(settings.source, describe_exception(error)) from error
+    if settings.pinned and not hasattr(driver, "identify"):
+        raise CameraUnnamed(settings.source, settings.section)
     return MountedCamera(driver, settings.rotate_deg, settings.source)
