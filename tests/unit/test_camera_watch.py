@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -188,10 +189,10 @@ def test_a_live_picture_that_stands_still_is_garbage_and_a_recorded_one_is_not()
 
 
 def test_one_changed_pixel_keeps_a_live_picture_alive(stand: Stand) -> None:
-    still = stand.good()
+    still, numbers = stand.good(), count()
 
     def nearly_still() -> np.ndarray:
-        still[0, 0, 0] ^= 1
+        still[0, 0, :2] = divmod(next(numbers), 256)
         return still
 
     assert stand.see_for(10, nearly_still) == CameraState.WORKING
@@ -273,7 +274,8 @@ def test_whatever_happens_the_log_has_one_line_for_each_change_and_a_lasting_eve
         assert len(stand.log) - lines == (state != before)
         assert state != CameraState.STARTING or before == CameraState.STARTING
         if event in ("good", "small"):
-            assert stand.watch.usable is (event == "good")
+            # Enough of the same still picture in turn with others, and the next minute's are suspect too.
+            assert stand.watch.usable is (event == "good") or "still by turns" in stand.watch.reason
         if event == "nothing" and silent_s > 9.0:
             assert state in (CameraState.MISSING, CameraState.STALLED)
         if event in ("black", "bars"):

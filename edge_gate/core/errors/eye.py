@@ -29,7 +29,10 @@ class DriverRaised(CameraError):
 
 
 class CameraReplaced(CameraError):
-    message = "The camera {0} is refused: it is {1}, and another one is pinned: {2}. Look at the camera and its cable. If you changed it yourself, write pinned = '{1}' under [{3}]."
+    message = (
+        "The camera {0} is refused: it is {1}, and another one is pinned: {2}. Look at the camera and its cable. If you"
+        " changed it yourself, write pinned = '{1}' under [{3}]."
+    )
 
 
 class CameraVirtual(CameraReplaced):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -52,8 +52,8 @@ class Camera(Protocol):
 
     A driver may also say ``live = False`` where its pictures are recordings (they may stand still without a fault),
     ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode. One
-    whose ``identify()`` returns which camera is there answers for it that no other is read than the one that
-    ``settings.pinned`` names (edge_gate.eye.cameras.identity; LiveCamera does that).
+    that says ``pins = True`` reads no other camera than the one that ``settings.pinned`` names, and ``identify()``
+    returns which one is there (edge_gate.eye.cameras.identity; LiveCamera does both where it is given a Pin).
     """
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -94,8 +94,9 @@ class MountedCamera:
 
     def identify(self) -> str:
         """Return which camera is there, as it can be pinned; empty where the driver cannot tell. Raises CameraError."""
+        driver: Any = self._driver
         try:
-            return str(self._driver.identify()) if hasattr(self._driver, "identify") else ""
+            return str(driver.identify()) if _pins(driver) else ""
         except CameraError:
             raise
         except Exception as error:  # as in read
@@ -121,6 +122,10 @@ class MountedCamera:
             self._driver.close()
         except Exception as error:  # as above
             _log.warning("the camera %s was not closed: %s", self._source, describe_exception(error))
+
+
+def _pins(driver: Camera) -> bool:
+    return bool(getattr(driver, "pins", False))
 
 
 def _object_to(frame: object) -> str:
@@ -170,6 +175,6 @@ def open_camera(settings: CameraSettings, clock: Clock | None = None) -> Mounted
         raise
     except Exception as error:  # a driver may raise anything
         raise DriverRaised(settings.source, describe_exception(error)) from error
-    if settings.pinned and not hasattr(driver, "identify"):
+    if settings.pinned and not _pins(driver):
         raise CameraUnnamed(settings.source, settings.section)
     return MountedCamera(driver, settings.rotate_deg, settings.source)

@@ -68,6 +68,11 @@ class LiveCamera:
         self._closed = threading.Event()
 
     @property
+    def pins(self) -> bool:
+        """Whether it can tell one camera from another, and uses none but the right one."""
+        return self._pin is not None
+
+    @property
     def skipped(self) -> int:
         """How many pictures have come that could not be decoded."""
         return self._skipped + (self._reader.skipped if self._reader is not None else 0)
