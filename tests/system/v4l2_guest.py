@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from edge_gate.cli.checks.camera import look_through
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import CameraError, CameraReplaced
 from edge_gate.eye.cameras import CameraWatch, Frame
@@ -155,6 +156,7 @@ def main() -> None:
     stage.camera.close()
     stage.acts["close_s"] = round(time.monotonic() - start, 2)
     stage.acts["opened_by_another"] = opened_by_another()
+    stage.acts["sealed"] = look_sealed()
     json.dump(stage.acts, sys.stdout)
 
 
@@ -167,6 +169,14 @@ def refusal(pinned: str) -> str:
         return f"{type(error).__name__}: {error}"
     finally:
         camera.close()
+
+
+def look_sealed() -> str:
+    """Return what a process sees that is sealed as the eye is: it asks which camera this is, and takes a picture."""
+    path = Path("/run/edge-gate.toml")
+    text = config.example({"camera": {"source": str(NAME), "pinned": PINNED}, "seal": {"required": False}})
+    found = look_through(path, text, None, PATIENCE_S)
+    return f"{found.state}: {found.text}"
 
 
 def opened_by_another() -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -112,7 +113,7 @@ def test_the_written_example_means_the_defaults_and_names_every_setting() -> Non
     again = config.parse(uncommented, FILE)
     assert again.door == config.Config().door
     for _, kind in config.sections():
-        for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+        for name in (each.name for each in fields(kind)):
             assert f"# {name} = " in text
 
 
@@ -230,7 +231,7 @@ VALUES = st.one_of(
     st.floats(0, 1000),
     st.booleans(),
 )
-SETTINGS = [(name, key) for name, kind in config.sections() for key in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+SETTINGS = [(name, key) for name, kind in config.sections() for key in (each.name for each in fields(kind))]
 
 
 @given(st.dictionaries(st.sampled_from(SETTINGS), VALUES, max_size=12))
