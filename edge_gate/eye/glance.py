@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look through the camera for `edge-gate doctor`, in a process that has no rights, no store and no key.
 
-It is started with the configuration's path, which it does not open, the descriptor for its answer, and what is asked: a
-picture, or, where the eye has the camera, only which camera it is. Standard input is the configuration's text. It seals
-itself as the eye does, before any library sees a byte of a camera. Its answer is a line (edge_gate.wire.glance).
+It is started with the configuration's path, which it does not open, the descriptor for its answer, the section of the
+camera, and what is asked: a picture, or, where the eye has the camera, only which camera it is. Standard input is the
+configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is a line
+(edge_gate.wire.glance).
 """
 
 from __future__ import annotations
@@ -33,22 +34,22 @@ _FIRST_TO_GO: Final = "1000"
 
 def main() -> None:
     """Look, answer, and end at once: a driver's thread may hang."""
-    path, answer, asked = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    path, answer, (section, asked) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     try:
         os.set_inheritable(answer, False)
-        glance = _look(config.parse(sys.stdin.buffer.read().decode("utf-8-sig"), path), asked)
+        glance = _look(config.parse(sys.stdin.buffer.read().decode("utf-8-sig"), path), section, asked)
     except Exception as error:  # whatever a camera's library raises
         glance = Glance(fault=str(understand(error)))
     os.write(answer, encode(glance))
     os._exit(0)
 
 
-def _look(settings: Config, asked: str) -> Glance:
+def _look(settings: Config, section: str, asked: str) -> Glance:
     from edge_gate.seal import enforce, policy
 
     _stay_small()
     enforce(policy.eye(settings), settings.seal.required)
-    return _through(settings.camera, asked)
+    return _through(settings.infrared if section == settings.infrared.section else settings.camera, asked)
 
 
 def _stay_small() -> None:

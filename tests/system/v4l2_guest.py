@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from edge_gate.cli.checks.camera import look_through
+from edge_gate.cli.checks.camera import Question, look_through
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import CameraError, CameraReplaced
 from edge_gate.eye.cameras import CameraWatch, Frame
@@ -175,7 +175,7 @@ def look_sealed() -> str:
     """Return what a process sees that is sealed as the eye is: it asks which camera this is, and takes a picture."""
     path = Path("/run/edge-gate.toml")
     text = config.example({"camera": {"source": str(NAME), "pinned": PINNED}, "seal": {"required": False}})
-    found = look_through(path, text, None, PATIENCE_S)
+    found = look_through(Question(path, text, config.parse(text, path).camera), None, PATIENCE_S)
     return f"{found.state}: {found.text}"
 
 
