@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import Frame, MountedCamera
+from edge_gate.eye.face.mesh import Mesh
 from edge_gate.eye.liveness.infrared import (
     LEAST_RELIEF,
     Infrared,
@@ -106,6 +107,13 @@ def test_the_second_lens_may_see_it_a_little_elsewhere_and_coarser_and_no_other_
         assert steady(who, near).state is InfraredState.FACE
     for far in (moved(200, 1.0), moved(0, 0.4)):
         assert steady(who, far).state is InfraredState.NO_FACE
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1e6, 1e6, 0, 300])
+def test_a_mesh_that_is_nowhere_has_no_face(wrong: float) -> None:
+    who = visit("P001")
+    points = np.full_like(who.mesh.points, wrong)
+    assert judge(models().detector, Mesh(points, 1.0), WIDTH, person(who), None).state is InfraredState.NO_FACE
 
 
 def test_a_lamp_that_does_not_strobe_or_does_not_shine_says_nothing() -> None:

@@ -37,7 +37,7 @@ _FAREWELL_S: Final = 1.0
 _NOBODY: Final = "nobody"
 _GROUP: Final = "video"
 _KEPT: Final = ("LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH")
-_MEND: Final = "Check the cable and camera.source; `v4l2-ctl --list-devices` helps."
+_MEND: Final = "Check the cable and {0}.source; `v4l2-ctl --list-devices` helps."
 _REPLACED: Final = "replaced"
 _MEND_STATE: Final = MappingProxyType(
     {
@@ -95,7 +95,8 @@ def _examine(question: Question, stranger: Stranger | None, patience_s: float) -
     seen = _look(question, stranger, patience_s)
     found = _judge(seen, question)
     if found.state == "fault" and question.asked == IDENTITY:
-        yield replace(found, state="unknown", text=f"which one it is was not told: {found.text}", mend=AS_ROOT)
+        mend = found.mend if os.geteuid() == 0 else AS_ROOT
+        yield replace(found, state="unknown", text=f"which one it is was not told: {found.text}", mend=mend)
     elif found.state == "fault" and stranger is not None and not stranger.named:
         text = f"looked at as the user {stranger.name}, since sockets.eye_user names no other: {found.text}"
         yield replace(found, state="unknown", text=text, mend="Run doctor as the user who runs the eye.")
@@ -106,7 +107,7 @@ def _examine(question: Question, stranger: Stranger | None, patience_s: float) -
 
 
 def _judge_identity(identity: str, camera: CameraSettings) -> Finding:
-    """Tell which camera it is. One that may not be there has not been let through."""
+    """Tell which camera it is. Another one than the pinned one has been refused by now."""
     if camera.pinned:
         return Finding(camera.section, "ok", f"it is the one that is pinned: {identity}")
     text = f"it is {identity}; it is not pinned, so any other camera in its place is used too"
@@ -226,7 +227,7 @@ def _judge(glance: Glance | Finding, question: Question) -> Finding:
         return glance
     part = question.camera.section
     if glance.fault:
-        return Finding(part, "fault", glance.fault, _MEND)
+        return Finding(part, "fault", glance.fault, _MEND.format(part))
     if question.asked == PICTURE and not glance.width:
         return Finding(part, "fault", "no picture came in time", "Is another program using it?")
     text = f"{glance.width} x {glance.height} pixels, mean brightness {glance.brightness:.0%}"

@@ -35,8 +35,8 @@ from edge_gate.settings.config import InfraredSettings
 NEAR_S: Final = 0.2
 # Simulated: heads 0.74 to 1.02, prints -0.01 to 0.05, bent ones to 0.09. Of real ones nothing is known.
 LEAST_RELIEF: Final = 0.2
-# How far a face may be from where it should be, in its own sizes, and how much larger or smaller.
-FARTHEST: Final = 1.0
+# How far a face may be from where it should be, in distances between its eyes, and how much larger or smaller.
+FARTHEST: Final = 2.0
 LARGEST_RATIO: Final = 1.8
 _REGION: Final = 4.0  # what is looked at, in distances between the eyes to each side
 _LEAST_STEP: Final = 3.0  # grey levels between a picture with the lamp and one without
@@ -162,19 +162,20 @@ def judge(detector: Detector, mesh: Mesh, width_px: int, seen: Picture, dark: Pi
 
 def find_same(detector: Detector, mesh: Mesh, width_px: int, picture: Picture) -> Face | None:
     """Return the face of ``picture`` that is about where ``mesh`` is in the first camera's, and about as large."""
-    scale = picture.shape[1] / width_px
-    right, left = mesh.five[:2] * np.float32(scale)
+    if not np.isfinite(mesh.points).all():
+        return None
+    right, left = mesh.five[:2] * np.float32(picture.shape[1] / width_px)
     middle, apart_px = (right + left) / 2, float(np.linalg.norm(left - right))
     low = np.maximum(0, middle - _REGION * apart_px).astype(int)
     high = np.maximum(low + 1, middle + _REGION * apart_px).astype(int)
     region = picture[low[1] : high[1], low[0] : high[0]]
-    if region.size == 0 or not np.isfinite(apart_px):
+    if region.size == 0 or apart_px < 1:
         return None
     for face in detector.find(_brightened(region)):
         five = face.five + low.astype(np.float32)
         size_px = float(np.linalg.norm(five[1] - five[0]))
         away_px = float(np.linalg.norm(five[:2].mean(0) - middle))
-        near = away_px <= FARTHEST * 2 * apart_px
+        near = away_px <= FARTHEST * apart_px
         if near and 1 / LARGEST_RATIO <= size_px / apart_px <= LARGEST_RATIO:
             return Face(five, face.size_px, face.score)
     return None
