@@ -163,6 +163,12 @@ def test_the_eye_tells_a_state_of_its_own_and_logs_which_camera_is_there(
     assert supervisor.read(PATIENCE_S) is None
     assert supervisor.state is CameraState.REPLACED
     assert "platform:v4l2loopback-000" in caplog.text and "camera replaced" in caplog.text
+    for _ in range(30):  # it is asked again and again which camera is there, and waited in between
+        supervisor.read(1.0)
+        bench.clock.pass_s(1.0)
+        bench.plug_in()
+    assert supervisor.state is CameraState.REPLACED
+    assert sum("camera replaced" in each.getMessage() for each in caplog.records) == 1
     supervisor.release()
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge_gate.core.errors import CameraError, CameraMissing
+from edge_gate.core.errors import CameraError, CameraMissing, CameraReplaced
 from edge_gate.eye.cameras import CameraGarbled, CameraWatch, Frame
 from edge_gate.wire.eye import CameraState
 from tests.support.clocks import HeldClock
@@ -113,6 +113,20 @@ def test_an_unplugged_camera_is_missing_until_it_sends_pictures_again(stand: Sta
 def test_a_camera_that_cannot_be_opened_gives_its_reason(stand: Stand) -> None:
     assert stand.fail(CameraError("/dev/cam", "it is in use by another program")) == CameraState.STALLED
     assert "in use by another program" in stand.log[-1]
+
+
+@pytest.mark.parametrize("kind", [CameraMissing, CameraReplaced])
+def test_silence_after_a_fault_that_explains_it_is_no_other_fault(stand: Stand, kind: type[CameraError]) -> None:
+    stand.see_for(2, stand.good)
+    state = CameraState.MISSING if kind is CameraMissing else CameraState.REPLACED
+    for _ in range(40):
+        stand.fail(kind("/dev/cam", "it is another", "pinned", "camera"))
+        stand.wait(1.1)
+        stand.nothing()
+        stand.wait(2.5)
+        stand.nothing()
+    assert stand.watch.state is state and len(stand.log) == 2
+    assert stand.recover() is CameraState.WORKING
 
 
 def test_pictures_that_cannot_be_decoded_are_garbage(stand: Stand) -> None:

@@ -54,6 +54,8 @@ DIM_S: Final = 0.5
 SMALLEST_SIDE_PX: Final = 32
 _STEP_PX: Final = 4
 _MOST_BRIGHTNESSES: Final = 64
+# Faults of which it is known that no picture comes.
+_SILENT: Final = (CameraState.MISSING, CameraState.STALLED, CameraState.REPLACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class CameraWatch:
         self._steadiness.note_silence(now_ns)
         waited_s = _seconds(now_ns - self._arrived_ns)
         patience_s = max(START_S, self._stall_s) if self.state == CameraState.STARTING else self._stall_s
-        if self.state not in (CameraState.MISSING, CameraState.STALLED) and waited_s > patience_s:
+        if self.state not in _SILENT and waited_s > patience_s:
             self.reason = f"no picture for {waited_s:.1f} s"
             self._steadiness.tell_fault(now_ns, CameraState.STALLED)
         return self._tell_change(before, now_ns)
