@@ -84,12 +84,13 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
 
 
-def describe_liveness(of: LivenessStatus) -> str:
+def describe_liveness(of: LivenessStatus, scene: str | None) -> str:
     """Return one line: whether pictures of people are refused here, and how many came."""
     if of.mode == OFF:
         return "off: a picture of a resident opens; for trials only"
     told = "refuses attacks" if of.mode == REQUIRE else "tells of attacks and opens all the same"
-    return f"{told}; {of.attacks} told since the start; this camera was measured on {of.people_measured} people"
+    told += f"; {of.attacks} told since the start; this camera was measured on {of.people_measured} people"
+    return f"{told}; the scene behind them: {scene}" if scene else told
 
 
 def describe_walls(walls: HardeningStatus) -> str:
@@ -122,7 +123,7 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     yield "eye", seen
     yield "people", f"{state.residents_in_gallery} enrolled with valid consent"
     yield "model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})"
-    yield "liveness", describe_liveness(state.liveness)
+    yield "liveness", describe_liveness(state.liveness, state.eye.scene)
     for name, why in state.unsigned_models.items():
         yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:

@@ -27,7 +27,7 @@ from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.rules.liveness import Look
 from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.settings.liveness import OFF
-from edge_gate.wire.eye import AcquisitionFailure, Quality, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Quality, SceneState, Sighting
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
@@ -153,6 +153,12 @@ class Perception:
     def luminance(self) -> float:
         """Mean brightness of the last picture, 0 to 1."""
         return self._tracker.presence.luminance
+
+    @property
+    def scene(self) -> SceneState:
+        """What is known of the scene behind people."""
+        attacks = self._models.attacks
+        return SceneState.NEVER_EMPTY if attacks is None else attacks.scene.state
 
     def see(self, picture: Picture, captured_ns: int) -> Observation | None:
         """Return what is to be said about the one person nearest to the camera, or None where there is nobody.

@@ -156,6 +156,7 @@ class Eye:
             sealed=self._sealed,
             arrived=min(count.arrived, _MOST_COUNTED),
             skipped=min(count.skipped, _MOST_COUNTED),
+            scene=self._perception.scene,
         )
         self._link.send(health)
         self._notifier.notify("WATCHDOG=1")

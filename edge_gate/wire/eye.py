@@ -28,7 +28,7 @@ LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
 _SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 2H 2x")
+_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 2H Bx")
 _COMMAND: Final = struct.Struct("<B 2x I I")
 
 
@@ -56,6 +56,14 @@ class PadReason(enum.IntEnum):
     INFRARED = 4  # the infrared camera sees no face, or a flat one
 
 
+class SceneState(enum.IntEnum):
+    """What the eye knows of the empty scene behind people (edge_gate.eye.liveness.scene)."""
+
+    NEVER_EMPTY = 0
+    KNOWN = 1
+    CHANGED = 2
+
+
 class CameraState(enum.IntEnum):
     """What the eye knows of its camera. All but STARTING and WORKING are faults."""
 
@@ -65,6 +73,8 @@ class CameraState(enum.IntEnum):
     STALLED = 3
     BLACK = 4
     GARBAGE = 5
+    REPLACED = 6
+    SUSPECT = 7
 
 
 class EyeMode(enum.IntEnum):
@@ -130,7 +140,8 @@ class Sighting:
 @dataclass(frozen=True, slots=True)
 class Health:
     """How the eye is, once a second. ``fps`` and ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit
-    field; ``arrived`` pictures came in the last second, and ``skipped`` of them could not be used."""
+    field; ``arrived`` pictures came in the last second, and ``skipped`` of them could not be used; ``scene``: what is
+    known of the scene behind people."""
 
     eye: int
     sequence: int
@@ -144,6 +155,7 @@ class Health:
     sealed: int
     arrived: int = 0
     skipped: int = 0
+    scene: SceneState = SceneState.NEVER_EMPTY
 
     @property
     def stamp(self) -> Stamp:
@@ -197,11 +209,13 @@ def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
 def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
-    eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped = fields
+    eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped, scene = fields
     if skipped > arrived:
         raise ValueError(f"{skipped} pictures skipped of {arrived}")
     state = CameraState(camera)
-    return Health(eye, sequence, sent_ns, frames, fps, p50, p95, luminance, state, sealed, arrived, skipped)
+    return Health(
+        eye, sequence, sent_ns, frames, fps, p50, p95, luminance, state, sealed, arrived, skipped, SceneState(scene)
+    )
 
 
 def _read_command(fields: tuple[Any, ...]) -> Command:

@@ -23,7 +23,7 @@ class EyeStatus:
     """The eye's link, and the eye's own figures; these are None until the eye has sent them.
 
     ``messages_refused`` counts messages, ``turned_away`` connections. ``pictures`` came in the last second, and
-    ``pictures_skipped`` of them could not be used.
+    ``pictures_skipped`` of them could not be used. ``scene``: whether the empty scene behind people is known.
     """
 
     connected: bool
@@ -35,6 +35,7 @@ class EyeStatus:
     pictures_skipped: int | None
     messages_refused: int
     turned_away: int
+    scene: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,12 +173,12 @@ class RawEye:
         self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
 
     def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0) -> None:
-        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage; and what came in a second."""
+        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, and what came in a second."""
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
         head = (b"EG", 1, 5, 2, self.eye, self.sequence, now, 99)
-        self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 2H 2x", *head, *figures, camera, 0, arrived, skipped))
+        self.connection.send(struct.pack("<2sBBB 3x 4Q 4f BB 2H Bx", *head, *figures, camera, 0, arrived, skipped, 1))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

@@ -295,8 +295,10 @@ def test_hands_hold_a_panel_at_its_rim_and_reach_below_it(grip: Grip) -> None:
     assert (panel.bgra[..., :3].max(axis=2) <= panel.bgra[..., 3].astype(int) + 1).all()
 
 
-def test_a_dimmed_panel_is_as_opaque_as_before() -> None:
+@pytest.mark.parametrize("gain", [0.5, 1.0, 3.0])
+def test_a_panel_in_another_light_is_as_opaque_as_before_and_never_brighter_than_white(gain: float) -> None:
     panel = screen(pattern(), upright(60, 80), rng(), PHONE)
-    dim = panel.dimmed(0.5)
-    np.testing.assert_array_equal(dim.bgra[..., 3], panel.bgra[..., 3])
-    assert dim.bgra[..., :3].mean() == pytest.approx(panel.bgra[..., :3].mean() / 2, abs=1)
+    lit = panel.in_light(gain)
+    np.testing.assert_array_equal(lit.bgra[..., 3], panel.bgra[..., 3])
+    expected = np.minimum(panel.bgra[..., :3] * gain, panel.bgra[..., 3:])
+    assert np.abs(lit.bgra[..., :3] - expected).max() <= 1

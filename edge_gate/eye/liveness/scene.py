@@ -4,12 +4,13 @@
 A picture that is held up hides what is beside and above a head; a person does not. What is kept is one grey thumbnail
 of 80 x 60 pixels of a scene in which nobody was found for some seconds and nothing moved. It lives in this process's
 memory and follows daylight slowly. Blocks of it are compared by the correlation of their gradients, which light hardly
-changes. Where the scene was never seen empty, has too little texture, or is no more what it was, nothing is said.
+changes. Where the scene was never seen empty, or has too little texture, nothing is said. A scene that has changed
+altogether is still compared with what it was: whoever covers the lens with something of their own gains nothing. Only
+after ten minutes is it taken for the camera's new view.
 """
 
 from __future__ import annotations
 
-import enum
 from typing import Final
 
 import cv2
@@ -18,33 +19,26 @@ from numpy.typing import NDArray
 
 from edge_gate.eye.face.geometry import Picture, Points
 from edge_gate.eye.liveness.surroundings import face_box
+from edge_gate.wire.eye import SceneState
 
 THUMBNAIL: Final = (80, 60)
 _BLOCK_PX: Final = 5
 _LEARN_EVERY_NS: Final = 250_000_000
 # So long nobody was found and nothing moved, before the scene is taken for empty.
-_STILL_NS: Final = 2_000_000_000
-_STILL_LEVELS: Final = 6.0
+_STILL_NS: Final = 1_500_000_000
+_STILL_LEVELS: Final = 6.0  # of a block's mean
 _RATE: Final = 0.1
 _ALIKE: Final = 0.5
 _LEAST_TEXTURE: Final = 1.5
 _FEWEST_BLOCKS: Final = 5
 # Of an empty scene at least this share looks as before; less for so long, and the camera was moved.
 _SAME_SCENE: Final = 0.5
-_MOVED_NS: Final = 10_000_000_000
+_MOVED_NS: Final = 600_000_000_000
 # Beside a head, in widths and heights of the face's box: hair, ears and shoulders are the person's.
 _HEAD_WIDER: Final = 0.45
 _HEAD_HIGHER: Final = 0.55
 
 _Layer = NDArray[np.float32]
-
-
-class SceneState(enum.Enum):
-    """What is known of the scene."""
-
-    NEVER_EMPTY = "never seen empty"
-    KNOWN = "known"
-    MOVED = "changed: the camera was moved, or the scene was"
 
 
 class SceneMemory:
@@ -58,16 +52,14 @@ class SceneMemory:
         self._still_ns: int | None = None
         self._other_ns: int | None = None
 
-    def forget(self) -> None:
-        """Know nothing of the scene any more."""
-        self.__init__()  # type: ignore[misc]
-
     def note_empty(self, picture: Picture, now_ns: int) -> None:
         """Take in a picture in which nobody was found."""
         if self._last is not None and now_ns - self._last_ns < _LEARN_EVERY_NS:
             return
         now = _thumbnail(picture)
-        still = self._last is not None and float(np.abs(now - self._last).mean()) < _STILL_LEVELS
+        still = (
+            self._last is not None and float(_sums(np.abs(now - self._last)[None]).max()) < _STILL_LEVELS * _BLOCK_PX**2
+        )
         self._last, self._last_ns = now, now_ns
         if not still:
             self._still_ns = now_ns
@@ -82,7 +74,7 @@ class SceneMemory:
     def agreement(self, picture: Picture, points: Points) -> float | None:
         """Return the share, 0 to 1, of the background's blocks that are as in the empty scene; None where that is not
         known. ``points``: the face's mesh in the picture's pixels."""
-        if self._empty is None or self.state is not SceneState.KNOWN:
+        if self._empty is None:
             return None
         rows, columns = picture.shape[:2]
         scale = np.array([THUMBNAIL[0] / columns, THUMBNAIL[1] / rows], np.float32)
@@ -98,7 +90,7 @@ class SceneMemory:
             self.state, self._other_ns = SceneState.KNOWN, None
             self._empty += _RATE * (now - self._empty)
             return
-        self.state = SceneState.MOVED
+        self.state = SceneState.CHANGED
         self._other_ns = self._other_ns or now_ns
         if now_ns - self._other_ns >= _MOVED_NS:  # it stays so: this is the scene from now on
             self._empty, self.state, self._other_ns = now.copy(), SceneState.KNOWN, None

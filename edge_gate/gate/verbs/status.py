@@ -98,6 +98,7 @@ class StatusVerbs:
             pictures_skipped=health.skipped if health else None,
             messages_refused=eye.link.refused,
             turned_away=eye.link.turned_away,
+            scene=health.scene.name.lower().replace("_", " ") if health else None,
         )
 
     def _liveness(self) -> LivenessStatus:

@@ -84,7 +84,7 @@ def develop(image: Image, camera: Camera, rng: np.random.Generator) -> Panel:
     rows, columns = image.opacity.shape
     raw = np.empty((rows, columns), np.float32)
     for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
-        raw[row::2, column::2] = image.light[row::2, column::2, channel]
+        raw[row::2, column::2] = np.maximum(image.light[row::2, column::2, channel], 0)
     raw += camera.noise * np.sqrt(raw + _DARK) * rng.normal(0, 1, raw.shape).astype(np.float32)
     counts = np.asarray(np.clip(raw, 0, 1) * 65535, np.uint16)
     colour = cv2.cvtColor(counts, cv2.COLOR_BayerBGGR2BGR).astype(np.float32) / 65535

@@ -29,9 +29,10 @@ class Panel:
     bgra: Picture
     corners: Points
 
-    def dimmed(self, gain: float) -> Panel:
-        """Return the panel in another light."""
-        return Panel(np.asarray(self.bgra * np.array([gain] * 3 + [1.0]), np.uint8), self.corners)
+    def in_light(self, gain: float) -> Panel:
+        """Return the panel in another light, which may be brighter."""
+        lit = self.bgra * np.array([gain] * 3 + [1.0])
+        return Panel(np.asarray(np.minimum(lit, self.bgra[..., 3:]), np.uint8), self.corners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.eye.face.geometry import Picture, Points
-from edge_gate.tools.attacks.optics import CAMERA, FINEST, Camera, Light, develop, project, to_light
+from edge_gate.tools.attacks.optics import CAMERA, FINEST, TONE, Camera, Light, develop, project, to_light
 from edge_gate.tools.attacks.panel import Panel, size_px
 
 _ANGLES_DEG: Final = (0.0, 75.0, 15.0)  # of yellow, magenta and cyan, which take blue, green and red away
@@ -102,7 +102,7 @@ def _inked(picture: Picture, sheet: Sheet) -> Picture:
     grey = light.mean(axis=2, keepdims=True)
     mixed = np.clip(grey + sheet.colour * (light - grey), 0, 1)
     inked = sheet.black + (np.array(sheet.white, np.float32) - sheet.black) * mixed
-    return np.asarray(255 * inked ** (1 / 2.2) + 0.5, np.uint8)
+    return np.asarray(255 * inked ** (1 / TONE) + 0.5, np.uint8)
 
 
 def _sheet_px(sheet: Sheet, width: float, height: float) -> tuple[int, int]:

@@ -134,7 +134,7 @@ class HeldPicture:
 def _shown(species: Species, picture: Picture, corners: Points, rng: np.random.Generator, gain: float) -> Panel:
     if species is Species.PHONE:
         return screen(picture, corners, rng, PHONE, _EYE)  # its own brightness follows the light around it
-    return paper(picture, corners, rng, _IN_HAND, _EYE).dimmed(gain)
+    return paper(picture, corners, rng, _IN_HAND, _EYE).in_light(gain)
 
 
 def _picture(attack: Attack, cast: Cast) -> Picture:

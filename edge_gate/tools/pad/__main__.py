@@ -19,6 +19,7 @@ from edge_gate.tools.pad.document import SETS, SIZES_PX, render
 from edge_gate.tools.pad.run import Request, evaluate, look, simulate
 from edge_gate.tools.pad.seeing import Eyes, Seen
 
+CROPS: Final = "crops_train.npz"
 MASKED_FACES: Final = ("mfr2.npz", "rof_masked.npz")
 DESCRIPTION = """Measure attack detection on recordings in DATA and on simulated attacks, and write the report into OUT.
 
@@ -39,6 +40,7 @@ def main(data: Path, out: Path, people: int) -> None:
     for name in SETS:
         ask = Request(data / "pad" / name, mask=True, controls=True)
         notebook.note("recordings", name, partial(_measured, ask, settings))
+    notebook.note("crops", CROPS, partial(_unscored, Request(data / "pad" / CROPS), settings))
     for name in MASKED_FACES:
         notebook.note("masked faces", name, partial(_refused, data / "acquire" / name, settings))
     notebook.note("simulated", "people", lambda: simulate(people, settings, _quietly).as_dict())
@@ -59,6 +61,11 @@ def _notebook(path: Path, settings: Config) -> Notebook:
 
 def _measured(ask: Request, settings: Config) -> dict[str, Any]:
     return evaluate(ask, settings, _quietly).as_dict()
+
+
+def _unscored(ask: Request, settings: Config) -> dict[str, int]:
+    sides = _measured(ask, settings)["non_response"].values()
+    return {key: sum(side[key] for side in sides) for key in ("n", "not_scored")}
 
 
 def _refused(path: Path, settings: Config) -> dict[str, Any]:
