@@ -152,7 +152,7 @@ def _show(found: Report, as_json: bool) -> None:
         show_json(found.as_dict())
         return
     say(*shown.lines(found), "")
-    say_rendered(shown.table(found))
-    say("")
-    say_rendered(shown.clips(found))
-    say("", *shown.details(found))
+    for table in (shown.looks, shown.approaches, shown.presentations):
+        say_rendered(table(found))
+        say("")
+    say(*shown.details(found))

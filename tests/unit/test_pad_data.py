@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import BadEvaluationData
+from edge_gate.eye.cameras.replay import Film
+from edge_gate.tools.pad import data
 from edge_gate.tools.pad.data import LABELS, STILL_NS, Clip, Stills, label_in, open_presentations, person_in
 from tests.support.pictures import png_that_claims
 
@@ -157,6 +159,25 @@ def test_films_with_one_beginning_are_of_one_person(tmp_path: Path) -> None:
     moments = [moment_ns for _, moment_ns in found[0].pictures()]
     assert len(moments) == 6 and moments[0] < 5e7
     assert np.diff(moments) == pytest.approx(10**8, rel=0.01)
+
+
+def test_recordings_may_lie_in_folders_of_their_own(tmp_path: Path) -> None:
+    film(tmp_path / "clips" / "v1_live.avi")
+    pack(tmp_path / "ours.npz", ROWS[:2])
+    found = open_presentations(tmp_path)
+    assert [(each.origin.person, each.origin.label) for each in found] == [("v1", "live"), ("ann", "live")]
+
+
+class Standing(Film):
+    """A film whose container has no times."""
+
+    moment_s = property(lambda self: 0.0)
+
+
+def test_a_film_without_times_goes_at_its_own_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = open_presentations(film(tmp_path / "live.avi"))
+    monkeypatch.setattr(data, "Film", Standing)
+    assert [moment_ns for _, moment_ns in found.pictures()] == [k * 10**8 for k in range(6)]
 
 
 @pytest.mark.parametrize("label", LABELS)

@@ -19,8 +19,8 @@ from edge_gate.eye.pipeline import Perception, acquire
 from edge_gate.rules.liveness import fuse
 from edge_gate.settings.config import Config
 from edge_gate.tools.demo.mask import STYLES
+from edge_gate.tools.pad.findings import WITHIN_S
 from edge_gate.tools.pad.masking import masked
-from edge_gate.tools.pad.report import WITHIN_S
 from edge_gate.tools.pad.run import Request, evaluate, rules_of
 from edge_gate.tools.pad.seeing import Eyes
 from edge_gate.tools.pad.simulated import HELD, PEOPLE, PICTURE_NS, SPECIES, Film, count, films

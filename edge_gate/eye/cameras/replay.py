@@ -175,6 +175,11 @@ class Film:
         """When the present picture is to be seen, in seconds from the beginning, as the film says."""
         return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
 
+    @property
+    def pictures_a_second(self) -> float:
+        """How many there are, as the film says; 0 where it does not."""
+        return max(0.0, float(self._capture.get(cv2.CAP_PROP_FPS)))
+
     def picture(self) -> Picture:
         """Decode the present picture. Raises CameraGarbled where that fails."""
         try:

@@ -33,6 +33,7 @@ LABELS: Final = (*SPECIES, "replay", "screen", "cutout", "attack")
 STILL_NS: Final = 200_000_000
 """How far apart successive stills are taken to be."""
 NOBODY: Final = ("", "unknown")
+_USUAL: Final = 25.0  # pictures a second, of a film that does not say
 _FILMS: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 _IN_A_NAME: Final = re.compile(rf"(?<![a-z])({'|'.join(LABELS)})(?![a-z])", re.IGNORECASE)
 
@@ -79,10 +80,11 @@ class Clip:
     def pictures(self) -> Iterator[tuple[Picture | None, int]]:
         """Yield each picture, BGR, with its moment in nanoseconds by the film's own time."""
         film = _open_film(self.path)
-        last_ns = -1
+        step_ns, last_ns = round(1e9 / (film.pictures_a_second or _USUAL)), -1
         try:
             while film.advance():
-                last_ns = max(last_ns + 1, round(film.moment_s * 1e9))  # time never stands still
+                now_ns = round(film.moment_s * 1e9)
+                last_ns = now_ns if now_ns > last_ns else last_ns + step_ns  # some films' time stands still
                 yield _picture_of(film), last_ns
         finally:
             film.close()
@@ -128,20 +130,30 @@ def _file(path: Path, label: str | None) -> Iterator[Presentation]:
     elif suffix in _FILMS:
         name = describe_path(Path(path.stem))
         _open_film(path).close()
-        yield Clip(Origin(describe_path(Path(path.name)), person_in(name), label or label_in(name), path.stem), path)
+        yield Clip(Origin(describe_path(Path(path.name)), person_in(name), label or label_in(name), name), path)
     else:
         raise BadEvaluationData(path, "it is no .npz file, no film and no folder")
 
 
 def _folder(path: Path, label: str | None) -> Iterator[Presentation]:
     for each in _visible(path):
-        if each.is_dir():
-            named = each.name.lower()
-            if label is None and named not in LABELS:
-                raise BadEvaluationData(path, _unknown(each.name))
-            yield from _labelled(each, named) if label is None else _of_person(each, label)
-        elif each.suffix.lower() == ".npz" or each.suffix.lower() in _FILMS:
+        if _is_recording(each):
             yield from _file(each, label)
+        elif each.is_dir():
+            yield from _subfolder(each, label)
+
+
+def _subfolder(folder: Path, label: str | None) -> Iterator[Presentation]:
+    named = folder.name.lower()
+    if label is not None:
+        yield from _of_person(folder, label)
+    elif named in LABELS:
+        yield from _labelled(folder, named)
+    elif recordings := [each for each in _visible(folder) if _is_recording(each)]:
+        for each in recordings:
+            yield from _file(each, None)
+    else:
+        raise BadEvaluationData(folder.parent, _unknown(folder.name))
 
 
 def _labelled(folder: Path, label: str) -> Iterator[Presentation]:
@@ -184,6 +196,10 @@ def _packed(path: Path, label: str | None) -> Iterator[Presentation]:
             raise BadEvaluationData(path, _unknown(said))
         known = None if person.lower() in NOBODY else person
         yield Stills(Origin(f"{said}/{person}", known, said, source), [row[3] for row in group])
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() == ".npz" or path.suffix.lower() in _FILMS
 
 
 def _visible(folder: Path) -> list[Path]:

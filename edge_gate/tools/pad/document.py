@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from edge_gate.tools.evaluation.notebook import Results
+from edge_gate.tools.pad.findings import WITHIN_S
 from edge_gate.tools.pad.rates import Rate
-from edge_gate.tools.pad.report import WITHIN_S, bounded, percent
+from edge_gate.tools.pad.report import bounded, percent
 
 SETS: Final = {
     "nuaa_eval.npz": "NUAA: paper prints in a hand, and people; 640 x 480, one webcam, six people, prints of five",

@@ -12,10 +12,11 @@ from edge_gate.rules.protection import correct_threshold
 from edge_gate.settings.config import Config
 from edge_gate.tools.pad.controls import controls
 from edge_gate.tools.pad.data import Presentation, open_presentations
+from edge_gate.tools.pad.findings import Rules, find
 from edge_gate.tools.pad.judging import Residents
 from edge_gate.tools.pad.masking import style
 from edge_gate.tools.pad.rates import Rate
-from edge_gate.tools.pad.report import Report, Rules, Split, find
+from edge_gate.tools.pad.report import Report, Split
 from edge_gate.tools.pad.seeing import Eyes, Seen
 from edge_gate.tools.pad.simulated import count, films
 
