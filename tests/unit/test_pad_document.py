@@ -48,8 +48,6 @@ def test_a_clip_that_went_wrong_stands_out(results: dict[str, Any]) -> None:
 
 def test_what_is_simulated_says_so(results: dict[str, Any]) -> None:
     section = render(results).partition("## Simulated")[2].partition("\n## ")[0]
-    heads = [
-        before for before, line in zip(section.splitlines(), section.splitlines()[1:], strict=False) if "|---" in line
-    ]
+    heads = [before for before, line in pairwise(section.splitlines()) if "|---" in line]
     assert len(heads) == 2 and all(head.startswith("| simulated") for head in heads)
     assert "**Simulated**" in section
