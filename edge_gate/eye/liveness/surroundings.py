@@ -32,13 +32,19 @@ def face_box(points: Points) -> Box:
     return float(low[0]) + _LEFT * width, float(low[1]) - _ABOVE * height, _WIDER * width, _HIGHER * height
 
 
-def cut_surroundings(picture: Picture, points: Points) -> Picture:
-    """Return face and surroundings, uint8, 80 x 80 x 3, in the picture's colour order."""
+def window(shape: tuple[int, ...], points: Points) -> Box:
+    """Return left, top, width and height of what is cut out of a picture of this shape."""
     left, top, width, height = face_box(points)
-    rows, columns = picture.shape[:2]
+    rows, columns = shape[:2]
     enlarged = min((rows - 1) / height, (columns - 1) / width, ENLARGED)
     wide, high = width * enlarged, height * enlarged
     x = min(max(left + (width - wide) / 2, 0.0), columns - 1 - wide)
     y = min(max(top + (height - high) / 2, 0.0), rows - 1 - high)
+    return x, y, wide, high
+
+
+def cut_surroundings(picture: Picture, points: Points) -> Picture:
+    """Return face and surroundings, uint8, 80 x 80 x 3, in the picture's colour order."""
+    x, y, wide, high = window(picture.shape, points)
     part = picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
     return np.asarray(cv2.resize(part, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
