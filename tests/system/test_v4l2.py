@@ -74,7 +74,7 @@ def test_the_camera_reads_again_when_the_device_is_back_under_its_name(acts: Any
 def test_a_device_whose_pictures_come_from_a_program_is_used_only_where_it_is_pinned(acts: Any) -> None:
     assert acts["identity"] == "vivid platform:vivid-000"
     assert acts["not pinned"].startswith("CameraVirtual") and acts["identity"] in acts["not pinned"]
-    assert acts["sealed"] == "ok: 640 x 480 pixels, mean brightness 50%"
+    assert acts["sealed"].startswith("ok: 640 x 480 pixels")
     assert acts["another pinned"].startswith("CameraReplaced") and acts["identity"] in acts["another pinned"]
 
 
