@@ -149,7 +149,8 @@ def test_a_still_is_judged_as_the_gate_judges_a_look(stills: Path, shown: dict[s
         "iapmr": 0.0,
     }
     assert found["approaches"]["bpcer"] == float(live["live_after_s"] is None)
-    assert len(found["controls"]) == 7
+    assert len(found["controls"]) == 9
+    assert found["controls"]["the network, of all"] == pytest.approx(found["frames"]["auc"])
     assert all(each is None or 0 <= each <= 1 for each in found["controls"].values())
     assert None not in found["controls"].values()
 

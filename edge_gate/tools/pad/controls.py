@@ -2,12 +2,14 @@
 """Control rows: how well what has nothing to do with life tells the two sides apart. They show what explains a result.
 
 Each is an AUC, people over attacks. 0.5 tells nothing; far from it, to either side, the data give themselves away.
-The last four are the network's own score of a picture of which something was taken away, or swapped.
+The others are the network's own score: of all, of faces of the same size alone, and of pictures of which something was
+taken away, or swapped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -17,56 +19,86 @@ from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.liveness.network import AttackNetwork
 from edge_gate.eye.liveness.surroundings import SIDE_PX, Box
 from edge_gate.store.pad_trials import LIVE
-from edge_gate.tools.pad.rates import Rate, auc
-from edge_gate.tools.pad.seeing import Frame, Seen, Surroundings
+from edge_gate.tools.pad.rates import Rate, Scores, auc
+from edge_gate.tools.pad.seeing import Seen, Surroundings
+from edge_gate.wire.eye import Quality
 
 _GREY: Final = 127
 _BORDER: Final = 0.12
+_SAME_SIZE: Final = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A frame that was looked at closely."""
+
+    quality: Quality
+    saw: Surroundings
 
 
 def controls(presentations: Sequence[Seen], network: AttackNetwork) -> Mapping[str, Rate]:
     """Return the AUC of each control on frames that were looked at closely."""
     people, attacks = _frames(presentations, live=True), _frames(presentations, live=False)
-    swapped_people, swapped_attacks = _swapped(people, attacks), _swapped(attacks, people)
+    both = people, attacks
 
-    def by_figure(figure: Callable[[Frame], float]) -> Rate:
-        sides = [np.array([figure(each) for each in side], np.float64) for side in (people, attacks)]
-        return auc(*(side[np.isfinite(side)] for side in sides))
+    def by_figure(figure: Callable[[Close], float], sides: tuple[list[Close], list[Close]] = both) -> Rate:
+        found = [np.array([figure(each) for each in side], np.float64) for side in sides]
+        return auc(*(side[np.isfinite(side)] for side in found))
 
-    def by_score(change: Callable[[Surroundings], Picture]) -> Rate:
-        return by_figure(lambda frame: network.logit(change(_saw(frame))))
+    def by_score(change: Callable[[Surroundings], Picture], sides: tuple[list[Close], list[Close]] = both) -> Rate:
+        return by_figure(lambda each: network.logit(change(each.saw)), sides)
+
+    def swapped(faces: Sequence[Close], scenes: Sequence[Close]) -> Scores:
+        return np.array([network.logit(each) for each in _swapped(faces, scenes)], np.float64)
 
     return {
-        "the picture file's size alone": by_figure(lambda frame: _saw(frame).kept_bytes or np.nan),
-        "sharpness alone": by_figure(lambda frame: _quality(frame, "sharpness")),
-        "pixels between the eyes alone": by_figure(lambda frame: _quality(frame, "interocular_px")),
-        "the outer border alone (the rest grey)": by_score(lambda saw: _border(saw.cut)),
-        "the face alone (its surroundings grey)": by_score(lambda saw: _face_in(np.full_like(saw.cut, _GREY), saw)),
+        "the picture file's size alone": by_figure(lambda each: each.saw.kept_bytes or np.nan),
+        "sharpness alone": by_figure(lambda each: each.quality.sharpness),
+        "pixels between the eyes alone": by_figure(lambda each: each.quality.interocular_px),
+        "the network, of all": by_score(lambda saw: saw.cut),
+        "the network, of faces with the same pixels between the eyes": by_score(
+            lambda saw: saw.cut, matched(people, attacks)
+        ),
+        "the outer border alone (the rest grey)": by_score(_border),
+        "the face alone (its surroundings grey)": by_score(_face),
         "the surroundings alone (the face grey)": by_score(_without_face),
         "the face, its scene swapped for one of the other side": auc(
-            np.array([network.logit(each) for each in swapped_people], np.float64),
-            np.array([network.logit(each) for each in swapped_attacks], np.float64),
+            swapped(people, attacks), swapped(attacks, people)
         ),
     }
 
 
-def _frames(presentations: Sequence[Seen], *, live: bool) -> list[Frame]:
+def matched(people: list[Close], attacks: list[Close]) -> tuple[list[Close], list[Close]]:
+    """Return pairs of a person and an attack that have the same pixels between the eyes, to a tenth."""
+    ours, theirs = (sorted(side, key=lambda each: each.quality.interocular_px) for side in (people, attacks))
+    pairs: tuple[list[Close], list[Close]] = ([], [])
+    while ours and theirs:
+        one, other = ours[-1], theirs[-1]
+        ratio = one.quality.interocular_px / other.quality.interocular_px
+        if ratio <= _SAME_SIZE:
+            theirs.pop()
+        if ratio >= 1 / _SAME_SIZE:
+            ours.pop()
+        if 1 / _SAME_SIZE <= ratio <= _SAME_SIZE:
+            pairs[0].append(one)
+            pairs[1].append(other)
+    return pairs
+
+
+def _frames(presentations: Sequence[Seen], *, live: bool) -> list[Close]:
     return [
-        frame
+        Close(frame.sighting.quality, frame.surroundings)
         for each in presentations
         if each.origin.label is not None and (each.origin.label == LIVE) is live
         for frame in each.measured
-        if frame.surroundings is not None
+        if frame.sighting is not None and frame.surroundings is not None
     ]
 
 
-def _swapped(faces: Sequence[Frame], scenes: Sequence[Frame]) -> list[Picture]:
-    """Return each face in a scene of the other side, the face that was there covered first."""
-    pictures = []
-    for index, frame in enumerate(faces if scenes else ()):
-        scene = _saw(scenes[index * len(scenes) // len(faces)])
-        pictures.append(_stretched(_saw(frame), scene))
-    return pictures
+def _swapped(faces: Sequence[Close], scenes: Sequence[Close]) -> Iterator[Picture]:
+    """Yield each face in a scene of the other side, in the place of the face that was there."""
+    for index, each in enumerate(faces if scenes else ()):
+        yield _stretched(each.saw, scenes[index * len(scenes) // len(faces)].saw)
 
 
 def _stretched(face: Surroundings, scene: Surroundings) -> Picture:
@@ -78,9 +110,9 @@ def _stretched(face: Surroundings, scene: Surroundings) -> Picture:
     return out
 
 
-def _face_in(out: Picture, saw: Surroundings) -> Picture:
-    where = _inside(saw.face)
-    out[where] = saw.cut[where]
+def _face(saw: Surroundings) -> Picture:
+    out = np.full_like(saw.cut, _GREY)
+    out[_inside(saw.face)] = saw.cut[_inside(saw.face)]
     return out
 
 
@@ -90,9 +122,9 @@ def _without_face(saw: Surroundings) -> Picture:
     return out
 
 
-def _border(cut: Picture) -> Picture:
+def _border(saw: Surroundings) -> Picture:
     edge = round(_BORDER * SIDE_PX)
-    out = cut.copy()
+    out = saw.cut.copy()
     out[edge:-edge, edge:-edge] = _GREY
     return out
 
@@ -103,12 +135,3 @@ def _inside(box: Box) -> tuple[slice, slice]:
     low = np.clip(np.floor((top, left)), 0, SIDE_PX - 1).astype(int)
     high = np.clip(np.ceil((top + height, left + width)), low + 1, SIDE_PX).astype(int)
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
-
-
-def _saw(frame: Frame) -> Surroundings:
-    assert frame.surroundings is not None  # noqa: S101
-    return frame.surroundings
-
-
-def _quality(frame: Frame, name: str) -> float:
-    return float("nan") if frame.sighting is None else float(getattr(frame.sighting.quality, name))
