@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -20,6 +20,10 @@ class Split(StrEnum):
 
     MASKED = "masked"  # masks painted on live faces and attacks alike
     SCENE = "scene"  # whether the eye saw the scene empty before
+
+
+# The head of the column that says which.
+_HEAD: Final = {Split.MASKED: "faces", Split.SCENE: "scene"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,13 @@ def lines(report: Report) -> Iterator[str]:
 
 def looks(report: Report) -> Table:
     """Return the rates of single looks, by species."""
-    heads = (_attack(report), report.split.value, "live, attacks", "AUC", "APCER", "BPCER", "APCER at BPCER 5 %")
+    heads = (_attack(report), _HEAD[report.split], "live, attacks", "AUC", "APCER", "BPCER", "APCER at BPCER 5 %")
     return _table(heads, [(*names, *_looks(each)) for *names, each in _parts(report)])
 
 
 def approaches(report: Report) -> Table:
     """Return the rates of approaches, by species, with their bounds over approaches."""
-    heads = (_attack(report), report.split.value, "live, attacks", "APCER (95 %)", "BPCER (95 %)", "IAPMR (95 %)")
+    heads = (_attack(report), _HEAD[report.split], "live, attacks", "APCER (95 %)", "BPCER (95 %)", "IAPMR (95 %)")
     return _table(heads, [(*names, *_approaches(each)) for *names, each in _parts(report)])
 
 
@@ -109,21 +113,18 @@ def _approaches(part: Part) -> tuple[str, ...]:
 
 
 def details(report: Report) -> Iterator[str]:
-    """Yield what gave no score, what opens, people, and the control rows."""
+    """Yield what gave no score, for how many people it went wrong, what opens, and the control rows."""
     for state, found in report.found.items():
-        suffix = f" ({report.split} {state})" if len(report.found) > 1 else ""
+        where = _where(report, state)
         for side in ("live", "attack"):
             silent, people = found.whole.non_response[side], found.whole.bounds[side]["people"]
-            if not silent["n"]:
-                continue
-            reasons = ", ".join(f"{count} {why}" for why, count in silent["reasons"].items())
-            yield (
-                f"{side}{suffix}{_simulated(report)}: {silent['not_scored']} of {silent['n']} looks gave no score"
-                f"{f': {reasons}' if reasons else ''}. Wrong for {people['errors']} of {people['n']} known people"
-                f" (at most {percent(people['upper95'])} at 95 %)."
-            )
+            if silent["n"]:
+                reasons = ", ".join(f"{count} {why}" for why, count in silent["reasons"].items())
+                told = f" ({reasons})" if reasons else ""
+                wrong = f" People for whom an approach went wrong: {bounded(people)}." if people["n"] else ""
+                yield f"{side}{where}: {silent['not_scored']} of {silent['n']} looks gave no score{told}.{wrong}"
         if found.whole.opens is not None:
-            yield f"single frames that open{suffix}{_simulated(report)}: {opened(found.whole.opens)}"
+            yield f"single frames that open{where}: {opened(found.whole.opens)}"
     for name, found_auc in (report.controls or {}).items():
         yield f"control, AUC of {name}: {'-' if found_auc is None else f'{found_auc:.3f}'}"
 
@@ -134,7 +135,7 @@ def presentations(report: Report) -> Table:
     for heading in (
         f"presentation{_simulated(report)}",
         "label",
-        report.split.value,
+        _HEAD[report.split],
         "scored",
         "mean",
         "found live",
@@ -175,6 +176,13 @@ def bounded(found: Mapping[str, Any]) -> str:
 
 def _attack(report: Report) -> str:
     return f"attack{_simulated(report)}"
+
+
+def _where(report: Report, state: str) -> str:
+    """Return of which findings a line speaks, where there are several, and whether they are simulated."""
+    scene = f"scene {state}" if report.split is Split.SCENE else state
+    told = [scene] * (len(report.found) > 1) + ["simulated"] * report.simulated
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _simulated(report: Report) -> str:
