@@ -111,10 +111,10 @@ def films(people: int, species: Collection[str] = SPECIES) -> Iterator[Film]:
     """Yield the films of so many people, each in another light."""
     cast = Cast()
     for number, who in enumerate(PEOPLE[:people]):
-        yield from _Show(cast, number, who).films(species)
+        yield from Show(cast, number, who).films(species)
 
 
-class _Show:
+class Show:
     """One person as they are, and everything that is made of their pictures, in one light."""
 
     def __init__(self, cast: Cast, number: int, who: str) -> None:
@@ -137,22 +137,23 @@ class _Show:
 
     def films(self, species: Collection[str]) -> Iterator[Film]:
         """Yield the person without a mask and with one, then these species, one after the other."""
+        steps = range(len(_times(ACT_S)))
         for scene in (self._live, self._masked):
-            yield self._film(scene.name, LIVE, self._played(scene))
+            yield self._film(scene.name, LIVE, [self._played(scene, step) for step in steps])
         for name in species:
-            yield self._film(name, name, self._attack(name))
+            yield self._film(name, name, [self.moment(name, step) for step in steps])
+
+    def moment(self, species: str, step: int) -> Picture:
+        """Return what the camera sees of an attack, so many pictures after it began."""
+        if species == INJECTED:
+            return self._played(self._copied, step)
+        return self._screen(step) if species == SCREEN else self._held(HELD[species], step)
 
     def _film(self, name: str, label: str, act: Sequence[Picture]) -> Film:
         return Film(Origin(f"{self._who} {name}", self._who, label, self._light.name), self._street, act)
 
-    def _attack(self, species: str) -> list[Picture]:
-        if species == INJECTED:
-            return self._played(self._copied)
-        steps = range(len(_times(ACT_S)))
-        return [self._screen(step) if species == SCREEN else self._held(HELD[species], step) for step in steps]
-
-    def _played(self, scene: Scene) -> list[Picture]:
-        return [self._stage.compose(scene, t_s) for t_s in _times(ACT_S)]
+    def _played(self, scene: Scene, step: int) -> Picture:
+        return self._stage.compose(scene, _times(ACT_S)[step])
 
     def _held(self, prop: Held, step: int) -> Picture:
         rng = np.random.default_rng((self._number, step))
