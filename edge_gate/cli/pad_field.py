@@ -71,4 +71,5 @@ def report(path: Path, as_json: bool) -> None:
     say(f"liveness.mode is {found.mode}.")
     if found.tried:
         say_table(COLUMNS, rows(found))
-    say(*found.advice)
+    for line in found.advice:
+        say(line)

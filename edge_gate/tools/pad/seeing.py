@@ -129,9 +129,9 @@ class Eyes:
             if picture is None:
                 frames.append(Frame(moment_ns, None, UNREADABLE))
                 continue
-            found = self._find(picture)
-            if found is not None and worn is not None:
-                picture = masked(picture, found, worn)
+            mesh = None if worn is None else self._find(picture)
+            if worn is not None and mesh is not None:
+                picture = masked(picture, mesh, worn)
             frame = self._still(picture, moment_ns, attacks)
             saw = self._closely(picture, shown.bytes_of(index)) if closely and not frame.refusal else None
             frames.append(replace(frame, surroundings=saw))
@@ -155,12 +155,13 @@ class Eyes:
         self, pictures: Iterator[tuple[Picture | None, int]], worn: MaskStyle | None
     ) -> Iterator[tuple[Picture | None, int]]:
         """Yield a film's pictures with a mask on whoever can be followed in them."""
+        if worn is None:
+            yield from pictures
+            return
         tracker = Tracker(self._models.detector, self._models.mesh)
         for picture, moment_ns in pictures:
-            mesh = None if picture is None or worn is None else tracker.locate(picture, moment_ns)
-            if picture is not None and mesh is not None and worn is not None:
-                picture = masked(picture, mesh, worn)
-            yield picture, moment_ns
+            mesh = None if picture is None else tracker.locate(picture, moment_ns)
+            yield picture if picture is None or mesh is None else masked(picture, mesh, worn), moment_ns
 
     def _closely(self, picture: Picture | None, kept_bytes: int | None = None) -> Surroundings | None:
         mesh = None if picture is None else self._find(picture)
