@@ -26,9 +26,10 @@ those of ISO/IEC 30107-3: **APCER**, the share of attacks taken for a person; **
 not; **IAPMR**, the share of attacks with an enrolled person's picture that open the door, recognition and liveness
 together.
 
-Model: `{model}`, SHA-256 `{sha}`. **One threshold for all sets, {threshold:g}, the network's makers' own decision
-point.** It was fixed beforehand, as were {fewest} looks at the least and a margin of {margin:g} / sqrt(looks): nothing
-here was chosen on these sets. {card}
+Model: `{model}`, SHA-256 `{sha}`.
+**One threshold for all sets, {threshold:g}, the network's makers' own decision point.** It was fixed beforehand, as
+were {fewest} looks at the least and a margin of {margin:g} / sqrt(looks): nothing here was chosen on these sets. What
+the network was trained on is in its card.
 
 What is measured went through the gate's own pipeline: the finding of a face, the quality gate, the eye's tracker and
 its pace of looks, the approach, the policy and protected templates of four live frames. A film is played by its own
@@ -61,8 +62,7 @@ When each was first found live, from the first moment at which somebody was seen
 """
 MASKED: Final = """## People in real masks
 
-Single pictures from the web, in which no attack is. They are small, and much compressed: the smaller the face, the more
-of them are taken for pictures of pictures, which they are.
+Single pictures from the web, in which no attack is, small and much compressed; by how large the face is.
 """
 SILENT: Final = """## No score
 
@@ -83,7 +83,9 @@ SIMULATED: Final = """## Simulated attacks
 
 **Simulated**: people who do not exist, in front of a painted street, six lights; prints, screens and the camera are
 models of optics (`edge_gate/tools/attacks`). They show that a layer works as it should, and not what a real attack
-does. `edge-gate pad bench` measures them anywhere. Scene known: the eye saw the empty street before.
+does. The people are pictures themselves, set into the street, so the network's word on them says little about people:
+compare species with each other, and the scene known with the scene unknown. Scene known: the eye saw the empty street
+before. `edge-gate pad bench` measures this anywhere.
 """
 TAIL: Final = """## What is not shown here
 
@@ -112,7 +114,6 @@ def _lines(results: Results) -> Iterator[str]:
         threshold=first["threshold"],
         fewest=first["fewest"],
         margin=first["margin"],
-        card="What the network was trained on is in its card.",
     )
     yield GOALS
     yield from _table(("on", "goal (floor)", "measured"), _goals(recordings, results["masked faces"], simulated))
@@ -187,7 +188,7 @@ def _goals(
     opens = nuaa["opens"]
     yield (
         "NUAA, print frames that open",
-        "2 %, with live frames that open not more than 3 points fewer than without",
+        "2 %, with 86 % of live frames or more that open",
         f"{opens['attack_opened']} of {opens['n_attack']} ({percent(opens['attack_opened'] / opens['n_attack'])});"
         f" live {percent(opens['live_opened'] / opens['n_live'])}, without liveness"
         f" {percent(opens['live_opened_without_liveness'] / opens['n_live'])}",
@@ -207,12 +208,12 @@ def _goals(
     refused, scored = (sum(each[key] for each in sizes) for key in ("refused", "scored"))
     yield "masked live faces, single pictures", "8 % refused", f"{percent(refused / scored)} ({refused} of {scored})"
     known = simulated["scene"]["known"]["species"]
-    passed = [name for name, part in known.items() if part["approaches"]["apcer"]]
+    refused = [name for name, part in known.items() if not part["approaches"]["apcer"]]
     yield (
         "simulated attacks, per species, scene known",
         "APCER 1 % at BPCER 3 %, looks",
         f"{sum((part['frames']['apcer'] or 0) <= 0.01 for part in known.values())} of {len(known)} species within 1 %;"
-        f" BPCER {percent(simulated['frames']['bpcer'])}; films found live: {', '.join(passed) or 'none'}",
+        f" BPCER {percent(simulated['frames']['bpcer'])}; {len(refused)} species of which no film was found live",
     )
 
 
