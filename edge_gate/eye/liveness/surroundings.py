@@ -32,13 +32,18 @@ def face_box(points: Points) -> Box:
     return float(low[0]) + _LEFT * width, float(low[1]) - _ABOVE * height, _WIDER * width, _HIGHER * height
 
 
-def cut_surroundings(picture: Picture, points: Points) -> Picture:
-    """Return face and surroundings, uint8, 80 x 80 x 3, in the picture's colour order."""
+def surroundings(picture: Picture, points: Points) -> Picture:
+    """Return the part of the picture with face and surroundings, as many pixels as it has there."""
     left, top, width, height = face_box(points)
     rows, columns = picture.shape[:2]
     enlarged = min((rows - 1) / height, (columns - 1) / width, ENLARGED)
     wide, high = width * enlarged, height * enlarged
     x = min(max(left + (width - wide) / 2, 0.0), columns - 1 - wide)
     y = min(max(top + (height - high) / 2, 0.0), rows - 1 - high)
-    part = picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
+    return picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
+
+
+def cut_surroundings(picture: Picture, points: Points) -> Picture:
+    """Return face and surroundings, uint8, 80 x 80 x 3, in the picture's colour order."""
+    part = surroundings(picture, points)
     return np.asarray(cv2.resize(part, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)
