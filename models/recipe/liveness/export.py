@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from edge_gate.eye.liveness.surroundings import SIDE_PX
 from edge_gate.eye.runtime import TfliteModel
 from recipe.liveness.config import load
-from recipe.liveness.network import SIDE, averaged, published
+from recipe.liveness.network import averaged, published
 from recipe.liveness.tune import FILE, as_input
 
 CLOSE = 1e-3  # of a logit, between torch and TFLite
@@ -25,9 +26,9 @@ CLOSE = 1e-3  # of a logit, between torch and TFLite
 def export(net: nn.Sequential, path: Path) -> float:
     """Write the network; return the largest difference between its logits in torch and in TFLite."""
     channels_last = litert_torch.to_channel_last_io(net.eval(), args=[0]).eval()
-    litert_torch.convert(channels_last, (torch.zeros(1, SIDE, SIDE, 3),)).export(str(path))
+    litert_torch.convert(channels_last, (torch.zeros(1, SIDE_PX, SIDE_PX, 3),)).export(str(path))
     model = TfliteModel(path.stem, path.read_bytes())
-    noise = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (8, SIDE_PX, SIDE_PX, 3), np.uint8)
     with torch.no_grad():
         wanted = net(as_input(noise)).numpy()
     given = np.concatenate([model(each[None].astype(np.float32))[0] for each in noise])

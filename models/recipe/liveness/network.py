@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-SIDE, CLASSES, PERSON = 80, 3, 1
+CLASSES, PERSON = 3, 1
 SHA256 = "a5eb02e1843f19b5386b953cc4c9f011c3f985d0ee2bb9819eea9a142099bec0"
 # The channels inside each stage's blocks: what pruning left of them (the makers' list "1.8M_").
 STAGE_3 = (13, 13, 13, 13)

@@ -47,6 +47,12 @@ class Patches:
         np.savez(unfinished, **{name: getattr(self, name) for name in self.__slots__})
         unfinished.replace(folder / FILE)
 
+    def of(self, fold: int | None, folds: int) -> NDArray[np.bool_]:
+        """Which patches show people of one of `folds` folds; people are counted in the order of their names. An
+        imitation is of the person in it."""
+        people = [] if fold is None else np.unique(self.person)[fold::folds]
+        return np.isin(self.person, people)
+
     @classmethod
     def read(cls, folder: Path) -> Patches:
         with np.load(folder / FILE, allow_pickle=False) as z:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tunes the last stages: `python -m recipe.liveness.tune CONFIG --out FOLDER`, after recipe.liveness.patches.
 
-Writes `tuned.pt`. With `--hold FOLD` it leaves out each third person instead (FOLD 0 to 2, with `folds = 3`), says how
-the network errs on their patches, and writes nothing. Norms keep the statistics that they came with.
+Writes `tuned.pt`. With `--hold FOLD` (0 to 2, with `folds = 3`) it leaves out each third person instead, says how the
+network errs on their patches, and writes nothing. Norms keep the statistics that they came with.
 """
 
 from __future__ import annotations
@@ -75,12 +75,6 @@ def tune(last: nn.Sequential, learned_from: Seen, rows: Rows, config: Config) ->
             progress.update(task, advance=1, description=f"loss {np.mean(recent[-200:]):.3f}")
 
 
-def held_out(person: NDArray[np.str_], fold: int, folds: int) -> NDArray[np.bool_]:
-    """Which patches show people of this fold; people are counted in the order of their names."""
-    names = np.unique(person)
-    return np.isin(person, names[fold::folds])
-
-
 @torch.no_grad()
 def logits(last: nn.Sequential, of: Seen, rows: Rows) -> NDArray[np.float32]:
     few = np.array_split(rows, max(1, len(rows) // AT_ONCE))
@@ -118,7 +112,7 @@ def main() -> None:
     frozen, last = parts(net)
     maps = seen(frozen, shown)
     before = {name: value.clone() for name, value in last.state_dict().items()}
-    held = np.zeros(len(shown.live), bool) if args.hold is None else held_out(shown.person, args.hold, config.folds)
+    held = shown.of(args.hold, config.folds)
     tune(last, maps, np.flatnonzero(~held), config)
     if args.hold is None:
         torch.save(net.state_dict(), args.out / FILE)
