@@ -50,8 +50,9 @@ class Patches:
     def of(self, fold: int | None, folds: int) -> NDArray[np.bool_]:
         """Which patches show people of one of `folds` folds; people are counted in the order of their names. An
         imitation is of the person in it."""
-        people = [] if fold is None else np.unique(self.person)[fold::folds]
-        return np.isin(self.person, people)
+        if fold is None:
+            return np.zeros(len(self.person), np.bool_)
+        return np.isin(self.person, np.unique(self.person)[fold::folds])
 
     @classmethod
     def read(cls, folder: Path) -> Patches:
