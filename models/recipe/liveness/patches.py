@@ -154,7 +154,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder for patches.npz; outside the repository")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for patches.npz, which shows faces: never commit it"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
@@ -162,10 +164,8 @@ def main() -> None:
     found = regions(args.data, config)
     made = patches(Supply(found, imitations(found, config)), config)
     made.write(args.out)
-    print(
-        f"{len(found)} regions of {len({region.person for region in found})} people; {len(made.live)} patches,", end=" "
-    )
-    print(f"{made.live.sum()} of them live")
+    print(f"{len(found)} regions of {len({region.person for region in found})} people")
+    print(f"{len(made.live)} patches, {made.live.sum()} of them live, in {args.out / FILE}")
 
 
 if __name__ == "__main__":
