@@ -56,6 +56,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "demo": "demo:command",
             "bench": "bench:command",
             "evaluate": "evaluate:command",
+            "pad": "pad:command",
         },
     }
 )

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from edge_gate.tools.demo.run import Summary
     from edge_gate.tools.demo.street_server import Street
+
+
+# All that is between the people's pictures and the gate's code.
+SIMULATED: Final = ("camera", "walking", "masks", "light", "print", "phone", "hands", "relay board")
 
 
 def _check_folder(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
@@ -51,14 +55,15 @@ def _check_folder(_: click.Context, __: click.Parameter, value: Path | None) -> 
 def command(camera: str | None, watch: bool, kill: str | None, svg: Path | None, as_json: bool) -> None:
     """Watch masked people walk up to a gate.
 
-    Enrolled ones are let in, strangers and an empty street are not.
+    Enrolled ones are let in. Strangers, an empty street, and a print and a phone with an enrolled person's picture are
+    not.
 
-    The people do not exist; their pictures are made by AI, come from a package and stay in memory. Everything between
-    camera and serial line is the real code: two processes, models, encrypted store, and a relay board simulated on a
-    pseudo-terminal.
+    The people do not exist; their pictures are made by AI, come from a package and stay in memory. Simulated are the
+    camera, the masks, the print, the phone and the hands that hold them, and the relay board on a pseudo-terminal.
+    Everything between camera and serial line is the real code: two processes, models, encrypted store.
 
-    Exit status 0 only if nobody was wrongly let in, but for the look-alike that shows the limit, and every enrolled
-    person was let in at least once. Takes about two minutes.
+    Exit status 0 only if nobody was wrongly let in, no picture and no one but the look-alike that shows the limit, and
+    every enrolled person was let in at least once. Takes about two minutes.
     """
     if svg is not None and (camera is not None or watch or as_json):
         raise click.UsageError("--svg goes with none of --camera, --watch and --json")
@@ -153,6 +158,20 @@ def as_dict(summary: Summary) -> dict[str, Any]:
             }
             for each in summary.approaches
         ],
+        "attacks": [
+            {
+                "scene": each.scene,
+                "name": each.who,
+                "species": each.attack,
+                "simulated": True,
+                "enrolled": each.enrolled,
+                "opened": each.opened,
+                "told_as": each.told,
+                "reason": each.reason,
+            }
+            for each in summary.attacks
+        ],
+        "simulated": list(SIMULATED),
         "lookalike": limit
         and {"enrolled": limit.enrolled, "came": limit.came, "opened": limit.opened, "comparison_score": limit.score},
     }
@@ -193,6 +212,10 @@ def _figures(summary: Summary) -> Iterator[str]:
         wrongly.append(f"{summary.lookalike.came} as a look-alike: LET IN (the limit, below)")
     yield f"wrongly let in        {', '.join(wrongly) or 'nobody'}"
     yield f"enrolled but missed   {', '.join(summary.missed) or 'nobody'}"
+    for each in summary.attacks:
+        told = ", ".join(part for part in (each.told, each.reason) if part) or "nothing"
+        yield f"{each.who:20}  {'LET IN' if each.opened else 'not let in'}; the gate wrote: {told}"
+    yield f"simulated             {', '.join(SIMULATED)}"
     latency = summary.latency_ms()
     if latency["p50"] is not None:
         yield f"camera → relay        p50 {latency['p50']:.0f} ms, p95 {latency['p95']:.0f} ms"

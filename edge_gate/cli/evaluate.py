@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from edge_gate.cli.common import json_option, show_json
-from edge_gate.cli.terminal import open_console, say, say_rendered
+from edge_gate.cli.progress import counting
+from edge_gate.cli.terminal import say, say_rendered
 from edge_gate.settings import config
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(
     settings = config.load(settings_path) if settings_path else config.Config()
     fmr = settings.decision.fmr if at_card else None
     ask = Request(folder, pairs, against, template or 0, probes or 1, quality_gate, fmr)
-    with _counting() as progress:
+    with counting("pictures") as progress:
         report = evaluate(ask, PipelineEyes(settings, model), progress)
     if as_json:
         show_json(report.as_dict())
@@ -90,19 +90,3 @@ def _missing(seen: Participation) -> Iterator[str]:
     yield from lines[:LISTED]
     if len(lines) > LISTED:
         yield f"and {len(lines) - LISTED} more (--json lists all)"
-
-
-@contextmanager
-def _counting() -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Yield what shows a progress bar on stderr, if that is a terminal: give it a total, then call what it returns."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = open_console(err=True)
-    columns = (TextColumn("pictures"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-
-        def start(total: int) -> Callable[[], None]:
-            task = bar.add_task("pictures", total=total)
-            return lambda: bar.advance(task)
-
-        yield start

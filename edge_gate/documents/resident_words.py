@@ -62,12 +62,15 @@ ENGLISH = Words(
             "eye-region embedding": "It turns a small picture of your eyes and brows into {size} numbers. The gate"
             " compares them with the numbers from your enrolment, and so tells whether you are the same person, behind"
             " a mask too. It does not guess age, sex, origin, health or mood. It does not look for people who did not"
-            " enrol. It is not for children. It cannot tell a photograph held up to it from a person. It should not be"
-            " the only proof of who you are where a mistake would be grave.",
+            " enrol. It is not for children. Another model looks for photographs held up to the camera; it misses some."
+            " This one should not be the only proof of who you are where a mistake would be grave.",
             "face detection": "It finds where in the picture there is a face. It does not know whose.",
             "face mesh": "It finds the outline of the face, so that the eyes can be cut out straight. It does not know"
             " whose face it is.",
             "eye lids": "It sees whether an eye is open. It does not know whose eye it is.",
+            "presentation attack detection": "It looks at a face with what is around it, and judges whether a person"
+            " stands there or a picture is held up. It does not know whose face it is. It errs in both ways: a good"
+            " screen may pass, and a person may be taken for a picture. Then use your card, or ring.",
         }
     ),
     other_purpose="{use}",
@@ -130,10 +133,12 @@ CHINESE = Words(
         {
             "eye-region embedding": "它把您眼睛和眉毛的一小块画面变成 {size} 个数字。门口的设备把这些数字与您登记时的"
             "数字相比，判断是不是同一个人，戴口罩也可以。它不猜测年龄、性别、族裔、健康或情绪，不寻找没有登记的人，"
-            "不用于儿童。它分不清举在镜头前的照片和真人。如果认错会造成严重后果，就不应该只靠它来证明身份。",
+            "不用于儿童。另一个模型会识别举在镜头前的照片，但会有漏掉的。如果认错会造成严重后果，就不应该只靠它来证明身份。",
             "face detection": "它在画面里找出哪里有脸。它不知道是谁的脸。",
             "face mesh": "它找出脸的轮廓，好把眼部端正地截取出来。它不知道是谁的脸。",
             "eye lids": "它看眼睛是不是睁着。它不知道是谁的眼睛。",
+            "presentation attack detection": "它看脸和脸的周围，判断站在那里的是真人，还是有人举着照片或屏幕。它不知道"
+            "是谁的脸。两种错都会出现：好的屏幕可能骗过它，真人也可能被当成照片。那时请用门卡，或者按门铃。",
         }
     ),
     other_purpose="{use}",

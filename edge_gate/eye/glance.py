@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look through the camera for `edge-gate doctor`, in a process that has no rights, no store and no key.
 
-It is started with the configuration's path, which it does not open, and the descriptor for its answer; standard input
-is the configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is
-a line (edge_gate.wire.glance).
+It is started with the configuration's path, which it does not open, the descriptor for its answer, the section of the
+camera, and what is asked: a picture, or, where the eye has the camera, only which camera it is. Standard input is the
+configuration's text. It seals itself as the eye does, before any library sees a byte of a camera. Its answer is a line
+(edge_gate.wire.glance).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 from edge_gate.core.ending import understand
 from edge_gate.settings import config
 from edge_gate.settings.config import CameraSettings, Config
-from edge_gate.wire.glance import Glance, encode
+from edge_gate.wire.glance import PICTURE, Glance, encode
 
 PATIENCE_S: Final = 5.0
 # A driver that eats memory ends itself, and not the gate beside it. A file in memory is no data: there are at most so
@@ -33,22 +34,22 @@ _FIRST_TO_GO: Final = "1000"
 
 def main() -> None:
     """Look, answer, and end at once: a driver's thread may hang."""
-    path, answer = Path(sys.argv[1]), int(sys.argv[2])
+    path, answer, (section, asked) = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     try:
         os.set_inheritable(answer, False)
-        glance = _look(config.parse(sys.stdin.buffer.read().decode("utf-8-sig"), path))
+        glance = _look(config.parse(sys.stdin.buffer.read().decode("utf-8-sig"), path), section, asked)
     except Exception as error:  # whatever a camera's library raises
         glance = Glance(fault=str(understand(error)))
     os.write(answer, encode(glance))
     os._exit(0)
 
 
-def _look(settings: Config) -> Glance:
+def _look(settings: Config, section: str, asked: str) -> Glance:
     from edge_gate.seal import enforce, policy
 
     _stay_small()
     enforce(policy.eye(settings), settings.seal.required)
-    return _through(settings.camera)
+    return _through(settings.infrared if section == settings.infrared.section else settings.camera, asked)
 
 
 def _stay_small() -> None:
@@ -61,14 +62,16 @@ def _stay_small() -> None:
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
 
 
-def _through(settings: CameraSettings) -> Glance:
+def _through(settings: CameraSettings, asked: str) -> Glance:
     from edge_gate.eye.cameras import open_camera  # inside the walls, with the libraries that it loads
 
-    frame = open_camera(settings).read(PATIENCE_S)
+    camera = open_camera(settings)
+    identity = camera.identify()
+    frame = camera.read(PATIENCE_S) if asked == PICTURE else None
     if frame is None:
-        return Glance()
+        return Glance(identity=identity)
     height, width = frame.bgr.shape[:2]
-    return Glance(width, height, float(frame.bgr.mean() / 255))
+    return Glance(width, height, float(frame.bgr.mean() / 255), identity=identity)
 
 
 if __name__ == "__main__":

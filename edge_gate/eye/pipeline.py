@@ -27,7 +27,7 @@ from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.rules.liveness import Look
 from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.settings.liveness import OFF
-from edge_gate.wire.eye import AcquisitionFailure, Quality, SceneState
+from edge_gate.wire.eye import AcquisitionFailure, Quality, SceneState, Sighting
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
@@ -73,6 +73,25 @@ class Observation:
     refusal: AcquisitionFailure
     embedding: bytes
     pad: Look
+
+    def sighting(self, eye: int, sequence: int, model_id: bytes) -> Sighting:
+        """Return it as the message that the eye of this number sends."""
+        return Sighting(
+            eye=eye,
+            sequence=sequence,
+            captured_ns=self.captured_ns,
+            track=self.track,
+            x=self.x,
+            y=self.y,
+            width=self.width,
+            height=self.height,
+            quality=self.quality,
+            pad_score=self.pad.score,
+            pad_reason=self.pad.reason,
+            refusal=self.refusal,
+            model_id=model_id,
+            embedding=self.embedding,
+        )
 
 
 def open_models(settings: ModelSettings, liveness: LivenessSettings = _REQUIRED) -> Models:

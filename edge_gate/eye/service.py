@@ -27,7 +27,7 @@ from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import EyeMode, Health, Sighting
+from edge_gate.wire.eye import EyeMode, Health
 
 _POLL_S: Final = 0.2
 _GREETING_S: Final = 0.5
@@ -133,23 +133,7 @@ class Eye:
 
     def _say(self, seen: Observation) -> None:
         self._sightings += 1
-        sighting = Sighting(
-            eye=self._eye,
-            sequence=self._sightings,
-            captured_ns=seen.captured_ns,
-            track=seen.track,
-            x=seen.x,
-            y=seen.y,
-            width=seen.width,
-            height=seen.height,
-            quality=seen.quality,
-            pad_score=seen.pad.score,
-            pad_reason=seen.pad.reason,
-            refusal=seen.refusal,
-            model_id=self._model_id,
-            embedding=seen.embedding,
-        )
-        self._link.send(sighting)
+        self._link.send(seen.sighting(self._eye, self._sightings, self._model_id))
 
     def _report(self) -> None:
         now_ns = self._clock.monotonic_ns()

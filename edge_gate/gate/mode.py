@@ -18,6 +18,8 @@ REMEDIES: Final = MappingProxyType(
         CameraState.STALLED: f"Plug it in again; of a film or folder, see that it is not at its end. {_LOG}",
         CameraState.BLACK: "Uncover the lens, or make light.",
         CameraState.GARBAGE: f"Plug it in again, or choose another camera.driver. {_LOG}",
+        CameraState.REPLACED: f"Look at the camera and its cable. {_LOG}",
+        CameraState.SUSPECT: f"See whether somebody feeds it a film; else plug it in again. {_LOG}",
     }
 )
 

@@ -135,21 +135,20 @@ def programs() -> tuple[Path, ...]:
 
 
 def eye(settings: Config) -> SandboxPolicy:
-    """Return the eye's policy: it reads programs, models and the camera, and writes to nothing but a camera's device.
+    """Return the eye's policy: it reads programs, models and cameras, and writes to nothing but a camera's device.
 
     A camera that is plugged in later is another file, so where there is one all of /dev may be opened; which device is
     a camera is for the user's rights and the unit's DevicePolicy= to say. A file that lies in /dev/shm already could
     then be changed too. The unit closes that folder; at a desk nothing does.
     """
-    camera = settings.camera
-    source = parse_recording(camera.source).path
-    recording = camera.driver in WITHOUT_DEVICE
+    cameras = [each for each in (settings.camera, settings.infrared) if each.driver]
+    recordings = [parse_recording(each.source).path for each in cameras if each.driver in WITHOUT_DEVICE]
     models = cards.folder(settings.models.folder)
     return SandboxPolicy(
         name="eye",
-        readable=(*programs(), *MACHINE, *LOOKED_UP, models, *((source,) if recording else ())),
+        readable=(*programs(), *MACHINE, *LOOKED_UP, models, *recordings),
         writable=(),
-        devices=HARMLESS_DEVICES if recording else (DEV,),
+        devices=HARMLESS_DEVICES if len(recordings) == len(cameras) else (DEV,),
         denied=(*COMMON, *NO_NEW_FILE),
     )
 

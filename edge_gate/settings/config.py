@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
-from edge_gate.settings.camera import CameraSettings
+from edge_gate.settings.camera import CameraSettings, InfraredSettings
 from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
@@ -34,6 +34,7 @@ __all__ = [
     "Config",
     "DecisionSettings",
     "DoorSettings",
+    "InfraredSettings",
     "LivenessSettings",
     "ModelSettings",
     "QualityLimits",
@@ -59,6 +60,7 @@ class Config:
 
     site: SiteSettings = field(default_factory=SiteSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
+    infrared: InfraredSettings = field(default_factory=InfraredSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     quality: QualityLimits = field(default_factory=QualityLimits)
     liveness: LivenessSettings = field(default_factory=LivenessSettings)

@@ -15,7 +15,7 @@ from edge_gate.core.errors import TimeZoneUnknown
 from edge_gate.provenance import minisign
 
 if TYPE_CHECKING:
-    from edge_gate.settings.camera import CameraSettings
+    from edge_gate.settings.camera import CameraSettings, InfraredSettings
     from edge_gate.settings.decision import DecisionSettings
     from edge_gate.settings.door import DoorSettings
     from edge_gate.settings.models import ModelSettings
@@ -51,6 +51,7 @@ class Sections:
 
     site: SiteSettings
     camera: CameraSettings
+    infrared: InfraredSettings
     models: ModelSettings
     quality: QualityLimits
     decision: DecisionSettings
@@ -124,12 +125,29 @@ def _empty(settings: Sections) -> Iterator[Problem]:
     texts = {"camera.driver": settings.camera.driver, "camera.source": settings.camera.source}
     texts |= {"door.relay": settings.door.relay, "door.port": settings.door.port}
     texts |= {f"models.{key}": name for key, name in settings.models.used.items()}
+    if settings.infrared.driver:
+        texts["infrared.source"] = settings.infrared.source
     paths = {"store.path": settings.store.path}
     paths |= {"sockets.eye": settings.sockets.eye, "sockets.control": settings.sockets.control}
     for key in [key for key, text in texts.items() if not text.strip()]:
         yield Problem((key,), f"{key} is empty", "Take the line out to have the default")
     for key in [key for key, path in paths.items() if path == Path()]:
         yield Problem((key,), f"{key} is empty", "Take the line out to have the default")
+
+
+def _pinned(settings: Sections) -> Iterator[Problem]:
+    for each in (settings.camera, settings.infrared):
+        if each.pinned and each.recording:
+            key = f"{each.section}.pinned"
+            what = f"{key} is set, and a recording is no camera"
+            yield Problem((key, f"{each.section}.driver"), what, "Take the line out, or use a camera")
+
+
+def _infrared(settings: Sections) -> Iterator[Problem]:
+    camera, infrared = settings.camera, settings.infrared
+    if (camera.driver, camera.source) == (infrared.driver, infrared.source):
+        what = f"infrared.source is {infrared.source}, and so is camera.source"
+        yield Problem(("infrared.source", "camera.source"), what, "Name the infrared camera, which is a second one")
 
 
 def _model_names(settings: Sections) -> Iterator[Problem]:
@@ -174,5 +192,5 @@ def _set(*keys: str) -> tuple[str, ...]:
 
 
 _RULES: Final[tuple[Callable[[Sections], Iterator[Problem]], ...]] = (
-    _name, _zone, _limits, _sightings, _channel, _keys, _empty, _model_names, _sockets, _places,
+    _name, _zone, _limits, _sightings, _channel, _keys, _empty, _pinned, _infrared, _model_names, _sockets, _places,
 )  # fmt: skip

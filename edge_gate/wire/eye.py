@@ -73,6 +73,8 @@ class CameraState(enum.IntEnum):
     STALLED = 3
     BLACK = 4
     GARBAGE = 5
+    REPLACED = 6
+    SUSPECT = 7
 
 
 class EyeMode(enum.IntEnum):

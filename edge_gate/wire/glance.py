@@ -9,25 +9,32 @@ from typing import Final
 
 from edge_gate.core.errors import WireError
 
+# What may be asked.
+PICTURE: Final = "picture"
+IDENTITY: Final = "identity"
 LONGEST_BYTES: Final = 8192
 _LONGEST_SENTENCE: Final = 600
+_LONGEST_IDENTITY: Final = 160
 _LARGEST_SIDE_PX: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Glance:
     """A picture's size and its mean brightness, 0 to 1; or the sentence that says why there is none. A size of 0 and no
-    sentence: no picture came in time."""
+    sentence: no picture came in time, or none was asked for. ``identity``: which camera it is, as it can be pinned; or
+    nothing."""
 
     width: int = 0
     height: int = 0
     brightness: float = 0.0
     fault: str = ""
+    identity: str = ""
 
 
 def encode(glance: Glance) -> bytes:
     """Return the line."""
-    kept = asdict(glance) | {"fault": glance.fault[:_LONGEST_SENTENCE]}
+    identity = glance.identity if _can_be_pinned(glance.identity) else ""
+    kept = asdict(glance) | {"fault": glance.fault[:_LONGEST_SENTENCE], "identity": identity}
     return json.dumps(kept).encode("ascii") + b"\n"
 
 
@@ -51,4 +58,12 @@ def _is_sound(glance: Glance) -> bool:
         and 0 <= glance.brightness <= 1
         and type(glance.fault) is str
         and len(glance.fault) <= _LONGEST_SENTENCE
+        and type(glance.identity) is str
+        and _can_be_pinned(glance.identity)
     )
+
+
+def _can_be_pinned(identity: str) -> bool:
+    """Tell whether a text can stand between the quotes of a setting, and on a terminal."""
+    fits = len(identity) <= _LONGEST_IDENTITY and identity.isascii()
+    return fits and identity.isprintable() and "'" not in identity

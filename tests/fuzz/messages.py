@@ -69,5 +69,9 @@ def make_glance(_: Path) -> Target:
         glance = decode_glance(data)
         assert decode_glance(encode_glance(glance)) == glance
 
-    looks = (Glance(640, 480, 0.4), Glance(), Glance(fault="The camera /dev/video0 failed: it is in use."))
+    looks = (
+        Glance(640, 480, 0.4, identity="uvcvideo usb-1 046d:0825"),
+        Glance(),
+        Glance(fault="The camera /dev/video0 failed: it is in use."),
+    )
     return Target(one, tuple(map(encode_glance, looks)), longest=LONGEST_BYTES + 8)

@@ -173,7 +173,7 @@ class RawEye:
         self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
 
     def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0) -> None:
-        """Say how the camera is: 1 works, 2 missing, 3 stalled, 4 black, 5 garbage; and what came in a second."""
+        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, and what came in a second."""
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)

@@ -13,6 +13,11 @@ from edge_gate.core.errors import CameraError
 from edge_gate.eye.cameras.base import Frame
 
 class Camera:
+    pins = True
+
+    def identify(self):
+        return self.what.removeprefix("i am ") if self.what.startswith("i am ") else ""
+
     def __init__(self, settings, clock):
         self.what = settings.source
         self.clock = clock

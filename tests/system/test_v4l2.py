@@ -71,5 +71,12 @@ def test_the_camera_reads_again_when_the_device_is_back_under_its_name(acts: Any
     assert act["in_order"]
 
 
+def test_a_device_whose_pictures_come_from_a_program_is_used_only_where_it_is_pinned(acts: Any) -> None:
+    assert acts["identity"] == "vivid platform:vivid-000"
+    assert acts["not pinned"].startswith("CameraVirtual") and acts["identity"] in acts["not pinned"]
+    assert acts["sealed"].startswith("ok: 640 x 480 pixels")
+    assert acts["another pinned"].startswith("CameraReplaced") and acts["identity"] in acts["another pinned"]
+
+
 def test_a_closed_camera_leaves_the_device_to_others(acts: Any) -> None:
     assert acts["opened_by_another"]

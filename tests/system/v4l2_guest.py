@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from edge_gate.cli.checks.camera import Question, look_through
 from edge_gate.core.clock import SystemClock
-from edge_gate.core.errors import CameraError
+from edge_gate.core.errors import CameraError, CameraReplaced
 from edge_gate.eye.cameras import CameraWatch, Frame
 from edge_gate.eye.cameras.v4l2 import V4L2Camera
 from edge_gate.settings import config
@@ -28,6 +29,8 @@ from edge_gate.wire.eye import CameraState
 NODE: Final = Path("/dev/video0")
 NAME: Final = Path("/run/edge-gate-camera")  # what udev would call it
 DRIVER: Final = Path("/sys/bus/platform/drivers/vivid")
+# The pictures of this driver come from a program.
+PINNED: Final = "vivid platform:vivid-000"
 STALL_S: Final = 2.0
 PATIENCE_S: Final = 40.0
 
@@ -70,13 +73,16 @@ class Act:
         }
 
 
+def settings(pinned: str) -> config.CameraSettings:
+    return config.CameraSettings(source=str(NAME), width=640, height=480, fps=15, stall_s=STALL_S, pinned=pinned)
+
+
 class Stage:
     """The camera, its watch, and the play in acts."""
 
     def __init__(self) -> None:
         self.clock = SystemClock()
-        settings = config.CameraSettings(source=str(NAME), width=640, height=480, fps=15, stall_s=STALL_S)
-        self.camera = V4L2Camera(settings, self.clock)
+        self.camera = V4L2Camera(settings(PINNED), self.clock)
         self.watch = CameraWatch(STALL_S, self.clock)
         self.acts: dict[str, Any] = {}
 
@@ -132,6 +138,8 @@ def main() -> None:
     NAME.symlink_to(NODE)
     stage = Stage()
     show(NOISE)
+    stage.acts["not pinned"], stage.acts["another pinned"] = refusal(""), refusal(f"{PINNED}-1")
+    stage.acts["identity"] = stage.camera.identify()
     stage.act("working", lambda act: len(act.captured_ns) >= 30)
     show(BLACK)
     stage.act("covered", lambda act: act.state == CameraState.BLACK)
@@ -148,12 +156,32 @@ def main() -> None:
     stage.camera.close()
     stage.acts["close_s"] = round(time.monotonic() - start, 2)
     stage.acts["opened_by_another"] = opened_by_another()
+    stage.acts["sealed"] = look_sealed()
     json.dump(stage.acts, sys.stdout)
+
+
+def refusal(pinned: str) -> str:
+    """Return what is said of the device where this one is pinned."""
+    camera = V4L2Camera(settings(pinned), SystemClock())
+    try:
+        return "a picture came" if camera.read(PATIENCE_S) is not None else "nothing came"
+    except CameraReplaced as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        camera.close()
+
+
+def look_sealed() -> str:
+    """Return what a process sees that is sealed as the eye is: it asks which camera this is, and takes a picture."""
+    path = Path("/run/edge-gate.toml")
+    text = config.example({"camera": {"source": str(NAME), "pinned": PINNED}, "seal": {"required": False}})
+    found = look_through(Question(path, text, config.parse(text, path).camera), None, PATIENCE_S)
+    return f"{found.state}: {found.text}"
 
 
 def opened_by_another() -> bool:
     """Say whether the closed device can be streamed by a second camera."""
-    camera = V4L2Camera(config.CameraSettings(source="0", stall_s=STALL_S), SystemClock())
+    camera = V4L2Camera(config.CameraSettings(source="0", stall_s=STALL_S, pinned=PINNED), SystemClock())
     try:
         return camera.read(PATIENCE_S) is not None
     finally:

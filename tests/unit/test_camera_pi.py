@@ -51,6 +51,7 @@ class Picamera2:
     """What the adapter uses of it."""
 
     cameras: ClassVar[int] = 1
+    folder: ClassVar[str] = "/base/soc/i2c0mux/i2c@1/"
     made: ClassVar[list[Picamera2]] = []
 
     def __init__(self, camera_num=0, verbose_console=None, tuning=None, allocator=None) -> None:  # type: ignore[no-untyped-def]
@@ -65,7 +66,7 @@ class Picamera2:
 
     @staticmethod
     def global_camera_info() -> list[dict[str, Any]]:
-        return [{"Num": number} for number in range(Picamera2.cameras)]
+        return [{"Num": number, "Id": f"{Picamera2.folder}imx219@{number}"} for number in range(Picamera2.cameras)]
 
     def create_video_configuration(  # type: ignore[no-untyped-def]
         self,

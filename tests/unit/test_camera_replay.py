@@ -303,3 +303,19 @@ def test_the_seal_and_the_command_line_take_the_same_path_from_a_source(tmp_path
         assert chosen == {"driver": "replay", "source": f"{words}{folder}"}
         assert folder in policy.eye(config.Config(camera=config.CameraSettings(**chosen))).readable
     assert camera_settings("n" * 5000)["driver"] == "v4l2"
+
+
+def test_the_seal_lets_an_infrared_camera_be_a_device_or_a_recording_too() -> None:
+    recorded = config.CameraSettings(driver="replay", source="/films/a")
+    for infrared, devices, films in (
+        (config.InfraredSettings(), policy.HARMLESS_DEVICES, ["/films/a"]),
+        (config.InfraredSettings(driver="v4l2"), (policy.DEV,), ["/films/a"]),
+        (
+            config.InfraredSettings(driver="replay", source="/films/b"),
+            policy.HARMLESS_DEVICES,
+            ["/films/a", "/films/b"],
+        ),
+    ):
+        found = policy.eye(config.Config(camera=recorded, infrared=infrared))
+        assert found.devices == devices
+        assert [str(each) for each in found.readable if each.is_relative_to("/films")] == films

@@ -8,7 +8,8 @@ from edge_gate.eye.cameras.steadiness import FIRST_RECOVERY_S, LONGEST_RECOVERY_
 from edge_gate.wire.eye import CameraState
 
 FRAME_NS = 66_666_667
-FAULTS = (CameraState.MISSING, CameraState.STALLED, CameraState.BLACK, CameraState.GARBAGE)
+PICTURES = (CameraState.BLACK, CameraState.GARBAGE, CameraState.SUSPECT)
+FAULTS = (CameraState.MISSING, CameraState.STALLED, CameraState.REPLACED, *PICTURES)
 
 
 class Stand:
@@ -24,7 +25,7 @@ class Stand:
             if kind is CameraState.WORKING:
                 self.rule.note_usable(self.now_ns)
             else:
-                self.rule.note_fault(self.now_ns, kind, picture=kind in (CameraState.BLACK, CameraState.GARBAGE))
+                self.rule.note_fault(self.now_ns, kind, picture=kind in PICTURES)
             if self.rule.told is not self.told[-1]:
                 self.told.append(self.rule.told)
             self.now_ns += frame_ns

@@ -16,6 +16,7 @@ import pytest
 
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras import CameraGarbled, Frame, live
+from edge_gate.eye.cameras.identity import Identity
 from edge_gate.eye.cameras.v4l2 import UNREADABLE_IN_A_ROW, V4L2Camera, device_node
 from edge_gate.settings import config
 from tests.support.clocks import HeldClock
@@ -85,14 +86,15 @@ class Sensor:
 class Bench:
     """A camera on a bench: the node in a folder instead of /dev, and each opening finds the present sensor."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pinned: str = "") -> None:
         self.node = folder / "edge-gate-camera"
         self.clock = HeldClock()
         self.openings = 0
         self.sensor = Sensor()
         self.plug_in()
-        settings = config.CameraSettings(source=str(self.node), stall_s=2.0)
-        self.camera = V4L2Camera(settings, self.clock, self._open)
+        self.identity = Identity("uvcvideo", "usb-0000:01:00.0-1.2", "046d:0825")
+        settings = config.CameraSettings(source=str(self.node), stall_s=2.0, pinned=pinned)
+        self.camera = V4L2Camera(settings, self.clock, self._open, lambda source, node: self.identity)
 
     def _open(self, node: Path, settings: config.CameraSettings) -> Sensor:
         assert node == self.node

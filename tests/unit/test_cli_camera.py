@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import cv2
@@ -24,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.cli.checks.camera import check_camera, look_through
+from edge_gate.cli.checks.camera import Question, check_camera, look_through
 from edge_gate.cli.checks.findings import Check, Finding, Patient, examine
 from edge_gate.core.errors import WireError
 from edge_gate.core.toml_text import LONGEST_BYTES as LONGEST_BYTES_OF_A_FILE
@@ -52,7 +53,7 @@ def configured(folder: Path, source: str, driver: str = "strange") -> Path:
 
 def look(folder: Path, source: str, driver: str = "strange", patience_s: float = 60.0) -> Finding:
     path = configured(folder, source, driver)
-    return look_through(path, path.read_text(), None, patience_s)
+    return look_through(Question(path, path.read_text(), config.load(path).camera), None, patience_s)
 
 
 def test_a_picture_is_told_by_its_size_and_brightness(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_the_kernel_says_the_same_from_outside(site: Path) -> None:
 
 def look_as_oneself(patient: Patient) -> Iterator[Finding]:
     """Look as this user, root too: another one cannot reach a test's folder."""
-    yield look_through(patient.path, patient.text, None)
+    yield look_through(Question(patient.path, patient.text, patient.settings.camera), None)
 
 
 EXCHANGES: Final[dict[str, Callable[[Path], object]]] = {
@@ -205,6 +206,67 @@ def until_sealed(site: Path) -> dict[str, Any]:
     raise AssertionError("nobody looked, or unsealed")
 
 
+IDENTITY: Final = "uvcvideo usb-0000:01:00.0-1.2 046d:0825"
+
+
+def examined(folder: Path, source: str, eye: str | None = None, **camera: str) -> list[Finding]:
+    """What doctor finds of the camera; ``eye``: what the eye says of it, where one is connected."""
+    path = configured(folder, source)
+    path.write_text(config.example({"camera": {"driver": "strange", "source": source, **camera}}))
+    status: Any = SimpleNamespace(eye=SimpleNamespace(connected=True, camera=eye)) if eye else None
+    return list(check_camera(Patient(path, config.load(path), status, text=path.read_text())))
+
+
+@pytest.fixture
+def no_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+@pytest.mark.usefixtures("no_root")
+@pytest.mark.parametrize("eye", [None, "working", "starting"])
+def test_which_camera_it_is_is_told_with_the_line_that_pins_it(site: Path, eye: str | None) -> None:
+    seen, found = examined(site, f"i am {IDENTITY}", eye)
+    assert seen.state == "ok" and ("the eye says" in seen.text) is bool(eye)
+    assert found.state == "unknown" and IDENTITY in found.text and "not pinned" in found.text
+    assert f"pinned = '{IDENTITY}' under [camera]" in found.mend
+    seen, found = examined(site, f"i am {IDENTITY}", eye, pinned=IDENTITY)
+    assert (seen.state, found.state) == ("ok", "ok") and IDENTITY in found.text
+
+
+@pytest.mark.usefixtures("no_root")
+@pytest.mark.parametrize("name", ["x' [door]", 'tab\t"', "é", "y" * 200])
+def test_a_name_that_cannot_be_written_into_the_configuration_is_not_offered(site: Path, name: str) -> None:
+    (found,) = examined(site, f"i am {name}")
+    assert found.state == "ok" and "pixels" in found.text
+
+
+@pytest.mark.usefixtures("no_root")
+def test_while_the_eye_has_the_camera_nothing_that_keeps_its_name_back_is_a_fault(site: Path) -> None:
+    text = config.example({"camera": {"source": str(site / "none")}})
+    path = site / "edge-gate.toml"
+    path.write_text(text)
+    status: Any = SimpleNamespace(eye=SimpleNamespace(connected=True, camera="replaced"))
+    says, found = check_camera(Patient(path, config.load(path), status, text=text))
+    assert (says.state, found.state) == ("fault", "unknown") and "cable" in says.mend
+    assert "which one it is was not told" in found.text
+
+
+@pytest.mark.usefixtures("no_root")
+def test_the_infrared_camera_is_looked_at_by_itself(site: Path) -> None:
+    cv2.imwrite(str(site / "one.png"), PICTURE)
+    both = {"camera": {"driver": "replay", "source": str(site)}}
+    both["infrared"] = {"driver": "strange", "source": f"i am {IDENTITY}"}
+    path = site / "edge-gate.toml"
+    path.write_text(text := config.example(both))
+    found = list(check_camera(Patient(path, config.load(path), None, text=text)))
+    assert [(each.part, each.state) for each in found] == [
+        ("camera", "ok"),
+        ("infrared", "ok"),
+        ("infrared", "unknown"),
+    ]
+    assert "under [infrared]" in found[-1].mend
+
+
 def test_where_the_user_of_the_configuration_is_not_there_nobody_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,13 +282,14 @@ def test_where_the_user_of_the_configuration_is_not_there_nobody_looks(
 SIDES = st.integers(0, 65_536)
 
 
-@given(st.builds(Glance, SIDES, SIDES, st.floats(0, 1), st.text(max_size=2000)))
+@given(st.builds(Glance, SIDES, SIDES, st.floats(0, 1), st.text(max_size=2000), st.text(max_size=200)))
 def test_a_line_comes_back_with_its_sentence_cut(made: Glance) -> None:
     line = glance.encode(made)
     assert len(line) <= LONGEST_BYTES
     back = glance.decode(line)
     assert (back.width, back.height, back.brightness) == (made.width, made.height, made.brightness)
     assert made.fault.startswith(back.fault) and len(back.fault) == min(len(made.fault), 600)
+    assert back.identity in ("", made.identity) and back.identity.isprintable() and "'" not in back.identity
 
 
 HOSTILE: Final = [
@@ -235,7 +298,8 @@ HOSTILE: Final = [
     b'{"width": -1}\n', b'{"width": true}\n', b'{"width": 1e3}\n', b'{"width": 99999999999999999999}\n',
     b'{"brightness": NaN}\n', b'{"brightness": Infinity}\n', b'{"brightness": "1"}\n', b'{"brightness": 2}\n',
     b'{"fault": 7}\n', b'{"fault": null}\n', b'{"fault": "' + b"x" * 900 + b'"}\n', b'{"more": 1}\n',
-    b'{"width": []}\n',
+    b'{"width": []}\n', b'{"identity": 7}\n', b'{"identity": "it\'s"}\n', b'{"identity": "a\\nb"}\n',
+    b'{"identity": "' + b"x" * 200 + b'"}\n',
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -58,6 +59,11 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         ("[quality]\nmin_interocular_px = 100\nmax_interocular_px = 90", 2, "be the smaller one"),
         ("[quality]\nmax_exposure = 0.05", 0, "nothing is good enough"),
         ("[quality]\nmin_exposure = 0.5\nmax_exposure = 0.5", 2, "nothing is good enough"),
+        ("[camera]\ndriver = 'replay'\nsource = 'f'\npinned = 'uvcvideo usb-1'", 4, "a recording is no camera"),
+        ("[infrared]\ndriver = 'replay'\nsource = 'f'\npinned = 'uvcvideo usb-1'", 4, "infrared.pinned is set"),
+        ("[infrared]\ndriver = 'v4l2'\nsource = '/dev/edge-gate-camera'", 3, "which is a second one"),
+        ("[infrared]\ndriver = 'v4l2'\nsource = ''", 3, "infrared.source is empty"),
+        ("[infrared]\nlamp = 'on'", 2, "Use one of steady, strobes"),
         ("[decision]\nmin_sightings = 20\nwindow_s = 0.5", 2, "nobody is recognised"),
         ("[camera]\nsource = ''", 2, "camera.source is empty"),
         ("[camera]\ndriver = ' '", 2, "camera.driver is empty"),
@@ -112,7 +118,7 @@ def test_the_written_example_means_the_defaults_and_names_every_setting() -> Non
     again = config.parse(uncommented, FILE)
     assert again.door == config.Config().door
     for _, kind in config.sections():
-        for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+        for name in (each.name for each in fields(kind)):
             assert f"# {name} = " in text
 
 
@@ -137,7 +143,11 @@ def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
     assert read.models.folder == Path("/abs")
 
 
-TEXTS_OF_PATHS = {"camera.source": ("v4l2", "replay"), "door.port": ("lcus1", "modbus-waveshare")}
+TEXTS_OF_PATHS = {
+    "camera.source": ("v4l2", "replay"),
+    "infrared.source": ("v4l2", "replay"),
+    "door.port": ("lcus1", "modbus-waveshare"),
+}
 
 
 def test_every_setting_that_is_a_path_is_taken_from_the_files_folder() -> None:
@@ -147,7 +157,7 @@ def test_every_setting_that_is_a_path_is_taken_from_the_files_folder() -> None:
     assert texts - paths == {tuple(each.split(".")) for each in TEXTS_OF_PATHS}, "no other is forgotten"
     for name, key in paths | texts:
         drivers = TEXTS_OF_PATHS.get(f"{name}.{key}", ("",))
-        other = {"camera": "driver", "door": "relay"}.get(name)
+        other = {"camera": "driver", "infrared": "driver", "door": "relay"}.get(name)
         for driver in drivers:
             for value, meant in (("a/b", "/etc/edge-gate/a/b"), ("./a:b", "/etc/edge-gate/a:b"), ("/c", "/c")):
                 chosen = f"{other} = '{driver}'\n" if driver else ""
@@ -230,7 +240,7 @@ VALUES = st.one_of(
     st.floats(0, 1000),
     st.booleans(),
 )
-SETTINGS = [(name, key) for name, kind in config.sections() for key in kind.__dataclass_fields__]  # type: ignore[attr-defined]
+SETTINGS = [(name, key) for name, kind in config.sections() for key in (each.name for each in fields(kind))]
 
 
 @given(st.dictionaries(st.sampled_from(SETTINGS), VALUES, max_size=12))

@@ -99,6 +99,7 @@ def check(file: Path) -> dict[str, Any]:
     [
         ("[door]\nrelay = 'lcus2'", "door.relay", 2),
         ("[camera]\ndriver = 'v4l3'", "camera.driver", 2),
+        ("[infrared]\ndriver = 'v4l3'", "infrared.driver", 2),
         ("[door]\nrelay = 'modbus-waveshare'\nchannels = 9\nchannel = 10", "door.channel", 4),
         ("[decision]\nfmr = 3e-3", "decision.fmr", 2),
         ("[site]\ntime_zone = 'Mars/Base'", "site.time_zone", 2),

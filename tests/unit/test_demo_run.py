@@ -20,7 +20,9 @@ from rich.console import Console
 import edge_gate
 from edge_gate.cli.demo import as_dict, show
 from edge_gate.core.supervise import BACKOFF_NS, Supervised
-from edge_gate.tools.demo.run import Approach, Demo, Lookalike, Summary
+from edge_gate.tools.demo.attack import Species
+from edge_gate.tools.demo.cast import Kind
+from edge_gate.tools.demo.run import SUSPICIONS, Approach, Demo, Lookalike, Summary
 from edge_gate.tools.demo.scene import SceneKind, Stage
 from edge_gate.tools.demo.schedule import Schedule, standard_schedule
 from edge_gate.tools.demo.site import DemoSite, DiskAudit
@@ -89,6 +91,31 @@ def test_killing_both_processes_in_the_middle_of_approaches_changes_no_decision(
     assert (site.eye.starts - eye_before, site.gate.starts - gate_before) == (6, 2), site.log()
 
 
+@pytest.mark.processes
+def test_a_print_and_a_phone_of_a_resident_are_refused_and_she_is_let_in_before_and_after(tmp_path: Path) -> None:
+    scenes = standard_schedule().scenes
+    enrolment, first, stranger, nobody = short_day().scenes
+    again = next(each for each in scenes if each.who == first.who and each.picture is Kind.STUDIO)
+    printed, phone = (each for each in scenes if each.kind is SceneKind.ATTACK)
+    day = Schedule.of((enrolment, first, stranger, nobody, printed, phone, again))
+    with ExitStack() as stack:
+        street = stack.enter_context(Street(tmp_path / "street.sock", Stage(day.scenes)))
+        site = stack.enter_context(DemoSite({"driver": "demo-street", "source": str(tmp_path / "street.sock")}))
+        summary = Demo(site, street, print).play(day, None)
+        log = site.log()
+    assert [(each.who, each.opened) for each in summary.approaches] == [
+        ("P001", True),
+        ("P002", False),
+        ("nobody", False),
+        ("print of P001", False),
+        ("phone of P001", False),
+        ("P001", True),
+    ], log
+    assert summary.passed
+    assert [each.attack for each in summary.attacks] == [Species.PRINT, Species.PHONE]
+    assert all(each.told in SUSPICIONS and each.reason for each in summary.attacks), log
+
+
 def result(who: str, *, enrolled: bool, opened: bool, named: str | None = None) -> Approach:
     return Approach(f"{who} comes", who, enrolled, opened, named, 0.7 if named else None)
 
@@ -116,6 +143,41 @@ def test_the_summary_tells_the_truth_about_who_got_in() -> None:
     assert not missed.passed and missed.missed == ["A"]
     unlogged = summed(result("A", enrolled=True, opened=True, named=None))
     assert not unlogged.passed
+
+
+def held_up(species: Species, *, opened: bool) -> Approach:
+    told, reason = (None, None) if opened else ("attack", "surface")
+    name = "A" if opened else None
+    return Approach(f"{species} comes", f"{species} of A", False, opened, name, None, species, told, reason)
+
+
+@pytest.mark.parametrize("species", list(Species))
+def test_a_picture_that_opens_is_a_false_opening_and_the_demo_fails_whomever_the_gate_took_it_for(
+    species: Species,
+) -> None:
+    herself = result("A", enrolled=True, opened=True, named="A")
+    refused = summed(herself, held_up(species, opened=False))
+    assert refused.passed and refused.refused == [f"{species} of A"] and refused.missed == []
+    opened = summed(herself, held_up(species, opened=True))
+    assert not opened.passed and opened.false_opens == [f"{species} of A"] and opened.missed == []
+    assert not summed(result("A", enrolled=True, opened=False), held_up(species, opened=True)).passed
+
+
+def test_what_was_simulated_is_said_and_each_attack_is_listed_with_what_the_gate_wrote() -> None:
+    herself = result("A", enrolled=True, opened=True, named="A")
+    summary = summed(herself, held_up(Species.PRINT, opened=False), held_up(Species.PHONE, opened=True))
+    told = as_dict(summary)
+    assert [(each["name"], each["species"], each["opened"], each["told_as"]) for each in told["attacks"]] == [
+        ("print of A", "print", False, "attack"),
+        ("phone of A", "phone", True, None),
+    ]
+    assert all(each["simulated"] and not each["enrolled"] for each in told["attacks"])
+    assert {"print", "phone", "camera", "relay board"} <= set(told["simulated"])
+    shown = StringIO()
+    show(summary, Console(file=shown, width=100))
+    assert "print of A            not let in; the gate wrote: attack, surface" in shown.getvalue()
+    assert "phone of A            LET IN; the gate wrote: nothing" in shown.getvalue()
+    assert re.search(r"^simulated {13}.*print, phone", shown.getvalue(), re.MULTILINE)
 
 
 def test_the_look_alike_is_reported_apart_and_does_not_fail_the_demo() -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_gate.tools.evaluation.notebook import Notebook
 from edge_gate.tools.evaluation.protection import attacks, report
-from edge_gate.tools.evaluation.protection.measure import CHOSEN, STORED, Notebook
+from edge_gate.tools.evaluation.protection.measure import CHOSEN, STORED
 from edge_gate.tools.evaluation.protection.transforms import (
     IndexOfMax,
     Method,

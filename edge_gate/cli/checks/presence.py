@@ -15,7 +15,7 @@ from edge_gate.core.errors import AccessDenied, ModelError
 from edge_gate.provenance import cards
 from edge_gate.relays.device import is_serial
 from edge_gate.settings.camera import parse_recording
-from edge_gate.settings.config import Config
+from edge_gate.settings.config import CameraSettings, Config
 from edge_gate.settings.conflicts import Problem
 
 
@@ -72,12 +72,20 @@ def _port(config: Config) -> Iterator[Problem]:
 
 
 def _recording(config: Config) -> Iterator[Problem]:
-    if config.camera.driver != "replay":
+    yield from _recorded(config.camera)
+
+
+def _infrared_recording(config: Config) -> Iterator[Problem]:
+    yield from _recorded(config.infrared)
+
+
+def _recorded(camera: CameraSettings) -> Iterator[Problem]:
+    if not camera.recording:
         return
-    path = parse_recording(config.camera.source).path
+    path = parse_recording(camera.source).path
     if find(path) is None or not (path.is_dir() or path.is_file()):
-        what = f"camera.source is {path}, and no film or folder is there"
-        yield Problem(("camera.source", "camera.driver"), what, "Correct the path")
+        what = f"{camera.section}.source is {path}, and no film or folder is there"
+        yield Problem((f"{camera.section}.source", f"{camera.section}.driver"), what, "Correct the path")
 
 
 _RULES: Final[tuple[tuple[str, Callable[[Config], Iterator[Problem]]], ...]] = (
@@ -85,4 +93,5 @@ _RULES: Final[tuple[tuple[str, Callable[[Config], Iterator[Problem]]], ...]] = (
     ("store.key_file", _key_file),
     ("door.port", _port),
     ("camera.source", _recording),
+    ("infrared.source", _infrared_recording),
 )

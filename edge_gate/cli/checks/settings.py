@@ -37,10 +37,13 @@ def judge(text: str, path: Path, *more: Rule) -> list[Mistake]:
 
 def find_unsupported(config: Config) -> Iterator[Problem]:
     """Yield what no driver, board or model of this installation can do."""
-    for key, group, name in (
+    wanted = [
         ("camera.driver", "edge_gate.cameras", config.camera.driver),
         ("door.relay", "edge_gate.relays", config.door.relay),
-    ):
+    ]
+    if config.infrared.driver:
+        wanted.append(("infrared.driver", "edge_gate.cameras", config.infrared.driver))
+    for key, group, name in wanted:
         if name not in (known := drivers.names(group)):
             yield Problem(
                 (key,), f"{key} is {name!r}, and no such driver is installed", f"Use one of {', '.join(known)}"

@@ -28,6 +28,27 @@ class DriverRaised(CameraError):
     )
 
 
+class CameraReplaced(CameraError):
+    message = (
+        "The camera {0} is refused: it is {1}, and another one is pinned: {2}. Look at the camera and its cable. If you"
+        " changed it yourself, write pinned = '{1}' under [{3}]."
+    )
+
+
+class CameraVirtual(CameraReplaced):
+    message = (
+        "The camera {0} is refused: the pictures of {1} come from a program. Find out who installed it. If it is meant,"
+        " write pinned = '{1}' under [{2}]."
+    )
+
+
+class CameraUnnamed(CameraReplaced):
+    message = (
+        "The camera {0} is refused: its driver cannot say which camera it is, and one is pinned. Take pinned out under"
+        " [{1}], or use another driver."
+    )
+
+
 class CameraLibraryUnusable(CameraError, ImportError):
     message = "The camera library {0} cannot be used: {1}. {2}"
 

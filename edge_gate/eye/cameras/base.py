@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_gate.core import drivers
 from edge_gate.core.clock import Clock, SystemClock
-from edge_gate.core.errors import CameraError, DriverRaised, EdgeGateError
+from edge_gate.core.errors import CameraError, CameraUnnamed, DriverRaised, EdgeGateError
 from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.settings.config import CameraSettings
 
@@ -51,7 +51,9 @@ class Camera(Protocol):
     """What the eye asks of a camera, and all that a driver has to offer.
 
     A driver may also say ``live = False`` where its pictures are recordings (they may stand still without a fault),
-    ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode.
+    ``ended = True`` once no more will come, and in ``skipped`` how many pictures came that it could not decode. One
+    that says ``pins = True`` reads no other camera than the one that ``settings.pinned`` names, and ``identify()``
+    returns which one is there (edge_gate.eye.cameras.identity; LiveCamera does both where it is given a Pin).
     """
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -90,6 +92,16 @@ class MountedCamera:
         """How many pictures have come that the driver could not decode."""
         return int(getattr(self._driver, "skipped", 0))
 
+    def identify(self) -> str:
+        """Return which camera is there, as it can be pinned; empty where the driver cannot tell. Raises CameraError."""
+        driver: Any = self._driver
+        try:
+            return str(driver.identify()) if _pins(driver) else ""
+        except CameraError:
+            raise
+        except Exception as error:  # as in read
+            raise DriverRaised(self._source, describe_exception(error)) from error
+
     def read(self, timeout_s: float) -> Frame | None:
         """Return the newest picture, upright. Raises CameraError, see Camera.read, and DriverRaised for all else."""
         try:
@@ -110,6 +122,10 @@ class MountedCamera:
             self._driver.close()
         except Exception as error:  # as above
             _log.warning("the camera %s was not closed: %s", self._source, describe_exception(error))
+
+
+def _pins(driver: Camera) -> bool:
+    return bool(getattr(driver, "pins", False))
 
 
 def _object_to(frame: object) -> str:
@@ -147,7 +163,8 @@ def captured_at(stamp_ns: int, now_ns: int) -> int:
 
 
 def open_camera(settings: CameraSettings, clock: Clock | None = None) -> MountedCamera:
-    """Return the configured camera. Raises UnknownDriver, or CameraError where the driver's constructor fails.
+    """Return the configured camera. Raises UnknownDriver, or CameraError where the driver's constructor fails, or the
+    driver cannot say whether it is the camera that is pinned.
 
     Devices are opened by the first read, so a camera that is unplugged now may be plugged in later.
     """
@@ -158,4 +175,6 @@ def open_camera(settings: CameraSettings, clock: Clock | None = None) -> Mounted
         raise
     except Exception as error:  # a driver may raise anything
         raise DriverRaised(settings.source, describe_exception(error)) from error
+    if settings.pinned and not _pins(driver):
+        raise CameraUnnamed(settings.source, settings.section)
     return MountedCamera(driver, settings.rotate_deg, settings.source)

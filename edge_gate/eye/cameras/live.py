@@ -7,6 +7,7 @@ ends even while the driver blocks (the thread then lets go of the device as soon
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, DriverRaised
 from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.eye.cameras.base import Frame
+from edge_gate.eye.cameras.identity import Pin
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 4.0
 CLOSE_WAIT_S: Final = 1.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,21 @@ class LiveCamera:
     """Hands over the newest picture of a device.
 
     ``source`` names the device in errors; ``open_device`` opens it or raises CameraError; a picture that waited
-    longer than ``stale_s`` is dropped rather than handed on.
+    longer than ``stale_s`` is dropped rather than handed on. No picture is taken from a camera that ``pin`` refuses.
     """
 
     live: Final = True
     ended: Final = False
 
-    def __init__(self, source: str, clock: Clock, open_device: Callable[[], Device], stale_s: float) -> None:
+    def __init__(
+        self, source: str, clock: Clock, open_device: Callable[[], Device], stale_s: float, pin: Pin | None = None
+    ) -> None:
         self._source = source
         self._clock = clock
         self._open_device = open_device
         self._stale_s = stale_s
+        self._pin = pin
+        self._admitted = ""
         self._reader: _Reader | None = None
         self._pause_s = FIRST_PAUSE_S
         self._retry_ns = 0
@@ -61,9 +68,19 @@ class LiveCamera:
         self._closed = threading.Event()
 
     @property
+    def pins(self) -> bool:
+        """Whether it can tell one camera from another, and uses none but the right one."""
+        return self._pin is not None
+
+    @property
     def skipped(self) -> int:
         """How many pictures have come that could not be decoded."""
         return self._skipped + (self._reader.skipped if self._reader is not None else 0)
+
+    def identify(self) -> str:
+        """Return which camera is there, empty where that cannot be told. Raises CameraReplaced where it may not be
+        used, CameraMissing or CameraError."""
+        return "" if self._pin is None else str(self._pin.admit())
 
     def read(self, timeout_s: float) -> Frame | None:
         """Return the newest picture, or None where none came in time.
@@ -78,7 +95,7 @@ class LiveCamera:
             if pause_s > 0:
                 self._closed.wait(min(pause_s, timeout_s))
                 return None
-            self._reader = _Reader(self._source, self._open_device)
+            self._reader = _Reader(self._source, self._open_device, self._admit)
         return self._fresh(self._take(self._reader, timeout_s))
 
     def close(self) -> None:
@@ -87,6 +104,13 @@ class LiveCamera:
         if self._reader is not None:
             self._reader.stop(CLOSE_WAIT_S)
             self._reader = None
+
+    def _admit(self) -> None:
+        """Raise CameraReplaced where the camera may not be used; say in the log which one it is, once."""
+        found = self.identify()
+        if found and found != self._admitted:
+            self._admitted = found
+            _log.info("the camera %s is %s", self._source, found)
 
     def _take(self, reader: _Reader, timeout_s: float) -> Frame | None:
         try:
@@ -109,9 +133,10 @@ class LiveCamera:
 class _Reader:
     """The thread that owns one opening of the device, and the one place where a picture waits to be taken."""
 
-    def __init__(self, source: str, open_device: Callable[[], Device]) -> None:
+    def __init__(self, source: str, open_device: Callable[[], Device], admit: Callable[[], object]) -> None:
         self._source = source
         self._open_device = open_device
+        self._admit = admit
         self._changed = threading.Condition()
         self.skipped = 0
         self._newest: Frame | None = None
@@ -140,6 +165,7 @@ class _Reader:
         try:
             device = self._open_device()
             try:
+                self._admit()  # once it is open: what takes its place after that is not what is read
                 while self._put(device.next()):  # no name here may hold a picture while the driver is waited for
                     pass
             finally:

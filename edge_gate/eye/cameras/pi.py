@@ -18,6 +18,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraLibraryUnusable, CameraMissing, ExtraMissing
 from edge_gate.core.errors.foreign import describe_exception
 from edge_gate.eye.cameras.base import Frame, Picture, captured_at
+from edge_gate.eye.cameras.identity import Identity, Pin, name_libcamera
 from edge_gate.eye.cameras.live import LiveCamera
 from edge_gate.settings.config import CameraSettings
 
@@ -35,8 +36,13 @@ class PiCamera(LiveCamera):
         if not settings.source.isdecimal():
             raise CameraError(settings.source, 'camera.source has to be libcamera\'s number of it, such as "0"')
         picamera2 = (library or _picamera2)()
+
+        def ask() -> Identity:
+            return name_libcamera(str(_listed(picamera2.Picamera2, settings.source)["Id"]))
+
+        pin = Pin(settings, ask)
         super().__init__(
-            settings.source, clock, lambda: _PiDevice(picamera2.Picamera2, settings, clock), settings.stall_s
+            settings.source, clock, lambda: _PiDevice(picamera2.Picamera2, settings, clock), settings.stall_s, pin
         )
 
 
@@ -46,10 +52,8 @@ class _PiDevice:
     def __init__(self, picamera2: Any, settings: CameraSettings, clock: Clock) -> None:
         self._source = settings.source
         self._clock = clock
-        number = int(settings.source)
-        if number >= len(picamera2.global_camera_info()):
-            raise CameraMissing(settings.source, "libcamera does not list it; try `rpicam-hello --list-cameras`")
-        self._camera = picamera2(number)
+        _listed(picamera2, settings.source)
+        self._camera = picamera2(int(settings.source))
         try:
             self._start(settings)
         except Exception:
@@ -95,6 +99,14 @@ class _PiDevice:
         """Return the grey plane: the first rows of the buffer, less the padding at each row's end."""
         width, height = self._lores_size
         return yuv420[:height, :width]
+
+
+def _listed(picamera2: Any, source: str) -> dict[str, Any]:
+    """Return what libcamera says of the camera of this number. Raises CameraMissing."""
+    listed: list[dict[str, Any]] = picamera2.global_camera_info()
+    if int(source) >= len(listed):
+        raise CameraMissing(source, "libcamera does not list it; try `rpicam-hello --list-cameras`")
+    return listed[int(source)]
 
 
 def _picamera2() -> Any:

@@ -170,6 +170,11 @@ class Film:
         """Go to the next picture without decoding it; False at the end."""
         return self._capture.grab()
 
+    @property
+    def moment_s(self) -> float:
+        """When the present picture is to be seen, in seconds from the beginning, as the film says."""
+        return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1e3
+
     def picture(self) -> Picture:
         """Decode the present picture. Raises CameraGarbled where that fails."""
         try:

@@ -19,6 +19,7 @@ import numpy as np
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, CameraMissing
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture, captured_at
+from edge_gate.eye.cameras.identity import Identity, Pin, ask_kernel
 from edge_gate.eye.cameras.live import LiveCamera, Skipped
 from edge_gate.settings.config import CameraSettings
 
@@ -63,6 +64,7 @@ class V4L2Camera(LiveCamera):
         settings: CameraSettings,
         clock: Clock,
         open_capture: Callable[[Path, CameraSettings], Capture] | None = None,
+        ask: Callable[[str, Path], Identity] = ask_kernel,
     ) -> None:
         node = device_node(settings.source)
         opened = open_capture or open_v4l2
@@ -72,7 +74,8 @@ class V4L2Camera(LiveCamera):
                 raise CameraMissing(settings.source, f"there is no {node}")
             return _V4L2Device(settings.source, node, clock, opened(node, settings))
 
-        super().__init__(settings.source, clock, open_device, settings.stall_s)
+        pin = Pin(settings, lambda: ask(settings.source, node))
+        super().__init__(settings.source, clock, open_device, settings.stall_s, pin)
 
 
 class _V4L2Device:

@@ -14,11 +14,17 @@ BLACK    mean luminance below 6 of 255 *and* its standard deviation below 2. A c
 GARBAGE  not an 8-bit colour picture; another size than the others; nothing but one row or one column repeated (test
          bars, a saturated or a dead sensor); pictures that cannot be decoded; or, from a live camera, not one bit
          changed for ``stall_s``. Sensors have noise, so a picture that stands still comes from a hung driver or from
-         somebody who feeds the terminal a still one. Recordings are let off size and standstill.
+         somebody who feeds the terminal a still one.
+REPLACED another camera than the one that is pinned, or one whose pictures come from a program
+         (edge_gate.eye.cameras.identity).
+SUSPECT  pictures that a live camera does not send so: they come again, or at impossible times
+         (edge_gate.eye.cameras.plausibility).
+
+Recordings are let off size, standstill and SUSPECT.
 
 A picture with a fault is counted and skipped at once. That the camera is at fault, or well again, is told once it
-lasts (edge_gate.eye.cameras.steadiness). No picture is kept: of the last one only its size and a digest, and how
-bright the pictures of the last half second were.
+lasts (edge_gate.eye.cameras.steadiness). No picture is kept: of the last one only its size, how bright the pictures of
+the last half second were, and digests.
 """
 
 from __future__ import annotations
@@ -32,8 +38,9 @@ import cv2
 import numpy as np
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import CameraError, CameraMissing
-from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
+from edge_gate.core.errors import CameraError, CameraMissing, CameraReplaced
+from edge_gate.eye.cameras.base import CameraGarbled, Frame
+from edge_gate.eye.cameras.plausibility import Plausibility
 from edge_gate.eye.cameras.steadiness import PictureCount, Steadiness
 from edge_gate.wire.eye import CameraState
 
@@ -47,6 +54,8 @@ DIM_S: Final = 0.5
 SMALLEST_SIDE_PX: Final = 32
 _STEP_PX: Final = 4
 _MOST_BRIGHTNESSES: Final = 64
+# Faults of which it is known that no picture comes.
+_SILENT: Final = (CameraState.MISSING, CameraState.STALLED, CameraState.REPLACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ class CameraWatch:
         self._size: tuple[int, ...] | None = None
         self._other_sizes = 0
         self._digest = b""
+        self._plausibility = Plausibility() if live else None
         self._brightness: deque[tuple[int, float]] = deque(maxlen=_MOST_BRIGHTNESSES)
         self._changed_ns = self._arrived_ns = self._since_ns = self._sized_ns = clock.monotonic_ns()
 
@@ -91,7 +101,7 @@ class CameraWatch:
         """Judge a picture that was read."""
         before, now_ns = self.state, self._clock.monotonic_ns()
         self._arrived_ns = now_ns
-        found = self._suspect(frame.bgr, now_ns)
+        found = self._suspect(frame, now_ns)
         self.usable = found is None
         if found is None:
             self._steadiness.note_usable(now_ns)
@@ -115,7 +125,7 @@ class CameraWatch:
         self._steadiness.note_silence(now_ns)
         waited_s = _seconds(now_ns - self._arrived_ns)
         patience_s = max(START_S, self._stall_s) if self.state == CameraState.STARTING else self._stall_s
-        if self.state not in (CameraState.MISSING, CameraState.STALLED) and waited_s > patience_s:
+        if self.state not in _SILENT and waited_s > patience_s:
             self.reason = f"no picture for {waited_s:.1f} s"
             self._steadiness.tell_fault(now_ns, CameraState.STALLED)
         return self._tell_change(before, now_ns)
@@ -129,8 +139,7 @@ class CameraWatch:
             self._steadiness.note_fault(now_ns, CameraState.GARBAGE, picture=True)
         else:
             self._size, self._digest = None, b""
-            kind = CameraState.MISSING if isinstance(error, CameraMissing) else CameraState.STALLED
-            self._steadiness.note_fault(now_ns, kind, picture=False)
+            self._steadiness.note_fault(now_ns, _kind_of(error), picture=False)
         return self._tell_change(before, now_ns)
 
     def _tell_change(self, before: CameraState, now_ns: int) -> str | None:
@@ -141,11 +150,13 @@ class CameraWatch:
             return f"camera working, after {lasted_s:.1f} s {before.name.lower()}"
         return f"camera {self.state.name.lower()}: {self.reason}"
 
-    def _suspect(self, bgr: Picture, now_ns: int) -> _Suspicion | None:
+    def _suspect(self, frame: Frame, now_ns: int) -> _Suspicion | None:
+        bgr = frame.bgr
         if malformed := self._describe_malformed(bgr, now_ns):
             return _Suspicion(CameraState.GARBAGE, malformed)
         sample = np.ascontiguousarray(bgr[::_STEP_PX, ::_STEP_PX])
-        still_s = self._still_s(sample, now_ns)
+        digest = blake2b(sample.data, digest_size=16).digest()
+        still_s = self._still_s(digest, now_ns)
         mean, deviation = (float(figure[0, 0]) for figure in cv2.meanStdDev(cv2.cvtColor(sample, cv2.COLOR_BGR2GRAY)))
         brightest = self._brightest(mean, now_ns)
         if mean < BLACK_MEAN and deviation < BLACK_DEVIATION:
@@ -155,6 +166,8 @@ class CameraWatch:
             return _Suspicion(CameraState.GARBAGE, "one line of the picture, repeated")
         if self._live and still_s > self._stall_s:
             return _Suspicion(CameraState.GARBAGE, f"the picture has stood still for {still_s:.1f} s")
+        if self._plausibility and (strange := self._plausibility.judge(digest, frame.captured_ns, now_ns)):
+            return _Suspicion(CameraState.SUSPECT, strange)
         if mean < DIM_SHARE * brightest:
             reason = f"mean luminance {mean:.1f} of 255, a moment after {brightest:.1f}; does a lamp strobe?"
             return _Suspicion(CameraState.BLACK, reason)
@@ -185,12 +198,17 @@ class CameraWatch:
         self._brightness.append((now_ns, mean))
         return max(brightness for _, brightness in self._brightness)
 
-    def _still_s(self, sample: Picture, now_ns: int) -> float:
+    def _still_s(self, digest: bytes, now_ns: int) -> float:
         """Return for how long every sampled pixel has been the same."""
-        digest = blake2b(sample.data, digest_size=16).digest()
         if digest != self._digest:
             self._digest, self._changed_ns = digest, now_ns
         return _seconds(now_ns - self._changed_ns)
+
+
+def _kind_of(error: CameraError) -> CameraState:
+    if isinstance(error, CameraReplaced):
+        return CameraState.REPLACED
+    return CameraState.MISSING if isinstance(error, CameraMissing) else CameraState.STALLED
 
 
 def _seconds(duration_ns: int) -> float:

@@ -32,14 +32,20 @@ def face_box(points: Points) -> Box:
     return float(low[0]) + _LEFT * width, float(low[1]) - _ABOVE * height, _WIDER * width, _HIGHER * height
 
 
-def surroundings(picture: Picture, points: Points) -> Picture:
-    """Return the part of the picture with face and surroundings, as many pixels as it has there."""
+def window(shape: tuple[int, ...], points: Points) -> Box:
+    """Return left, top, width and height of what is cut out of a picture of this shape."""
     left, top, width, height = face_box(points)
-    rows, columns = picture.shape[:2]
+    rows, columns = shape[:2]
     enlarged = min((rows - 1) / height, (columns - 1) / width, ENLARGED)
     wide, high = width * enlarged, height * enlarged
     x = min(max(left + (width - wide) / 2, 0.0), columns - 1 - wide)
     y = min(max(top + (height - high) / 2, 0.0), rows - 1 - high)
+    return x, y, wide, high
+
+
+def surroundings(picture: Picture, points: Points) -> Picture:
+    """Return the part of the picture with face and surroundings, as many pixels as it has there."""
+    x, y, wide, high = window(picture.shape, points)
     return picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
 
 

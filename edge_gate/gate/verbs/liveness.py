@@ -49,6 +49,11 @@ class LivenessVerbs:
         self._recording: _Recording | None = None
         self.handlers: Mapping[str, Handler] = {"pad-record": self._begin, "pad-report": self._report}
 
+    @property
+    def recording(self) -> bool:
+        """Whether a presentation is being measured."""
+        return self._recording is not None
+
     def take(self, sighting: Sighting) -> bool:
         """Use a sighting for the presentation that is measured. Returns False where none is."""
         recording = self._recording
@@ -81,7 +86,7 @@ class LivenessVerbs:
         if species not in SPECIES:
             raise WireError("control", f"species is one of {', '.join(SPECIES)}")
         seconds = request.number("seconds", USUAL_S, 1, LONGEST_S)
-        if self._recording is not None:
+        if self.recording:
             raise Busy("a presentation is being measured")
         if self._attacks.mode == OFF:
             raise PresentationMissing("liveness.mode is off, so nothing is measured. Set it to watch or require")

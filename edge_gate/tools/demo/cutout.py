@@ -120,6 +120,15 @@ def cut_out(portrayal: Portrayal) -> Figure:
     return Figure(bgra, placed.mesh, _reach(placed))
 
 
+def uncut(portrayal: Portrayal) -> Figure:
+    """Return the whole picture, with what is behind the person, at the size and the place of all figures."""
+    placed = _place(portrayal)
+    left, top, right, bottom = placed.box
+    bgra = np.zeros((HEIGHT, WIDTH, 4), np.uint8)
+    bgra[top:bottom, left:right] = cv2.cvtColor(placed.bgr[top:bottom, left:right], cv2.COLOR_BGR2BGRA)
+    return Figure(bgra, placed.mesh, _reach(placed))
+
+
 def _place(portrayal: Portrayal) -> _Placed:
     fit = EYES_PX / size_px(portrayal.mesh.five)
     how = cv2.INTER_AREA if fit < 1 else cv2.INTER_CUBIC

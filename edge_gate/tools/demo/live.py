@@ -16,7 +16,7 @@ from edge_gate.tools.trial import camera_settings
 from edge_gate.wire.client import converse
 
 NAME = "You"
-TOLD = ("opened", "opening failed", "no match", "not acquired", "camera")
+TOLD = ("opened", "opening failed", "attack", "no match", "not acquired", "camera")
 QUESTION = "May this demo keep a template of your eyes until it ends? No picture is kept"
 
 

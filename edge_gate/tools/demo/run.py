@@ -13,6 +13,8 @@ import numpy as np
 
 from edge_gate.core.errors import DemoFailed, EdgeGateError
 from edge_gate.relays.simulator import Change
+from edge_gate.spec.registry import EVENTS
+from edge_gate.tools.demo.attack import Species
 from edge_gate.tools.demo.scene import Scene, SceneKind
 from edge_gate.tools.demo.schedule import Schedule, Slot
 from edge_gate.tools.demo.site import DemoSite, DiskAudit
@@ -23,11 +25,17 @@ GRACE_S: Final = 1.1
 KILL_AT: Final = 0.45
 # A gate that is killed in the middle of an opening calls it failed, and the board may have moved all the same.
 OPENINGS: Final = ("opening", "opening failed", "opened")
+# As what a gate writes that a picture was held up, or that it could not tell.
+SUSPICIONS: Final = ("attack", "not acquired")
 
 
 @dataclass(frozen=True, slots=True)
 class Approach:
-    """What came of one approach: who came, whether the relay moved meanwhile, and for whom the gate says it did."""
+    """What came of one approach: who came, whether the relay moved meanwhile, and for whom the gate says it did.
+
+    ``attack`` is the kind of picture that was held up (None: a person came); ``who`` is then that picture, which nobody
+    enrolled. ``told`` is as what the gate wrote that it did not take it for a person, and ``reason`` why, if it did.
+    """
 
     scene: str
     who: str
@@ -35,6 +43,9 @@ class Approach:
     opened: bool
     recognised_as: str | None
     score: float | None
+    attack: Species | None = None
+    told: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +83,17 @@ class Summary:
 
     @property
     def false_opens(self) -> list[str]:
-        """Who was let in without being enrolled, or as somebody else."""
+        """Who or what was let in without being enrolled, or as somebody else."""
         return [
             each.who
             for each in self.approaches
             if each.opened and not (each.enrolled and each.recognised_as == each.who)
         ]
+
+    @property
+    def attacks(self) -> tuple[Approach, ...]:
+        """The simulated pictures that were held up."""
+        return tuple(each for each in self.approaches if each.attack is not None)
 
     @property
     def missed(self) -> list[str]:
@@ -87,7 +103,7 @@ class Summary:
 
     @property
     def passed(self) -> bool:
-        """Whether nobody was wrongly let in and every enrolled person was let in at least once."""
+        """Whether nobody and no picture was wrongly let in and every enrolled person was let in at least once."""
         return not self.false_opens and not self.missed
 
     def latency_ms(self) -> dict[str, float | None]:
@@ -156,7 +172,7 @@ class Demo:
         self.tell(f"{who} is enrolled from {answer['views']} views; no picture was stored")
 
     def _maybe_kill(self, slot: Slot, begins_ns: int) -> None:
-        if not self.kill or slot.scene.kind is not SceneKind.APPROACH:
+        if not self.kill or slot.scene.kind not in (SceneKind.APPROACH, SceneKind.ATTACK):
             return
         which = self.kill[len(self._kills) % len(self.kill)]
         _sleep_until(begins_ns + round((slot.end_s - slot.start_s) * KILL_AT * 1e9))
@@ -171,7 +187,20 @@ class Demo:
         newest = said[0] if said else None
         score = newest["score"] if newest else self._refused_score(begins_ns)
         name = newest["resident"] if newest else None
-        return Approach(scene.name, scene.who or "nobody", scene.who in self._enrolled, opened, name, score)
+        attack = scene.attack.species if scene.attack else None
+        told, reason = self._suspicion(begins_ns, ends_ns) if attack else (None, None)
+        return Approach(
+            scene.name, scene.comes, scene.comes in self._enrolled, opened, name, score, attack, told, reason
+        )
+
+    def _suspicion(self, begins_ns: int, ends_ns: int) -> tuple[str | None, str | None]:
+        """Return as what the gate wrote that it took nobody for alive in this time, and why; None where it did not."""
+        for kind in (each for each in SUSPICIONS if each in EVENTS):
+            for event in self._ask_patiently("events", kind=kind, limit=50):
+                detail = event["detail"]
+                if begins_ns <= detail.get("captured_ns", -1) <= ends_ns:
+                    return kind, detail.get("reason")
+        return None, None
 
     def _openings(self) -> list[Change]:
         return [change for change in self.site.board.history if change.on]
@@ -209,8 +238,9 @@ class Demo:
 
     def _tell(self, approach: Approach) -> None:
         verdict = "the gate OPENED" if approach.opened else "the gate stayed shut"
-        score = "" if approach.score is None else f" (comparison score {approach.score:.2f})"
-        self.tell(f"{approach.scene}: {verdict}{score}")
+        score = None if approach.score is None else f"comparison score {approach.score:.2f}"
+        why = ", ".join(each for each in (score, approach.told, approach.reason) if each)
+        self.tell(f"{approach.scene}: {verdict}{f' ({why})' if why else ''}")
 
 
 def _seconds(moment: str) -> float:

@@ -17,24 +17,22 @@ import cv2
 import numpy as np
 
 from edge_gate.eye.face.geometry import Picture
+from edge_gate.tools.attacks.panel import lay
+from edge_gate.tools.demo.attack import PROPS, Attack, HeldPicture
 from edge_gate.tools.demo.backdrop import HEIGHT, WIDTH, backdrop
 from edge_gate.tools.demo.cast import MILD, Cast, Kind
 from edge_gate.tools.demo.cutout import EYES_AT, EYES_PX, Figure, cut_out
 from edge_gate.tools.demo.light import DAY, ONE, Light, Sensor
 from edge_gate.tools.demo.mask import MaskStyle, put_on
+from edge_gate.tools.demo.walk import FAR_M, Pose, Walk
 
 SHOT_S: Final = 0.6
 LEAVING_S: Final = 0.4
 
-_FOCAL_PX: Final = 555.0  # 60 degrees across 640 pixels
-_EYES_M: Final = 0.063  # between an adult's eyes
-_FAR_M: Final = 2.5  # 14 px between the eyes
 _NEAR_M: Final = 0.5  # 70 px
 _ENROL_FROM_M: Final = 0.95
 _ENROL_AT_M: Final = 0.465  # 75 px
 _ARRIVE_S: Final = 0.25  # they stand at the gate for so long before they go on
-_EYE_LINE_PX: Final = 214
-_ASIDE_M_S2: Final = 6.0  # how briskly they step aside, through the gate or away
 _ENROL_ROWS: Final = 800  # of the figure: more is not in view from so near
 _DRIFT: Final = 0.06
 _LEVELS: Final = 4
@@ -46,13 +44,15 @@ class SceneKind(StrEnum):
 
     ENROLMENT = "enrolment"  # someone stands at the gate and looks, in several expressions
     APPROACH = "approach"  # someone walks up
+    ATTACK = "attack"  # someone walks up and holds a picture of somebody else before their face
     EMPTY = "empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene. ``picture`` the file an approach is made of; ``mask`` what they wear, in an enrolment from its middle
-    on (None: no mask); ``clothes`` the dye of their studio clothes, blue, green, red (None: white)."""
+    """One scene. ``who`` comes, in an attack with the picture in ``attack``; ``picture`` the file they are made of;
+    ``mask`` what they wear, in an enrolment from its middle on (None: no mask); ``clothes`` the dye of their studio
+    clothes, blue, green, red (None: white)."""
 
     name: str
     who: str | None
@@ -63,71 +63,23 @@ class Scene:
     clothes: tuple[int, int, int] | None = None
     light: Light = DAY
     seed: int = 0
+    attack: Attack | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Pose:
-    """Where the eyes' middle is in the frame, how far apart they are, and how the head is tilted."""
-
-    x: float
-    y: float
-    interocular_px: float
-    roll_deg: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Walker:
-    """How one person walks, drawn from the scene's seed: metres, hertz, radians."""
-
-    start_m: float
-    end_m: float
-    taller_m: float
-    steps_hz: float
-    sway_m: float
-    bob_m: float
-    tilt_deg: float
-    phase: float
-    aside: float
-
-
-def _walker(seed: int) -> _Walker:
-    draw = np.random.default_rng(seed)
-    return _Walker(
-        start_m=float(draw.uniform(-0.35, 0.35)),
-        end_m=float(draw.uniform(-0.035, 0.035)),
-        taller_m=float(draw.uniform(-0.035, 0.025)),
-        steps_hz=float(draw.uniform(1.6, 1.95)),
-        sway_m=float(draw.uniform(0.014, 0.026)),
-        bob_m=float(draw.uniform(0.008, 0.016)),
-        tilt_deg=float(draw.uniform(1.5, 4.0)),
-        phase=float(draw.uniform(0, 2 * np.pi)),
-        aside=float(draw.choice((-1.0, 1.0))),
-    )
+    @property
+    def comes(self) -> str:
+        """What comes to the gate, in words: a name, a picture of somebody, or nobody."""
+        return f"{self.attack.species} of {self.attack.of}" if self.attack else self.who or "nobody"
 
 
 def pose(scene: Scene, t_s: float) -> Pose | None:
     """Return where the person is at a time of the scene; None where nobody is in view."""
     if scene.who is None or not 0 <= t_s < scene.duration_s:
         return None
-    walker = _walker(scene.seed)
     leaves_s = scene.duration_s - LEAVING_S
-    enrols = scene.kind is SceneKind.ENROLMENT
-    arrives_s = 0.5 if enrols else leaves_s - _ARRIVE_S
-    way = min(1.0, t_s / arrives_s)
-    gone = 1 - (1 - way) ** 1.5  # they slow down as they come to the gate
-    from_m, to_m = (_ENROL_FROM_M, _ENROL_AT_M) if enrols else (_FAR_M, _NEAR_M)
-    away_m = from_m + (to_m - from_m) * gone
-    px_per_m = _FOCAL_PX / away_m
-    turn = 2 * np.pi * walker.steps_hz * t_s + walker.phase
-    moving = 0.25 + 0.75 * (1 - way)
-    x_m = (0.1 if enrols else 1.0) * walker.start_m * (1 - gone) + walker.end_m * gone
-    x_m += moving * walker.sway_m * np.sin(turn / 2)
-    x_m += walker.aside * _ASIDE_M_S2 / 2 * max(0.0, t_s - leaves_s) ** 2
-    y_m = moving * walker.bob_m * np.sin(turn) - walker.taller_m
-    roll_deg = walker.tilt_deg * (0.4 + 0.6 * moving) * np.sin(turn / 2 + 1.0)
-    return Pose(
-        float(WIDTH / 2 + x_m * px_per_m), float(_EYE_LINE_PX + y_m * px_per_m), _EYES_M * px_per_m, float(roll_deg)
-    )
+    if scene.kind is SceneKind.ENROLMENT:
+        return Walk(_ENROL_FROM_M, _ENROL_AT_M, 0.5, leaves_s, 0.1, scene.seed).at(t_s)
+    near_m = _NEAR_M if scene.attack is None else PROPS[scene.attack.species].near_m
+    return Walk(FAR_M, near_m, leaves_s - _ARRIVE_S, leaves_s, 1.0, scene.seed).at(t_s)
 
 
 class Stage:
@@ -141,6 +93,7 @@ class Stage:
         self._sensor = Sensor()
         self._fields: dict[Light, Picture] = {}
         self._shots: dict[Scene, list[list[Picture]]] = {}
+        self._held: dict[Scene, HeldPicture] = {}
         bodies: dict[str, Figure] = {}
         for scene in scenes:
             self._field(scene.light)
@@ -151,6 +104,8 @@ class Stage:
                 bodies[scene.who] = cut_out(cast.portrayal(scene.who, Kind.STUDIO))
             figures = _figures(scene, cast, bodies[scene.who])
             self._shots[scene] = [_pyramid(figure, scene.light) for figure in figures]
+            if scene.attack is not None:
+                self._held[scene] = HeldPicture(scene.attack, cast, figures[0], scene.light.on_person, scene.seed)
 
     def compose(self, scene: Scene, t_s: float) -> Picture:
         """Return the frame at a time of the scene: uint8, 480 x 640 x 3, blue, green, red."""
@@ -179,14 +134,15 @@ class Stage:
         then = pose(scene, max(0.0, t_s - scene.light.exposure_s)) or now
         shots = self._shots[scene]
         levels = shots[min(int(t_s / SHOT_S), len(shots) - 1)]
-        return _stand(self._empty, levels, now, (abs(now.x - then.x), abs(now.y - then.y)))
+        view = _stand(self._empty, levels, now, (abs(now.x - then.x), abs(now.y - then.y)))
+        return self._held[scene].hold_up(view, now, then, t_s) if scene in self._held else view
 
 
 def _figures(scene: Scene, cast: Cast, body: Figure) -> list[Figure]:
     """Return what the scene shows one after the other."""
     if scene.who is None:
         return []
-    if scene.kind is SceneKind.APPROACH:
+    if scene.kind is not SceneKind.ENROLMENT:
         head = body if scene.picture is Kind.STUDIO else cut_out(cast.portrayal(scene.who, scene.picture))
         figure = head.upon(body) if scene.picture is Kind.PORTRAIT else head
         return [_dressed(scene, figure, scene.mask)]
@@ -230,8 +186,5 @@ def _stand(view: Picture, levels: list[Picture], at: Pose, smear_px: tuple[float
     if kernel != (1, 1):
         person = cv2.blur(person, kernel)
     frame = view.copy()
-    part = frame[top:, left:right]
-    behind = cv2.cvtColor(255 - person[..., 3], cv2.COLOR_GRAY2BGR)
-    behind = cv2.multiply(part, behind, scale=1 / 255)
-    cv2.add(behind, cv2.cvtColor(person, cv2.COLOR_BGRA2BGR), dst=part)
+    frame[top:, left:right] = lay(view[top:, left:right], np.asarray(person, np.uint8))
     return frame

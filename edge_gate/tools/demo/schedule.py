@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edge_gate.tools.demo.attack import Attack, Species
 from edge_gate.tools.demo.cast import COMING_DOUBLE, ENROLLED_DOUBLE, RESIDENTS, Kind
 from edge_gate.tools.demo.light import BACKLIT, DAY, DUSK, LAMP, MORNING, OVERCAST, Light
 from edge_gate.tools.demo.mask import BLACK, SURGICAL, WHITE, MaskStyle
@@ -99,7 +100,9 @@ class Schedule:
 def standard_schedule() -> Schedule:
     """Return the demo's day: the residents enrol, then each of them comes twice, each stranger once, and once nobody.
 
-    Nobody comes twice within decision.hold_off_s; the light goes from morning to lamp.
+    Two more come with a picture of the first resident, a print and a phone, each after she was let in. Nobody, and no
+    picture of them, comes within decision.hold_off_s of the time before, so that it is not this which refuses them; the
+    light goes from morning to lamp.
     """
     return Schedule.of((*_enrolments(), *_approaches()))
 
@@ -139,16 +142,24 @@ def _approaches() -> tuple[Scene, ...]:
     def stranger(who: str, picture: Kind, mask: MaskStyle, light: Light, seed: int, clothes: _Dye = None) -> Scene:
         return _comes(who, f"{who}, stranger, {mask.name} mask, {light.name}", picture, mask, light, seed, clothes)
 
+    def attack(holder: str, shown: Attack, light: Light, seed: int, clothes: _Dye = None) -> Scene:
+        worn = f"{shown.mask.name} mask" if shown.mask else "no mask"
+        name = f"{shown.species} of {shown.of} (simulated), {worn}, held by {holder}, {light.name}"
+        kind, picture = SceneKind.ATTACK, Kind.STUDIO
+        return Scene(name, holder, kind, APPROACH_S, picture, None, clothes, light, seed, attack=shown)
+
     return (
         resident(one, Kind.PORTRAIT, BLACK, MORNING, 11, _NAVY),
         stranger("P002", Kind.PORTRAIT, SURGICAL, MORNING, 12),
         resident(two, Kind.OUTDOORS, SURGICAL, DAY, 13),
         stranger("P006", Kind.OUTDOORS, WHITE, DAY, 14),
+        attack("P007", Attack(Species.PRINT, one, Kind.PORTRAIT, SURGICAL), DAY, 23),
         resident(three, Kind.PORTRAIT, WHITE, OVERCAST, 15, _STONE),
         Scene("nobody, empty street", None, SceneKind.EMPTY, EMPTY_S, light=OVERCAST, seed=16),
         stranger("P004", Kind.PORTRAIT, BLACK, OVERCAST, 17, _MOSS),
         resident(one, Kind.STUDIO, WHITE, BACKLIT, 18),
         stranger("P007", Kind.OUTDOORS, SURGICAL, BACKLIT, 19),
+        attack("P002", Attack(Species.PHONE, one, Kind.SELFIE), OVERCAST, 24, _NAVY),
         resident(three, Kind.STUDIO, SURGICAL, DUSK, 20),
         stranger("P010", Kind.PORTRAIT, WHITE, DUSK, 21, _NAVY),
         resident(two, Kind.PORTRAIT, BLACK, LAMP, 22, _STONE),

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
@@ -144,7 +144,10 @@ def _strips(path: Path, files: list[Path]) -> StripFiles:
     subjects: list[str] = []
     encoded: list[Picture] = []
     for file in files:
-        webp, offset, subject = _arrays(file)
+        found = packed(file, "strips file", ("subject",))
+        if "subject" not in found:
+            raise BadEvaluationData(file, "a strips file has 'webp', 'offset' and 'subject'")
+        webp, offset, subject = found["webp"], found["offset"], found["subject"]
         names += [f"{file.name}[{k}]" for k in range(len(subject))]
         subjects += [str(name) for name in subject]
         encoded += [webp[low:high] for low, high in pairwise(offset)]
@@ -153,23 +156,30 @@ def _strips(path: Path, files: list[Path]) -> StripFiles:
     return StripFiles(path, names, subjects, encoded)
 
 
-def _arrays(file: Path) -> tuple[Picture, NDArray[np.int64], NDArray[np.str_]]:
+def packed(file: Path, called: str, names: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Return what a file of pictures holds: ``webp``, ``offset`` and, as far as it has them, rows of ``names``.
+
+    Each has one entry a picture. ``called`` is what the file is called. Raises BadEvaluationData.
+    """
     try:
         with open_plain(file) as opened, np.load(opened) as arrays:
-            webp, offset, subject = (arrays[name] for name in ("webp", "offset", "subject"))
-    except KeyError as error:
-        raise BadEvaluationData(file, f"a strips file has 'webp', 'offset' and 'subject'; {error}") from error
-    except (ValueError, TypeError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+            found = {name: arrays[name] for name in ("webp", "offset", *names) if name in arrays}
+    except (ValueError, TypeError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise BadEvaluationData(
-            file, "it is no strips file (.npz), or a damaged one; pictures lie in FOLDER/<person>/<picture>"
+            file, f"it is no {called} (.npz), or a damaged one; pictures lie in FOLDER/<person>/<picture>"
         ) from error
-    if webp.dtype != np.uint8 or webp.ndim != 1 or offset.ndim != 1 or subject.ndim != 1:
-        raise BadEvaluationData(file, "'webp' is not a row of bytes, or 'offset' or 'subject' is not a row")
-    if not np.issubdtype(offset.dtype, np.integer) or len(offset) != len(subject) + 1:
-        raise BadEvaluationData(file, f"{len(offset)} offsets do not fit {len(subject)} names")
-    if len(subject) and (offset[0] < 0 or offset[-1] > len(webp) or (np.diff(offset.astype(np.int64)) < 0).any()):
+    if not {"webp", "offset"} <= found.keys():
+        raise BadEvaluationData(file, f"a {called} has 'webp' and 'offset'")
+    webp, offset = found["webp"], found["offset"]
+    rows = [found[name] for name in names if name in found]
+    if webp.dtype != np.uint8 or webp.ndim != 1 or any(each.ndim != 1 for each in (offset, *rows)):
+        raise BadEvaluationData(file, "'webp' is not a row of bytes, or another array is not a row")
+    for each in rows:
+        if not np.issubdtype(offset.dtype, np.integer) or len(offset) != len(each) + 1:
+            raise BadEvaluationData(file, f"{len(offset)} offsets do not fit {len(each)} names")
+    if len(offset) > 1 and (offset[0] < 0 or offset[-1] > len(webp) or (np.diff(offset.astype(np.int64)) < 0).any()):
         raise BadEvaluationData(file, "'offset' does not rise within 'webp'")
-    return webp, offset.astype(np.int64), subject.astype(str)
+    return found | {"offset": offset.astype(np.int64)}
 
 
 def _bgr(encoded: Picture) -> Picture | None:

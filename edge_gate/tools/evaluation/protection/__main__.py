@@ -10,7 +10,8 @@ import click
 
 from edge_gate.settings.config import Config
 from edge_gate.tools.evaluation.eyes import PipelineEyes
-from edge_gate.tools.evaluation.protection.measure import Notebook, measure
+from edge_gate.tools.evaluation.notebook import Notebook
+from edge_gate.tools.evaluation.protection.measure import measure
 from edge_gate.tools.evaluation.protection.people import load
 from edge_gate.tools.evaluation.protection.report import render
 

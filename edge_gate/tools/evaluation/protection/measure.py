@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_gate.provenance.cards import Card
 from edge_gate.rules.protection import BITS, correct_threshold
+from edge_gate.tools.evaluation.notebook import Notebook, Results
 from edge_gate.tools.evaluation.protection.accuracy import Baseline, crossed, trials
 from edge_gate.tools.evaluation.protection.inversion import GATE_FMR, invert, targets
 from edge_gate.tools.evaluation.protection.people import LISTED, People
@@ -23,28 +21,11 @@ from edge_gate.tools.evaluation.protection.speed import measured
 from edge_gate.tools.evaluation.protection.transforms import Method, Plain, Stored, methods
 from edge_gate.tools.evaluation.protection.unlinkability import linked_by_neighbours, unlinkability
 
-Results = dict[str, Any]
 KNOWN = (8, 32, 128)
 IN_BOTH = 500
 CHOSEN = "signs, rotations, 2048 bits"
 STORED = "as stored: sealed under a key for each enrolment"
 LINKED = ("none (float16)", "rotation", "BioHashing, 128 bits", CHOSEN, "PolyProtect, overlap 4", STORED)
-
-
-class Notebook:
-    """A results file that is written after each figure, so that an interrupted run goes on where it stopped."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.results: Results = json.loads(path.read_text()) if path.is_file() else {}
-
-    def note(self, section: str, name: str, figure: Callable[[], Any]) -> None:
-        """Measure one figure unless it is there."""
-        there = self.results.setdefault(section, {})
-        if name not in there:
-            sys.stderr.write(f"{section}: {name}\n")
-            there[name] = figure()
-            self._path.write_text(json.dumps(self.results, indent=1) + "\n")
 
 
 def measure(people: list[People], card: Card, notebook: Notebook) -> Results:

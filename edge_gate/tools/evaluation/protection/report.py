@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from edge_gate.tools.evaluation.notebook import Results
 from edge_gate.tools.evaluation.protection.inversion import BLIND, REHEARSAL
-from edge_gate.tools.evaluation.protection.measure import CHOSEN, IN_BOTH, KNOWN, STORED, Results
+from edge_gate.tools.evaluation.protection.measure import CHOSEN, IN_BOTH, KNOWN, STORED
 from edge_gate.tools.evaluation.protection.transforms import methods
 
 HEAD = """# Templates that can be replaced: what it costs, and what it stops
