@@ -20,6 +20,14 @@ _TEXTS: Final = {
 }
 
 
+_OTHERWISE: Final = {"zh": "请使用门禁卡，或按门铃", "en": "Please use your card, or ring"}
+
+
+def otherwise(language: str) -> str:
+    """Return the sentence, in ``zh`` or ``en``, for somebody for whom the eyes alone do not open."""
+    return _OTHERWISE[language]
+
+
 def text(refusal: AcquisitionFailure, language: str) -> str:
     """Return the sentence for a refusal in ``zh`` or ``en``."""
     return _TEXTS[refusal][language]

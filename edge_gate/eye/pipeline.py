@@ -22,12 +22,13 @@ from edge_gate.eye.face.mesh import FaceMesh, Mesh
 from edge_gate.eye.face.quality import assess
 from edge_gate.eye.face.track import Tracker, find_face
 from edge_gate.eye.liveness.detection import NOT_MEASURED, AttackDetection
+from edge_gate.eye.liveness.infrared import InfraredState, InfraredWitness
 from edge_gate.eye.liveness.network import AttackNetwork
 from edge_gate.eye.runtime import TfliteModel, verify_model
-from edge_gate.rules.liveness import Look
+from edge_gate.rules.liveness import Look, refute
 from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.settings.liveness import OFF
-from edge_gate.wire.eye import AcquisitionFailure, Quality, SceneState, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, SceneState, Sighting
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
@@ -144,6 +145,8 @@ class Perception:
 
     def __init__(self, models: Models, limits: QualityLimits) -> None:
         self.limits = limits
+        self.witness: InfraredWitness | None = None
+        """Asked about each look that is measured."""
         self._models = models
         self._tracker = Tracker(models.detector, models.mesh)
         self._embedding: NDArray[np.float32] | None = None
@@ -175,7 +178,7 @@ class Perception:
         pad = NOT_MEASURED
         if looked.embedding:
             self._keep_apart(looked.embedding)
-            pad = pad if attacks is None else attacks.look(picture, mesh, captured_ns)
+            pad = self._judge(picture, mesh, captured_ns)
         rows, columns = picture.shape[:2]
         across, down = mesh.five[:2].mean(0)
         return Observation(
@@ -190,6 +193,17 @@ class Perception:
             embedding=looked.embedding,
             pad=pad,
         )
+
+    def _judge(self, picture: Picture, mesh: Mesh, captured_ns: int) -> Look:
+        """Return how much the picture looks like a person, by the layers and by the infrared where a site has it."""
+        if self._models.attacks is None:
+            return NOT_MEASURED
+        look = self._models.attacks.look(picture, mesh, captured_ns)
+        if self.witness is None or look is NOT_MEASURED:
+            return look
+        seen = self.witness.look(mesh, picture.shape[1], captured_ns).state
+        against = seen in (InfraredState.NO_FACE, InfraredState.FLAT)
+        return refute(look, PadReason.INFRARED) if against else look
 
     def forget(self) -> None:
         """Follow nobody and hold nothing of anybody: the eye is paused."""

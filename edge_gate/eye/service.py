@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import signal
+from functools import partial
 from types import FrameType
 from typing import Final, Protocol
 
@@ -22,6 +23,7 @@ from edge_gate.core.notify import ServiceNotifier
 from edge_gate.eye.camera_supervisor import CameraSupervisor
 from edge_gate.eye.face.quality import for_enrolment
 from edge_gate.eye.link import GateLink
+from edge_gate.eye.liveness.infrared import open_witness
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
@@ -55,6 +57,9 @@ class Eye:
         self._notifier = notifier
         self._model_id = models.embedder.model_id
         self._perception = Perception(models, settings.quality)
+        self._open_infrared = partial(open_witness, settings.infrared, models.detector, clock)
+        self._has_infrared = bool(settings.infrared.driver)
+        self._use_infrared(True)
         self._lookout = CameraSupervisor(settings.camera, clock)
         self._gate_path = settings.sockets.eye
         self._link = GateLink(self._gate_path, clock)
@@ -80,6 +85,7 @@ class Eye:
         finally:
             self._notifier.notify("STOPPING=1")
             self._lookout.release()
+            self._use_infrared(False)
             self._link.close()
 
     def stop(self) -> None:
@@ -114,9 +120,19 @@ class Eye:
         _log.info("asked to %s", verb.name.lower())
         self._verb = verb
         self._perception.limits = for_enrolment(self._limits) if verb is EyeMode.ENROL else self._limits
+        self._use_infrared(verb is not EyeMode.PAUSE)
         if verb is EyeMode.PAUSE:
             self._lookout.release()
             self._perception.forget()
+
+    def _use_infrared(self, wanted: bool) -> None:
+        """Have the infrared camera open, where a site has one, or let go of it."""
+        witness = self._perception.witness
+        if wanted and witness is None and self._has_infrared:
+            self._perception.witness = self._open_infrared()
+        elif witness is not None and not wanted:
+            witness.close()
+            self._perception.witness = None
 
     def _look(self) -> None:
         """Take the newest picture; somebody is only looked for while there is a gate to tell."""
@@ -141,6 +157,8 @@ class Eye:
             return
         self._health_ns = now_ns
         self._healths += 1
+        if self._perception.witness is not None:
+            self._perception.witness.tend()
         fps, p50_ms, p95_ms = self._pace.figures(now_ns)
         count = self._lookout.count
         health = Health(

@@ -84,6 +84,8 @@ class Look:
 
 # Of an approach the newest looks count: three seconds of them at the eye's pace.
 MOST_LOOKS: Final = 24
+# The score of a look that is no person's, whatever else was measured.
+REFUTED: Final = 0.02
 
 
 def fuse(evidence: Evidence, point: LivenessPoint) -> Look:
@@ -100,6 +102,11 @@ def fuse(evidence: Evidence, point: LivenessPoint) -> Look:
     if score >= point.threshold:
         return Look(score, PadReason.NONE)
     return Look(score, PadReason.SCENE if scene < min(texture, 0.0) else PadReason.SURFACE)
+
+
+def refute(look: Look, reason: PadReason) -> Look:
+    """Return a look that something else than the score speaks clearly against; one not measured stays so."""
+    return Look(min(look.score, REFUTED), reason) if math.isfinite(look.score) else look
 
 
 def measured(looks: Sequence[Look]) -> list[float]:

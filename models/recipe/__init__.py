@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rebuilds the eye-region model: training, export to int8, measurement, card. See README.md in this folder."""
+"""Rebuilds the models: training, export to int8, measurement, card. See README.md in this folder."""

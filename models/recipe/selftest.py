@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the recipe's own arithmetic, a minute on one core, no data: `python -m recipe.selftest`.
 
-Against independent judges: onnxruntime runs SFace's own graph, torch the unfolded network, counting the error rates.
+Against independent judges: onnxruntime runs SFace's own graph, torch the unfolded network, counting the error
+rates, the makers' own code the attack network.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 
 from recipe.export import LiteRt, float_model, int8_model
 from recipe.fold import FoldedNet, MirroredNet
+from recipe.liveness.network import packaged_weights, parts, published
 from recipe.metrics import eer, threshold_at, upper95
 from recipe.operating import disjoint_groups, fused
 from recipe.released import released
@@ -156,6 +159,23 @@ def a_group_is_of_one_person() -> None:
     assert fused(np.eye(77, dtype=np.float32), group).shape == (14, 77)
 
 
+def the_attack_network_is_its_makers() -> None:
+    """Their weights in their own code, which is in the package, and in ours, whole and in two parts."""
+    file = packaged_weights()
+    spec = spec_from_file_location("makers_own", file.with_name("MiniFASNet.py"))
+    assert spec is not None and spec.loader is not None
+    makers_own = module_from_spec(spec)
+    spec.loader.exec_module(makers_own)
+    theirs, ours = makers_own.MiniFASNetV2(conv6_kernel=(5, 5)).eval(), published()
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    theirs.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    faces = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (8, 3, 80, 80)).astype(np.float32))
+    frozen, last = parts(ours)
+    with torch.no_grad():
+        wanted = theirs(faces)
+        assert torch.allclose(ours(faces), wanted, atol=1e-4) and torch.allclose(last(frozen(faces)), wanted, atol=1e-4)
+
+
 CHECKS: tuple[Callable[[], None], ...] = (
     the_trunk_is_sface_s,
     the_input_is_cut_where_the_card_says,
@@ -166,6 +186,7 @@ CHECKS: tuple[Callable[[], None], ...] = (
     a_narrower_cut_keeps_channels_of_the_whole,
     folding_and_export_change_nothing,
     a_released_model_goes_on_from_where_it_was,
+    the_attack_network_is_its_makers,
 )
 
 

@@ -43,8 +43,13 @@ def window(shape: tuple[int, ...], points: Points) -> Box:
     return x, y, wide, high
 
 
+def surroundings(picture: Picture, points: Points) -> Picture:
+    """Return the part of the picture with face and surroundings, as many pixels as it has there."""
+    x, y, wide, high = window(picture.shape, points)
+    return picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
+
+
 def cut_surroundings(picture: Picture, points: Points) -> Picture:
     """Return face and surroundings, uint8, 80 x 80 x 3, in the picture's colour order."""
-    x, y, wide, high = window(picture.shape, points)
-    part = picture[int(y) : int(y + high) + 1, int(x) : int(x + wide) + 1]
+    part = surroundings(picture, points)
     return np.asarray(cv2.resize(part, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -109,7 +109,10 @@ class StatusVerbs:
         approach = self._sources.approaches.current
         if approach is None:
             return None
-        return guidance.text(approach.last.refusal, self._sources.config.site.language)
+        language = self._sources.config.site.language
+        if approach.attempt > 1 and self._sources.attacks.is_attack(approach):
+            return guidance.otherwise(language)  # kindly: it may be the sun on the lens
+        return guidance.text(approach.last.refusal, language)
 
     def _sealed(self) -> SealedStatus:
         """What is not to be had here is the same for both, and the gate knows it; what stands the eye says."""
