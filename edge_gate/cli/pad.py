@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.group("pad", cls=Group)
 def command() -> None:
-    """Measure how well pictures of people are refused (presentation attack detection, ISO/IEC 30107-3)."""
+    """Measure how well pictures of people are refused.
+
+    The field calls it presentation attack detection (ISO/IEC 30107-3).
+    """
 
 
 command.add_command(record)
@@ -46,9 +49,9 @@ def models_option(function: Function) -> Function:
 def evaluate(
     data: Path, label: str | None, mask: bool, controls: bool, settings_path: Path | None, as_json: bool
 ) -> None:
-    """Measure attack detection on recordings, through the same pipeline as at the gate.
+    """Measure attack detection on recordings.
 
-    VIDEO is a film; its label is a word of its name (v1_live.mp4, v1_replay.mp4), or given. NPZ has pictures (`webp`,
+    They go through the same pipeline as at the gate. VIDEO is a film; its label is a word of its name (v1_live.mp4, v1_replay.mp4), or given. NPZ has pictures (`webp`,
     `offset`) with `person`, `label` and `source`. FOLDER holds such files, or FOLDER/<label>/<person>/<picture or
     film>; with --label, FOLDER/<person>/<picture or film>. A label is live, or the species of an attack. Without one
     there are scores alone.
@@ -72,9 +75,9 @@ def evaluate(
 @models_option
 @json_option
 def bench(people: int, settings_path: Path | None, as_json: bool) -> None:
-    """Measure attack detection on simulated attacks, with nobody's picture.
+    """Measure attack detection on simulated attacks.
 
-    People who do not exist (extra `demo`) walk up to the demo's gate, with and without masks, each in another light. So
+    Nobody's picture is needed. People who do not exist (extra `demo`) walk up to the demo's gate, with and without masks, each in another light. So
     do others who hold up a print of them, flat, bent, tilted, with its eyes cut out or under a real mask, a phone, a
     tablet, or who wear printed eyes over a mask; a screen fills the view, and a film is put in the camera's place. All
     goes through the eye's own pipeline twice: it has seen the empty street before, and it has not. The figures are

@@ -33,9 +33,9 @@ COLUMNS: Final = (
 @config_option
 @json_option
 def record(species: str, source: str, seconds: int, path: Path, as_json: bool) -> None:
-    """Measure one presentation at this gate's camera: of a person (live), or of an attack.
+    """Measure one presentation at this gate's camera.
 
-    SOURCE is a number or a short word for the person or the thing, such as p1 or print-3; no name. Scores are kept,
+    It is of a person (live), or of an attack. SOURCE is a number or a short word for the person or the thing, such as p1 or print-3; no name. Scores are kept,
     never a picture. Nobody is let in meanwhile. docs/pad-field-test.md says what to try, and how often.
     """
     from edge_gate.tools.pad.field import HOW, result
@@ -59,7 +59,10 @@ def record(species: str, source: str, seconds: int, path: Path, as_json: bool) -
 @config_option
 @json_option
 def report(path: Path, as_json: bool) -> None:
-    """Count what was measured at this gate's camera, with bounds, and say what to try next."""
+    """Count what was measured at this gate's camera.
+
+    Each species of attack has its bounds, and what to try next is said.
+    """
     from edge_gate.tools.pad.field import rows, summarise
 
     found = summarise(ask(config.load(path), "pad-report"))
