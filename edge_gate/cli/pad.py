@@ -51,10 +51,10 @@ def evaluate(
 ) -> None:
     """Measure attack detection on recordings.
 
-    They go through the same pipeline as at the gate. VIDEO is a film; its label is a word of its name (v1_live.mp4, v1_replay.mp4), or given. NPZ has pictures (`webp`,
-    `offset`) with `person`, `label` and `source`. FOLDER holds such files, or FOLDER/<label>/<person>/<picture or
-    film>; with --label, FOLDER/<person>/<picture or film>. A label is live, or the species of an attack. Without one
-    there are scores alone.
+    They go through the same pipeline as at the gate. VIDEO is a film; its label is a word of its name (v1_live.mp4,
+    v1_replay.mp4), or given. NPZ has pictures (`webp`, `offset`) with `person`, `label` and `source`. FOLDER holds
+    such files, or FOLDER/<label>/<person>/<picture or film>; with --label, FOLDER/<person>/<picture or film>. A
+    label is live, or the species of an attack. Without one there are scores alone.
 
     Frames are single looks: APCER, BPCER and AUC by species, at the card's threshold. Approaches are whole films, and
     successive stills of one person as if they came five a second: an attack may be found live at no moment, and a
@@ -77,13 +77,13 @@ def evaluate(
 def bench(people: int, settings_path: Path | None, as_json: bool) -> None:
     """Measure attack detection on simulated attacks.
 
-    Nobody's picture is needed. People who do not exist (extra `demo`) walk up to the demo's gate, with and without masks, each in another light. So
-    do others who hold up a print of them, flat, bent, tilted, with its eyes cut out or under a real mask, a phone, a
-    tablet, or who wear printed eyes over a mask; a screen fills the view, and a film is put in the camera's place. All
-    goes through the eye's own pipeline twice: it has seen the empty street before, and it has not. The figures are
-    those of `pad evaluate`. They are simulated: what a real attack does may differ. A film that is put in the camera's
-    place shows neither paper nor screen; it is refused by pinning the camera, and is here to show what remains
-    without. It takes a minute or two for each person.
+    Nobody's picture is needed. People who do not exist (extra `demo`) walk up to the demo's gate, with and without
+    masks, each in another light. So do others who hold up a print of them, flat, bent, tilted, with its eyes cut
+    out or under a real mask, a phone, a tablet, or who wear printed eyes over a mask; a screen fills the view, and
+    a film is put in the camera's place. All goes through the eye's own pipeline twice: it has seen the empty street
+    before, and it has not. The figures are those of `pad evaluate`. They are simulated: what a real attack does may
+    differ. A film that is put in the camera's place shows neither paper nor screen; it is refused by pinning the
+    camera, and is here to show what remains without. It takes a minute or two for each person.
     """
     from edge_gate.tools.pad.run import simulate
 
