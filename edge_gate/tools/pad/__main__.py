@@ -15,7 +15,7 @@ from edge_gate.provenance import cards
 from edge_gate.settings.config import Config
 from edge_gate.tools.evaluation.notebook import Notebook
 from edge_gate.tools.pad.data import open_presentations
-from edge_gate.tools.pad.document import SETS, SIZES_PX, render
+from edge_gate.tools.pad.document import CLIPS, SETS, SIZES_PX, render
 from edge_gate.tools.pad.run import Request, evaluate, look, simulate
 from edge_gate.tools.pad.seeing import Eyes, Seen
 
@@ -39,11 +39,11 @@ def main(data: Path, out: Path, people: int) -> None:
     notebook = _notebook(out / "results.json", settings)
     for name in SETS:
         ask = Request(data / "pad" / name, mask=True, controls=True)
-        notebook.note("recordings", name, partial(_measured, ask, settings))
+        notebook.note("recordings", name, partial(_measured, ask, settings, name))
     notebook.note("crops", CROPS, partial(_unscored, Request(data / "pad" / CROPS), settings))
     for name in MASKED_FACES:
         notebook.note("masked faces", name, partial(_refused, data / "acquire" / name, settings))
-    notebook.note("simulated", "people", lambda: simulate(people, settings, _quietly).as_dict())
+    notebook.note("simulated", "people", lambda: _without_rows(simulate(people, settings, _quietly).as_dict(), ""))
     (out / "README.md").write_text(render(notebook.results), encoding="utf-8")
 
 
@@ -59,12 +59,20 @@ def _notebook(path: Path, settings: Config) -> Notebook:
     return notebook
 
 
-def _measured(ask: Request, settings: Config) -> dict[str, Any]:
-    return evaluate(ask, settings, _quietly).as_dict()
+def _measured(ask: Request, settings: Config, name: str) -> dict[str, Any]:
+    return _without_rows(evaluate(ask, settings, _quietly).as_dict(), name)
+
+
+def _without_rows(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return figures without a row for each presentation, but for the clips, which the report names one by one."""
+    for part in (found, *((found["masked"] or found["scene"] or {}).values())):
+        if part is found or name != CLIPS:
+            del part["presentations"]
+    return found
 
 
 def _unscored(ask: Request, settings: Config) -> dict[str, int]:
-    sides = _measured(ask, settings)["non_response"].values()
+    sides = _measured(ask, settings, CROPS)["non_response"].values()
     return {key: sum(side[key] for side in sides) for key in ("n", "not_scored")}
 
 

@@ -11,9 +11,10 @@ from edge_gate.tools.pad.findings import WITHIN_S
 from edge_gate.tools.pad.rates import Rate
 from edge_gate.tools.pad.report import bounded, percent
 
+CLIPS: Final = "videos"
 SETS: Final = {
     "nuaa_eval.npz": "NUAA: paper prints in a hand, and people; 640 x 480, one webcam, six people, prints of five",
-    "videos": "Clips: four people, each live and replayed from a phone or a monitor, each by another camera",
+    CLIPS: "Clips: four people, each live and replayed from a phone or a monitor, each by another camera",
     "pourfard_eval.npz": "pourfard: people and mostly phones, another camera; who is in them is not known",
 }
 SIZES_PX: Final = ((0, 30), (30, 45), (45, 70), (70, 1000))
@@ -55,7 +56,7 @@ OPENS: Final = """## What opens
 Single frames of people with a template that would open alone: recognised at the gate's threshold ({comparison:.4f}) and
 scored as a person. The gate wants several looks; this is the harder count. Frames in the template are left out.
 """
-CLIPS: Final = f"""## Clip by clip
+EACH_CLIP: Final = f"""## Clip by clip
 
 When each was first found live, from the first moment at which somebody was seen. Live clips are to be found live within
 {WITHIN_S:g} seconds, replays never.
@@ -133,8 +134,8 @@ def _lines(results: Results) -> Iterator[str]:
         ("set", "masks", "attacks that open", "without liveness", "live frames that open", "without liveness"),
         (_opens(name, state, part["opens"]) for name, state, part in _states(recordings) if part["opens"]),
     )
-    yield CLIPS
-    yield from _table(("clip", "plain", "masked"), _clips(recordings["videos"]))
+    yield EACH_CLIP
+    yield from _table(("clip", "plain", "masked"), _clips(recordings[CLIPS]))
     yield MASKED
     yield from _table(
         ("set", "pictures, people", "pixels between the eyes", "scored", "refused"),
@@ -184,7 +185,7 @@ def _states(recordings: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[s
 def _goals(
     recordings: Mapping[str, Any], faces: Mapping[str, Any], simulated: Mapping[str, Any]
 ) -> Iterator[tuple[str, ...]]:
-    nuaa, clips = recordings["nuaa_eval.npz"], recordings["videos"]["masked"]
+    nuaa, clips = recordings["nuaa_eval.npz"], recordings[CLIPS]["masked"]
     opens = nuaa["opens"]
     yield (
         "NUAA, print frames that open",
@@ -200,7 +201,7 @@ def _goals(
         f"8 of 8 replays refused over their length, 8 of 8 live let in within {WITHIN_S:g} s",
         f"{8 - attacks} of 8, {8 - people} of 8",
     )
-    goals = {"nuaa_eval.npz": "1 / 5 %", "videos": "8 / 10 %", "pourfard_eval.npz": "10 / 8 %"}
+    goals = {"nuaa_eval.npz": "1 / 5 %", CLIPS: "8 / 10 %", "pourfard_eval.npz": "10 / 8 %"}
     for name, goal in goals.items():
         frames = recordings[name]["frames"]
         yield f"{_SHORT[name]}, looks, APCER / BPCER", goal, f"{percent(frames['apcer'])} / {percent(frames['bpcer'])}"
