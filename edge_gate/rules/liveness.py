@@ -16,9 +16,6 @@ from typing import Any, Final
 
 from edge_gate.wire.eye import PadReason
 
-# A logit further out says no more than a few misjudged looks can take back.
-_FARTHEST: Final = 12.0
-
 
 class Liveness(enum.Enum):
     """What an approach was found to be."""
@@ -30,25 +27,33 @@ class Liveness(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the layers say of one look. ``texture``: the network's logit, positive for a person. ``scene``: the share of
-    the known background that is where it always was, 0 to 1; None where the background is not known."""
+    """What the layers say of one look.
+
+    ``texture``: the network's logit, positive for a person; ``covered``: that of the view in which the lower half of
+    the face is covered, None where there is only one. ``scene``: the share of the known background that is where it
+    always was, 0 to 1; None where the background is not known.
+    """
 
     texture: float
     scene: float | None = None
+    covered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LivenessPoint:
     """The card's weights and operating point.
 
-    The PAD score is the logistic function of ``texture_weight * (texture - texture_middle)`` plus, where the scene is
-    known, ``scene_weight * (scene - scene_middle)``, which is at most ``scene_for`` for a person and at most
-    ``scene_against`` against. ``threshold`` is on the mean score of an approach of at least ``fewest`` looks; the mean
-    has to be away from it by ``margin`` divided by the square root of their number.
+    The PAD score is the logistic function of a sum. Its first part is ``texture_weight * (texture - texture_middle)``,
+    at most ``texture_limit`` either way, in the mean over the views. Where the scene is known, the second part is
+    ``scene_weight * (scene - scene_middle)``, at most ``scene_for`` for a person and ``scene_against`` against. A
+    network that is certain is often wrong, so a hidden scene outweighs it. ``threshold`` is on the mean score of an
+    approach of at least ``fewest`` looks; the mean has to be away from it by ``margin`` divided by the square root of
+    their number.
     """
 
     texture_weight: float
     texture_middle: float
+    texture_limit: float
     scene_weight: float
     scene_middle: float
     scene_for: float
@@ -63,8 +68,8 @@ class LivenessPoint:
         values: dict[str, float] = {}
         for name in cls.__slots__:
             value = table.get(name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= abs(value) < 1e3:
-                raise ValueError(f"{name!r} is no number below 1000")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 100:
+                raise ValueError(f"{name!r} is no number below 100")
             values[name] = value
         if not 0 < values["threshold"] < 1 or values["margin"] < 0:
             raise ValueError("'threshold' must lie between 0 and 1, and 'margin' above 0")
@@ -90,15 +95,14 @@ REFUTED: Final = 0.02
 
 def fuse(evidence: Evidence, point: LivenessPoint) -> Look:
     """Return the PAD score of one look. A figure that is no number gives a score of nan: not measured."""
-    texture = point.texture_weight * (evidence.texture - point.texture_middle)
-    scene = 0.0
-    if evidence.scene is not None:
-        scene = point.scene_weight * (evidence.scene - point.scene_middle)
-        scene = max(-point.scene_against, min(point.scene_for, scene))
-    total = texture + scene
-    if not math.isfinite(total):
+    seen = point.scene_middle if evidence.scene is None else evidence.scene
+    views = [evidence.texture] if evidence.covered is None else [evidence.texture, evidence.covered]
+    if any(map(math.isnan, (*views, seen))):
         return Look(math.nan, PadReason.NOT_MEASURED)
-    score = 1 / (1 + math.exp(-max(-_FARTHEST, min(_FARTHEST, total))))
+    said = [point.texture_weight * (each - point.texture_middle) for each in views]
+    texture = sum(max(-point.texture_limit, min(point.texture_limit, each)) for each in said) / len(said)
+    scene = max(-point.scene_against, min(point.scene_for, point.scene_weight * (seen - point.scene_middle)))
+    score = 1 / (1 + math.exp(-texture - scene))
     if score >= point.threshold:
         return Look(score, PadReason.NONE)
     return Look(score, PadReason.SCENE if scene < min(texture, 0.0) else PadReason.SURFACE)

@@ -82,12 +82,13 @@ intended_use = "tests of what reads cards"
 quantization = "none"
 recipe = "none"
 [input]
-shape = [1, 80, 80, 3]
+shape = [1, 160, 80, 3]
 [output]
-shape = [1, 3]
+shape = [1, 6]
 [attack_detection]
 texture_weight = 1.0
 texture_middle = 0.0
+texture_limit = 4.0
 scene_weight = 8.0
 scene_middle = 0.45
 scene_for = 1.0

@@ -25,7 +25,7 @@ from edge_gate.rules.liveness import (
 from edge_gate.settings.config import ModelSettings
 from edge_gate.wire.eye import PadReason
 
-POINT = LivenessPoint(1.0, 0.0, 8.0, 0.45, 1.0, 4.0, 0.5, 3, 0.5)
+POINT = LivenessPoint(1.0, 0.0, 4.0, 20.0, 0.5, 1.0, 8.0, 0.5, 3, 0.5)
 UNMEASURED = Look(math.nan, PadReason.NOT_MEASURED)
 scores = st.floats(0, 1)
 shares = st.none() | st.floats(0, 1)
@@ -60,6 +60,11 @@ def test_a_hidden_scene_speaks_against_a_person_and_a_seen_one_cannot_carry_an_a
     assert fuse(Evidence(2.0, 0.0), POINT).reason is PadReason.SCENE
     assert fuse(Evidence(-2.0, 1.0), POINT).reason is PadReason.SURFACE
     assert fuse(Evidence(2.0, 1.0), POINT).reason is PadReason.NONE
+
+
+@given(st.floats(-50, 50), st.floats(0, 0.25))
+def test_however_certain_the_network_is_a_hidden_scene_is_an_attack(texture: float, scene: float) -> None:
+    assert fuse(Evidence(texture, scene), POINT).reason in (PadReason.SCENE, PadReason.SURFACE)
 
 
 @given(st.lists(scores, max_size=40), st.booleans())

@@ -10,7 +10,7 @@ from edge_gate.eye.face.geometry import Picture
 from edge_gate.eye.face.mesh import Mesh
 from edge_gate.eye.liveness.network import AttackNetwork
 from edge_gate.eye.liveness.scene import SceneMemory
-from edge_gate.eye.liveness.surroundings import cut_surroundings
+from edge_gate.eye.liveness.surroundings import cut_covered, cut_surroundings
 from edge_gate.rules.liveness import Evidence, LivenessPoint, Look, fuse
 from edge_gate.wire.eye import PadReason
 
@@ -43,8 +43,9 @@ class AttackDetection:
 
     def measure(self, picture: Picture, mesh: Mesh) -> Evidence:
         """Return what each layer says of a picture with a face in it."""
-        texture = self._network.logit(cut_surroundings(picture, mesh.points))
-        return Evidence(texture, self.scene.agreement(picture, mesh.points))
+        points = mesh.points
+        plain, covered = self._network.logits(cut_surroundings(picture, points), cut_covered(picture, points))
+        return Evidence(plain, self.scene.agreement(picture, points), covered)
 
     def forget(self) -> None:
         """Forget when the last look was; the scene stays known."""

@@ -26,7 +26,10 @@ _BLOCK_PX: Final = 5
 _LEARN_EVERY_NS: Final = 250_000_000
 # So long nobody was found and nothing moved, before the scene is taken for empty.
 _STILL_NS: Final = 1_500_000_000
-_STILL_LEVELS: Final = 6.0  # of a block's mean
+# How far a block's mean may change within a quarter of a second besides what the light does to all of them: in grey
+# levels, and as a share of its brightness.
+_STILL_LEVELS: Final = 4.0
+_STILL_SHARE: Final = 0.06
 _RATE: Final = 0.1
 _ALIKE: Final = 0.5
 _LEAST_TEXTURE: Final = 1.5
@@ -57,9 +60,7 @@ class SceneMemory:
         if self._last is not None and now_ns - self._last_ns < _LEARN_EVERY_NS:
             return
         now = _thumbnail(picture)
-        still = (
-            self._last is not None and float(_sums(np.abs(now - self._last)[None]).max()) < _STILL_LEVELS * _BLOCK_PX**2
-        )
+        still = self._last is not None and _still(self._last, now)
         self._last, self._last_ns = now, now_ns
         if not still:
             self._still_ns = now_ns
@@ -99,6 +100,13 @@ class SceneMemory:
 def _thumbnail(picture: Picture) -> _Layer:
     small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+
+
+def _still(before: _Layer, now: _Layer) -> bool:
+    """Tell whether nothing moved, whatever the light did to the whole."""
+    one, other = (_sums(each[None])[0] / _BLOCK_PX**2 for each in (before, now))
+    light = float(np.median((other + 1) / (one + 1)))
+    return bool((np.abs(other - one * light) <= _STILL_LEVELS + _STILL_SHARE * one).all())
 
 
 def _blocks_of(layer: _Layer) -> tuple[int, int]:

@@ -157,7 +157,7 @@ def _approaches() -> tuple[Scene, ...]:
         resident(three, Kind.PORTRAIT, WHITE, OVERCAST, 15, _STONE),
         Scene("nobody, empty street", None, SceneKind.EMPTY, EMPTY_S, light=OVERCAST, seed=16),
         stranger("P004", Kind.PORTRAIT, BLACK, OVERCAST, 17, _MOSS),
-        resident(one, Kind.STUDIO, WHITE, BACKLIT, 18),
+        resident(one, Kind.STUDIO, WHITE, DAY, 18),
         stranger("P007", Kind.OUTDOORS, SURGICAL, BACKLIT, 19),
         attack("P002", Attack(Species.PHONE, one, Kind.SELFIE), OVERCAST, 24, _NAVY),
         resident(three, Kind.STUDIO, SURGICAL, DUSK, 20),

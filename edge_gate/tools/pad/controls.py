@@ -46,10 +46,10 @@ def controls(presentations: Sequence[Seen], network: AttackNetwork) -> Mapping[s
         return auc(*(side[np.isfinite(side)] for side in found))
 
     def by_score(change: Callable[[Surroundings], Picture], sides: tuple[list[Close], list[Close]] = both) -> Rate:
-        return by_figure(lambda each: network.logit(change(each.saw)), sides)
+        return by_figure(lambda each: _alone(network, change(each.saw)), sides)
 
     def swapped(faces: Sequence[Close], scenes: Sequence[Close]) -> Scores:
-        return np.array([network.logit(each) for each in _swapped(faces, scenes)], np.float64)
+        return np.array([_alone(network, each) for each in _swapped(faces, scenes)], np.float64)
 
     return {
         "the picture file's size alone": by_figure(lambda each: each.saw.kept_bytes or np.nan),
@@ -135,3 +135,8 @@ def _inside(box: Box) -> tuple[slice, slice]:
     low = np.clip(np.floor((top, left)), 0, SIDE_PX - 1).astype(int)
     high = np.clip(np.ceil((top + height, left + width)), low + 1, SIDE_PX).astype(int)
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+
+def _alone(network: AttackNetwork, picture: Picture) -> float:
+    """Return what the network of the view as it is says of a picture of 80 x 80 x 3."""
+    return network.logits(picture, picture)[0]
