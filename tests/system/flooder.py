@@ -134,7 +134,7 @@ def garbage(path: str) -> None:
     while True:
         with dial(path, socket.SOCK_SEQPACKET) as connection:
             for size in (344, 64, 16, 1, 4096, 345):
-                connection.send(b"EG\x01\x04\x01" + random.randbytes(size)[5:])
+                connection.send(b"EG\x01\x05\x01" + random.randbytes(size)[5:])
 
 
 def too_many(path: str) -> None:

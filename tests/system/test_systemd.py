@@ -164,7 +164,7 @@ def test_a_user_who_was_put_into_a_group_for_a_moment_is_in_the_log(acts: Any) -
 
 def test_each_start_has_its_models_in_the_log(acts: Any) -> None:
     starts = [row["detail"] for row in acts["insiders"]["log"] if row["verb"] == "started"]
-    assert starts and all(len(each["models"]) == 4 for each in starts)
+    assert starts and all(len(each["models"]) == 5 for each in starts)
     assert not any("Error" in each for each in starts[0]["models"].values())
 
 

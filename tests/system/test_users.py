@@ -116,7 +116,7 @@ def test_doctor_without_rights_shows_what_it_can_and_what_sudo_would_show(seen: 
         assert code in (0, 1), each
         faults = [line.split()[1] for line in out.splitlines() if line.startswith("fault")]
         if state not in STATES[:2]:  # there is no eye, no camera and no model of it here
-            assert set(faults) <= {"camera", "eye", "models", "the"}, each
+            assert set(faults) <= {"camera", "eye", "liveness", "models", "the"}, each
         if user not in ("root", GATE):
             assert "→ sudo edge-gate doctor" in out and "ok      " in out, each
 

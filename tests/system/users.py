@@ -52,6 +52,8 @@ ASKING: Final = MappingProxyType(
         "approvals": "approvals",
         "approve": "approve",
         "pause": "pause",
+        "pad record": "pad-record",
+        "pad report": "pad-report",
         "resume": "resume",
         "relay test": "relay-test",
     }
@@ -83,6 +85,9 @@ COMMANDS: Final = MappingProxyType(
         "models show": ("test-eyes",),
         "models verify": (),
         "evaluate": ("pictures",),
+        "pad evaluate": ("pictures",),
+        "pad bench": ("--config", "no-such.toml"),
+        "pad record": ("live", "p1", "--seconds", "1"),
         "bench": ("--quick", "--config", "no-such.toml"),
         "demo": ("--camera", "/dev/no-such-camera"),
     }
