@@ -174,6 +174,8 @@ class Perception:
             if attacks is not None:
                 attacks.note_empty(picture, captured_ns)
             return None
+        if attacks is not None:
+            attacks.scene.note_person()
         looked = inspect(self._models, picture, mesh, self.limits)
         pad = NOT_MEASURED
         if looked.embedding:
@@ -202,6 +204,8 @@ class Perception:
         if self.witness is None or look is NOT_MEASURED:
             return look
         seen = self.witness.look(mesh, picture.shape[1], captured_ns).state
+        if seen is InfraredState.UNKNOWN:  # a lens that is covered, or a camera that has gone
+            return NOT_MEASURED
         against = seen in (InfraredState.NO_FACE, InfraredState.FLAT)
         return refute(look, PadReason.INFRARED) if against else look
 

@@ -18,6 +18,7 @@ from edge_gate.gate.loop import Loop
 from edge_gate.gate.mode import Mode
 from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
+from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
@@ -26,6 +27,7 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance.cards import Card
 from edge_gate.seal import Hardening, Sealed
+from edge_gate.settings.liveness import OFF
 from edge_gate.store.database import Store
 from edge_gate.store.people.sweep import sweep
 
@@ -59,6 +61,7 @@ class Gate:
     eye: EyeWatch
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
+    attacks: AttackWatch
     templates: TemplateVerbs
     verbs: ControlVerbs
     control: ControlServer
@@ -77,6 +80,8 @@ class Gate:
         if count := self.recognition.newly_protected:
             self.journal.record("templates protected", detail={"templates": count})
         self.journal.record("started", detail={"door": self.door.state.value, "fmr": self.recognition.point.fmr})
+        if self.attacks.mode == OFF:
+            _log.warning("liveness.mode is off: a picture of a resident opens the door")
         for card in self.unsigned:
             _log.warning("the model %s is %s; models.allow_unsigned lets it in", card.name, card.waived)
             detail = {"model": card.name, "signature": card.waived, "sha256": card.fields["sha256"]}

@@ -147,6 +147,7 @@ def build(
         eye=eye,
         enrolment=enrolment,
         liveness=liveness,
+        attacks=attacks,
         templates=renewal,
         verbs=verbs,
         control=control,

@@ -40,7 +40,7 @@ REQUIRED_OF_EYES = (
     *("intended_use", "quantization", "evaluation", "operating_point"),
     *("recipe", "recipe_commit", "teacher"),  # a model that no other one taught says so: teacher = "none"
 )
-REQUIRED_OF_LIVENESS = ("intended_use", "quantization", "evaluation", "attack_detection", "recipe")
+REQUIRED_OF_LIVENESS = ("intended_use", "quantization", "attack_detection", "recipe")
 REQUIRED_OF_TASK = {"eye-region embedding": REQUIRED_OF_EYES, "presentation attack detection": REQUIRED_OF_LIVENESS}
 # Whoever taught a model, or made up its pictures, has a past too.
 OTHER_MODELS = ("teacher", "generator")
@@ -92,8 +92,9 @@ class Card:
     @property
     def liveness_point(self) -> LivenessPoint:
         """The weights and the threshold of a model that tells attacks. Raises CardError for another model's card."""
+        table = self.fields.get("attack_detection")
         try:
-            return LivenessPoint.of(self.fields.get("attack_detection", {}))
+            return LivenessPoint.of(table if isinstance(table, dict) else {})
         except ValueError as error:
             raise CardError(self.path, f"the field 'attack_detection': {error}") from error
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from edge_gate.settings.config import Config, DecisionSettings
-from edge_gate.settings.liveness import MODES
+from edge_gate.settings.liveness import MODES, REQUIRE
 
 POLICY: Final = "policy"
 # Each setting with the section it stands in, and what makes it stricter.
@@ -54,7 +54,8 @@ class AgreedPolicy:
     @classmethod
     def read(cls, said: dict[str, Any], wanted: AgreedPolicy) -> AgreedPolicy:
         """Return what `written` wrote, from an audit row. A setting that did not count then is taken as agreed to."""
-        values = asdict(wanted) | said
+        # Whoever wrote the row knew of no attack detection: letting pictures pass was never agreed to.
+        values = asdict(wanted) | {LIVENESS: REQUIRE} | said
         values |= {name: tuple(values[name]) for name in TRUST}
         return cls(**{each.name: values[each.name] for each in fields(cls)})
 

@@ -35,6 +35,7 @@ class Approach:
     window_began_ns: int | None = None
     attempt: int = 1
     settled: bool = False
+    attack_told: bool = False
 
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
@@ -55,7 +56,11 @@ class Approach:
         return normalise(weights @ np.stack([vector for _, vector in self.vectors]))
 
     def next_attempt(self) -> None:
-        """Forget what was fused, so that the next window is compared on its own; what was seen of an attack stays."""
+        """Forget what was fused and what spoke for a person, so that the next window stands on its own; what spoke
+        against one stays."""
+        against = [each for each in self.looks if each.reason is not PadReason.NONE]
+        self.looks.clear()
+        self.looks.extend(against)
         self.vectors.clear()
         self.window_began_ns = None
         self.attempt += 1

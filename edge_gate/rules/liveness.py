@@ -97,7 +97,7 @@ def fuse(evidence: Evidence, point: LivenessPoint) -> Look:
     """Return the PAD score of one look. A figure that is no number gives a score of nan: not measured."""
     seen = point.scene_middle if evidence.scene is None else evidence.scene
     views = [evidence.texture] if evidence.covered is None else [evidence.texture, evidence.covered]
-    if any(map(math.isnan, (*views, seen))):
+    if not all(map(math.isfinite, (*views, seen))):
         return Look(math.nan, PadReason.NOT_MEASURED)
     said = [point.texture_weight * (each - point.texture_middle) for each in views]
     texture = sum(max(-point.texture_limit, min(point.texture_limit, each)) for each in said) / len(said)
@@ -127,8 +127,9 @@ def judge(looks: Sequence[Look], point: LivenessPoint, *, twice: bool = False) -
     if len(scores) < min(point.fewest * (2 if twice else 1), MOST_LOOKS):
         return Liveness.UNSURE
     mean, sure = sum(scores) / len(scores), point.margin / math.sqrt(len(scores))
-    if mean - sure >= point.threshold:
-        return Liveness.LIVE
+    newest = scores[-point.fewest :]
+    if mean - sure >= point.threshold and sum(newest) / len(newest) >= point.threshold:
+        return Liveness.LIVE  # the newest as well: somebody may have stepped aside for a picture
     return Liveness.ATTACK if mean < point.threshold else Liveness.UNSURE
 
 

@@ -39,7 +39,7 @@ class CameraSettings:
     @property
     def name(self) -> str:
         """Which camera this is, for whoever asks whether it was ever measured."""
-        return f"{self.driver} {self.pinned or self.source} {self.width}x{self.height}"
+        return f"{self.driver} {self.source} {self.width}x{self.height}"
 
     @property
     def recording(self) -> bool:

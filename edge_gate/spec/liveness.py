@@ -17,8 +17,9 @@ SPEC: Final = Capability(
         EventKind(
             "attack",
             "somebody held up a picture, or it looked so; with what spoke against a person (`surface`: paper or screen,"
-            " or its edge; `scene`: what always stands behind people was hidden). It has no score and names nobody."
-            " Many of them with nobody there: look for sun on the lens, a new camera, a poster",
+            " or its edge; `scene`: what always stands behind people was hidden; `infrared`: no face there, or a flat"
+            " one). It has no score and names nobody. Many of them with nobody there: look for sun on the lens, a new"
+            " camera, a poster",
             by_eye=True,
         ),
     ),

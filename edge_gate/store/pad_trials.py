@@ -10,6 +10,7 @@ from edge_gate.core.clock import iso
 from edge_gate.store.rows import Rows
 
 LIVE: Final = "live"
+FOUND_LIVE: Final = "live"
 SPECIES: Final = (LIVE, "print", "phone", "tablet", "monitor", "mask", "film", "other")
 
 
@@ -32,9 +33,10 @@ class PadTrial:
         return cls(**{name: row[name] for name in cls.__slots__})
 
 
-def append(store: Rows, trial: PadTrial) -> None:
-    """Write one. Raises StoreError."""
-    store.insert("pad_trial", {"at": iso(store.now()), **asdict(trial)})
+def append(store: Rows, trial: PadTrial, *, dated: bool = False) -> None:
+    """Write one; ``dated``: with its day alone. Raises StoreError."""
+    at = store.now().date().isoformat() if dated else iso(store.now())
+    store.insert("pad_trial", {"at": at, **asdict(trial)})
 
 
 def listed(store: Rows, camera: str, model_id: bytes) -> list[PadTrial]:
@@ -44,10 +46,10 @@ def listed(store: Rows, camera: str, model_id: bytes) -> list[PadTrial]:
 
 
 def people_measured(store: Rows, camera: str, model_id: bytes) -> int:
-    """Return how many people have been measured at this camera with this network. Raises StoreError."""
+    """Return how many people were measured and found live at this camera with this network. Raises StoreError."""
     query = (
         "SELECT COUNT(DISTINCT source) AS people FROM pad_trial"
-        " WHERE camera = ? AND model_id = ? AND species = ? AND looks > 0"
+        " WHERE camera = ? AND model_id = ? AND species = ? AND verdict = ?"
     )
-    (row,) = store.rows(query, [camera, model_id, LIVE])
+    (row,) = store.rows(query, [camera, model_id, LIVE, FOUND_LIVE])
     return int(row["people"])

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from edge_gate.gate.gate import Gate
 from edge_gate.settings import config
 from edge_gate.store.people import consent, residents
+from edge_gate.wire.client import converse
 from tests.support.clocks import WindableClock
-from tests.support.peers import RawEye
+from tests.support.peers import RawEye, embedding, until
 
 PATIENCE_S = 20.0
 # A new eye is accepted in one turn and heard in the next; a turn that was under way counts for nothing.
@@ -60,6 +62,19 @@ def eye_at(gate: Gate, *, eye: int = 7) -> RawEye:
     )
     let_turn(gate)
     return joined
+
+
+def measured(gate: Gate, settings: config.Config, eye: RawEye, species: str, *, pad: float) -> dict[str, Any]:
+    """Have one presentation measured, each look of which has this PAD score."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: list(converse(settings, "pad-record", species=species, source="1", seconds=3)))
+        until(lambda: gate.liveness.recording or asked.done())
+        for number in itertools.count():
+            if asked.done():
+                break
+            eye.see(embedding(5, seed=number), track=8, pad=pad)
+            eye.wait(0.2)
+        return dict(asked.result()[-1])
 
 
 def settle(gate: Gate, *names: str) -> None:

@@ -48,6 +48,7 @@ SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "camera": lambda state: replace(state, eye=replace(state.eye, camera="stalled")),
     "store": lambda state: replace(state, store=replace(state.store, fault="no room is left")),
     "keyring": lambda state: replace(state, keyring=replace(state.keyring, fault="an older one")),
+    "liveness": lambda state: replace(state, liveness=replace(state.liveness, fault="never measured")),
     "policy": lambda state: replace(state, policy=replace(state.policy, held="a key was added")),
 }
 

@@ -69,12 +69,18 @@ def test_what_has_no_face_in_the_infrared_is_no_person(state: InfraredState) -> 
     assert witness.asked == len(found), "only about looks that are measured"
 
 
-@pytest.mark.parametrize("state", [InfraredState.ABSENT, InfraredState.UNKNOWN, InfraredState.FACE])
-def test_an_infrared_that_knows_nothing_or_sees_a_face_changes_nothing(state: InfraredState) -> None:
+@pytest.mark.parametrize("state", [InfraredState.ABSENT, InfraredState.FACE])
+def test_an_infrared_that_is_not_there_or_sees_a_face_changes_nothing(state: InfraredState) -> None:
     plain, asked = (Perception(open_models(SETTINGS), QualityLimits()) for _ in range(2))
     asked.witness = Witness(state)
     one, other = ([each.pad for each in seen(each_, 6) if math.isfinite(each.pad.score)] for each_ in (plain, asked))
     assert one == other
+
+
+def test_an_infrared_camera_that_is_covered_or_gone_measures_nothing() -> None:
+    perception = Perception(open_models(SETTINGS), QualityLimits())
+    perception.witness = Witness(InfraredState.UNKNOWN)
+    assert all(each.pad.reason is PadReason.NOT_MEASURED for each in seen(perception, 8))
 
 
 def test_another_model_is_not_taken_for_the_network() -> None:

@@ -98,6 +98,18 @@ def test_a_scene_that_is_covered_for_a_while_is_told_and_is_not_forgotten() -> N
     assert states == [SceneState.CHANGED, SceneState.KNOWN]
 
 
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_a_view_that_is_exchanged_bit_by_bit_is_not_learned(parts: int) -> None:
+    memory = watched(lambda number: noisy(STREET, number))
+    for part in range(1, parts + 1):
+        view = STREET.copy()
+        view[:, : 640 * part // parts] = OTHER[:, : 640 * part // parts]
+        watched(lambda number, view=view: noisy(view, number), 6, memory, 10.0 * part)  # type: ignore[misc]
+    seen = memory.agreement(noisy(OTHER, 5), FACE)
+    assert seen is not None and seen < 0.35
+    assert (memory.agreement(noisy(STREET, 5), FACE) or 0) > 0.8
+
+
 def test_a_camera_that_was_moved_knows_its_new_view_after_ten_minutes() -> None:
     memory = watched(lambda number: noisy(STREET, number))
     for number in range(310):
@@ -109,7 +121,8 @@ def test_a_camera_that_was_moved_knows_its_new_view_after_ten_minutes() -> None:
 def test_what_is_kept_is_a_thumbnail() -> None:
     memory = watched(lambda number: noisy(STREET, number))
     kept = [each for each in vars(memory).values() if isinstance(each, np.ndarray)]
-    assert kept and all(each.shape == (60, 80) for each in kept)
+    assert {each.shape for each in kept} == {(60, 80), (12, 16)}, "a thumbnail, and since when each block is another"
+    assert not [each for each in kept if each.shape == (12, 16) and each.any()]
 
 
 def test_a_mask_changes_nothing_in_the_covered_view() -> None:

@@ -6,6 +6,7 @@ The second link is made up (tests/support/made_up_link.py). The modules under te
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_gate.core.errors import WireError
-from edge_gate.wire.eye import EYE_LINK, CameraState, Command, EyeMode, Health
+from edge_gate.wire.eye import EYE_LINK, CameraState, Command, EyeMode, Health, PadReason, Sighting
 from edge_gate.wire.frame import HEADER, MAGIC, Direction, Link, decode, encode
 from edge_gate.wire.links import LINKS
 from tests.support.made_up_link import READER_LINK, Card, Colour, Lamp
@@ -136,11 +137,20 @@ def test_an_error_says_what_is_wrong_with_magic_and_length() -> None:
 
 @pytest.mark.parametrize("form", [0x7F800001, 0x7FC00001, 0xFFC00000], ids=hex)
 def test_one_form_of_not_measured_is_accepted_so_that_the_others_carry_nothing(form: int) -> None:
-    data = bytearray(encode(EYE_LINK, TO_GATE, sighting(embedding(1))))
-    assert data[72:76] == struct.pack("<f", float("nan"))
+    data = bytearray(encode(EYE_LINK, TO_GATE, sighting(embedding(1), pad=math.nan)))
+    assert data[72:76] == struct.pack("<f", math.nan)
     data[72:76] = struct.pack("<I", form)
     with pytest.raises(WireError, match="bits that mean nothing"):
         decode(EYE_LINK, TO_GATE, bytes(data))
+
+
+def test_a_score_goes_with_a_reason_and_none_with_not_measured() -> None:
+    unmeasured = decode(EYE_LINK, TO_GATE, encode(EYE_LINK, TO_GATE, sighting(embedding(1), pad=math.nan)))
+    assert isinstance(unmeasured, Sighting) and math.isnan(unmeasured.pad_score)
+    for pad, reason in ((math.nan, PadReason.NONE), (math.nan, PadReason.SURFACE), (0.5, PadReason.NOT_MEASURED)):
+        wrong = replace(sighting(embedding(1)), pad_score=pad, pad_reason=reason)
+        with pytest.raises(WireError, match="a PAD score goes with a reason"):
+            decode(EYE_LINK, TO_GATE, encode(EYE_LINK, TO_GATE, wrong))
 
 
 def test_padding_carries_nothing() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +13,13 @@ import pytest
 
 from edge_gate.cli.status import find_faults
 from edge_gate.core.exit_codes import ExitCode
-from edge_gate.gate.gate import Gate
 from edge_gate.gate.recognition.attacks import WARY_NS
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.enrolment import TIMEOUT_S
 from edge_gate.settings import config
 from edge_gate.wire.client import GateRefused, ask, converse
 from edge_gate.wire.status import GateStatus
-from tests.support.gates import change, eye_at, pass_time
+from tests.support.gates import change, eye_at, measured, pass_time
 from tests.support.peers import CONSENT, LIVE, PICTURE, RawEye, embedding, enrol, events, pulsed, running_gate, until
 
 Settings = config.Config
@@ -98,6 +96,22 @@ def test_looks_that_are_not_quite_sure_open_once_there_are_enough(tmp_path: Path
         assert pulsed(board)
 
 
+def test_a_person_who_steps_aside_for_a_picture_gains_nothing(tmp_path: Path, board: BoardSimulator) -> None:
+    """Neither within one window nor from one to the next."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        for own_s in (1.0, 2.2):
+            for number in range(int(own_s / 0.08)):
+                eye.see(embedding(9, seed=number), track=round(10 * own_s), pad=LIVE)
+                eye.wait(0.08)
+            for number in range(20):
+                eye.see(embedding(1, seed=number), track=round(10 * own_s), pad=PICTURE)
+                eye.wait(0.08)
+            eye.step_away()
+    assert not opened(board)
+
+
 def test_a_picture_that_is_put_away_for_the_person_gains_nothing_at_once(tmp_path: Path, board: BoardSimulator) -> None:
     """What was seen of a picture counts against whoever goes on from it in the same approach."""
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -131,28 +145,33 @@ def test_where_attacks_are_only_watched_or_not_looked_for_the_door_opens(
         eye = eye_at(gate)
         enrol(settings, eye, "Ann", 1, track=1)
         eye.walk_up(1, track=2, views=3)
+        eye.step_away()
         for number in range(10):
-            eye.see(embedding(1, seed=number), track=3, pad=PICTURE)
+            eye.see(embedding(1, seed=number), track=3, pad=math.nan if number % 2 else PICTURE)  # the eye's own pace
             eye.wait(0.08)
         assert pulsed(board)
+        eye.step_away()
         assert len(events(settings, "attack")) == told
         assert status(settings).liveness.mode == mode
 
 
 def test_a_camera_that_was_never_measured_opens_to_nobody_and_says_so(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
-        assert any("never measured" in each for each in find_faults(status(settings)))
         eye = eye_at(gate)
+        assert status(settings).liveness.people_measured == 0
         enrol(settings, eye, "Ann", 1, track=1)
         assert not [each for each in find_faults(status(settings)) if "measured" in each]
         assert status(settings).liveness.people_measured == 1
-    change(settings, 'source = "/dev/edge-gate-camera"', 'source = "/dev/another-camera"')
+    change(settings, "[camera]\n", '[camera]\nsource = "/dev/another-camera"\n')
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = eye_at(gate)
+        assert any("never measured" in each for each in find_faults(status(settings)))
         show(eye, 1, track=2, pad=LIVE)
         (told,) = events(settings, "not acquired")
         assert told["detail"]["reason"] == "camera never measured" and not opened(board)
-        record(gate, settings, eye, "live", pad=LIVE)
+        measured(gate, settings, eye, "live", pad=PICTURE)
+        assert status(settings).liveness.people_measured == 0, "a picture measures nothing"
+        measured(gate, settings, eye, "live", pad=LIVE)
         eye.walk_up(1, track=4)
         assert pulsed(board)
 
@@ -172,24 +191,11 @@ def test_a_picture_is_not_enrolled(tmp_path: Path, board: BoardSimulator) -> Non
         assert ask(settings, "residents") == [] and status(settings).liveness.people_measured == 0
 
 
-def record(gate: Gate, settings: Settings, eye: RawEye, species: str, *, pad: float) -> dict[str, Any]:
-    """Measure one presentation."""
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: list(converse(settings, "pad-record", species=species, source="1", seconds=3)))
-        until(lambda: gate.liveness.recording or asked.done())
-        for number in itertools.count():
-            if asked.done():
-                return dict(asked.result()[-1])
-            eye.see(embedding(5, seed=number), track=8, pad=pad)
-            eye.wait(0.2)
-    raise AssertionError("never measured")
-
-
 def test_a_presentation_is_measured_and_scores_alone_are_kept(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         eye = eye_at(gate)
-        assert record(gate, settings, eye, "live", pad=LIVE)["verdict"] == "live"
-        assert record(gate, settings, eye, "print", pad=PICTURE)["verdict"] == "attack"
+        assert measured(gate, settings, eye, "live", pad=LIVE)["verdict"] == "live"
+        assert measured(gate, settings, eye, "print", pad=PICTURE)["verdict"] == "attack"
         report = ask(settings, "pad-report")
         assert [(each["species"], each["passed"]) for each in report["trials"]] == [("live", True), ("print", False)]
         assert all(each["looks"] > 3 for each in report["trials"])
@@ -220,10 +226,12 @@ def test_what_is_no_presentation_is_refused(tmp_path: Path, board: BoardSimulato
 
 def test_nobody_there_is_not_measured(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings), ThreadPoolExecutor(1) as pool:
-        eye_at(gate)
+        eye = eye_at(gate)
         asked = pool.submit(lambda: ask(settings, "pad-record", species="print", source="1", seconds=2))
         until(lambda: gate.liveness.recording or asked.done())
-        pass_time(gate, 3)
+        for _ in range(12):
+            eye.see(refusal=3, pad=math.nan)  # somebody is there, too blurred to be measured
+            eye.wait(0.2)
         with pytest.raises(GateRefused) as refusal:
             asked.result()
         assert refusal.value.exit_code == ExitCode.PRESENTATION_MISSING

@@ -25,8 +25,8 @@ from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import ANNE, BERT, CARL, ROLES, Clerk
-from tests.support.gates import change, eye_at, settle, within
-from tests.support.peers import CONSENT, enrol, pulsed, running_gate, stand, until, write_model
+from tests.support.gates import change, eye_at, measured, settle, within
+from tests.support.peers import CONSENT, LIVE, enrol, pulsed, running_gate, stand, until, write_model
 from tests.support.signing import own_key
 from tests.support.stores import BEFORE, KEPT_BEFORE
 
@@ -89,6 +89,7 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         assert [json.loads(row.detail) for row in log(settings, "templates-renew")] == [
             {"approval": request, "approver": f"uid {BERT}"}
         ]
+        measured(gate, settings, eye, "live", pad=LIVE)
         for verb in ("relay-test", "pause", "resume"):
             assert "ok" in anne.ask(verb)
         assert "ok" in carl.ask("audit-checkpoint")
@@ -97,6 +98,7 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         rows = log(settings, *changing)
         assert {row.verb for row in rows} == changing
         actors = {"approve": f"uid {BERT}", "audit-checkpoint": f"uid {CARL}"}
+        actors["pad-record"] = f"uid {os.getuid()}"
         assert all(row.actor == actors.get(row.verb, f"uid {ANNE}") for row in rows)
         whole = json.dumps([row.shown() for row in log(settings)])
         assert "Ann-Enrolled-Here" not in whole and enrolled["ok"]["id"] not in whole
@@ -330,6 +332,8 @@ def test_a_gate_goes_on_with_a_store_and_a_log_of_the_version_before(tmp_path: P
         assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
         assert ask(settings, "resume") == {"paused": False}  # the last run was paused when it ended
         eye = eye_at(gate)
+        assert "never measured" in ask(settings, "status")["liveness"]["fault"], "after an update"
+        measured(gate, settings, eye, "live", pad=LIVE)
         eye.walk_up(1, track=1)
         assert pulsed(board)
         assert [row.seq for row in log(settings, "device key changed")] == [82]

@@ -223,8 +223,8 @@ def test_an_outcome_that_cannot_be_written_is_a_fault_of_the_store_and_is_writte
     "change",
     [
         {"model_id": b"another!"},
-        {"version": 3},
-        {"version": 5},
+        {"version": 4},
+        {"version": 6},
         {"link": 2},
         {"magic": b"XX"},
         {"kind": 3},

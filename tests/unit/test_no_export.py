@@ -58,13 +58,15 @@ CALLED: dict[str, list[str]] = {
     "doctor": ["--json"],
     "config check": ["--json"],
     "models list": [],
+    "pad report": [],
+    "pad record": ["live", "p1", "--seconds", "1"],
     "models show": ["test-eyes"],
     "models verify": [],
     "enrol": ["Ann", "--consent", "x", "--json"],
     "consent withdraw": ["Ann", "--yes"],
     "forget": ["Ann", "--yes", "--json"],
 }
-NOT_CALLED = {"init", "run", "eye", "relay simulate", "evaluate", "bench", "demo"}
+NOT_CALLED = {"init", "run", "eye", "relay simulate", "evaluate", "bench", "demo", "pad evaluate", "pad bench"}
 # They work on the store's key while the gate is stopped; escrow is what gives it away, to the owners, in shares.
 NOT_CALLED |= {"keys rotate", "keys escrow", "keys recover", "keys new-keyring"}
 # They ask for a passphrase and write a file.

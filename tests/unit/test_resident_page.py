@@ -22,7 +22,7 @@ from edge_gate.provenance import cards
 from edge_gate.settings.config import DecisionSettings, ModelSettings
 
 SHIPPED = sorted(each.stem for each in cards.folder(Path()).glob("*.toml"))
-HELPERS = (ModelSettings().detector, ModelSettings().mesh, ModelSettings().lids)  # these compare nobody
+HELPERS = tuple(name for setting, name in ModelSettings().used.items() if setting != "eyes")  # these compare nobody
 FMR = DecisionSettings().fmr
 EYES = ModelSettings().eyes
 both = pytest.mark.parametrize("language", sorted(LANGUAGES))

@@ -42,12 +42,15 @@ from tests.support.peers import events, running_gate, write_model
 from tests.support.signing import own_key, sign, text_of
 
 NAME = "test-eyes"
+LIVENESS = ModelSettings().liveness
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> ModelSettings:
     """A folder with one model whose card is signed by the key that is trusted."""
     write_model(tmp_path)
+    for file in tmp_path.glob(f"{LIVENESS}.*"):
+        file.unlink()
     return ModelSettings(folder=tmp_path, eyes=NAME, trusted_keys=(own_key(),))
 
 
@@ -249,26 +252,26 @@ def test_a_gate_does_not_start_with_an_unsigned_model_and_leaves_no_event(
 def test_an_exception_is_an_event_at_each_start_and_stands_in_status_and_doctor(
     tmp_path: Path, board: BoardSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    excepted = {"trusted_keys": (config.RELEASE_KEY,), "allow_unsigned": (NAME, "no-such-model")}
+    excepted = {"trusted_keys": (config.RELEASE_KEY,), "allow_unsigned": (NAME, LIVENESS, "no-such-model")}
     why = f"signed by the unknown key {PublicKey.parse(own_key()).key_id}"
     for starts in (1, 2):
         with running_gate(tmp_path, board.path, models=excepted) as (_, settings):
-            told = events(settings, "unsigned model")
+            told = [each for each in events(settings, "unsigned model") if each["detail"]["model"] == NAME]
             assert len(told) == starts
             sha256 = hashlib.sha256(b"not a network").hexdigest()
             assert told[0]["detail"] == {"model": NAME, "signature": why, "sha256": sha256}
             path = str(tmp_path / "site" / "edge-gate.toml")
-            assert ask(settings, "status")["unsigned_models"] == {NAME: why}
+            assert ask(settings, "status")["unsigned_models"] == {NAME: why, LIVENESS: why}
             shown = CliRunner().invoke(cli.group, ["status", "--config", path]).output
             assert f"{NAME} is {why[:20]}" in shown
             findings = list(health.check_models(Patient(Path(path), for_doctor(settings), None)))
-            assert [each.state for each in findings] == ["ok", "ok", "ok", "unknown", "ok"]
+            assert [each.state for each in findings] == ["ok", "ok", "ok", "unknown", "unknown"]
             assert why in findings[3].text and "Sign its card" in findings[3].mend
-    assert sum("models.allow_unsigned" in each for each in caplog.messages) == 2
+    assert sum("models.allow_unsigned" in each and NAME in each for each in caplog.messages) == 2
 
 
 def for_doctor(settings: config.Config) -> config.Config:
-    """Put the other three models beside the test's, as on a device."""
+    """Put the other models beside the test's, as on a device."""
     for file in cards.folder(Path()).iterdir():
         if file.is_file() and file.name.split(".")[0] in (
             ModelSettings().detector,
@@ -341,7 +344,7 @@ def test_the_commands_say_who_signed(site: ModelSettings, signature: Path) -> No
 
 def test_the_commands_take_keys_and_exceptions_from_the_configuration(site: ModelSettings, signature: Path) -> None:
     path = site.folder / "edge-gate.toml"
-    used = "".join(f"{part} = '{NAME}'\n" for part in ("eyes", "detector", "mesh", "lids"))
+    used = "".join(f"{part} = '{NAME}'\n" for part in ("eyes", "detector", "mesh", "lids", "liveness"))
     text = f"[models]\nfolder = '.'\ntrusted_keys = ['{own_key()}']\n{used}"
     path.write_text(text)
     path.rename(path := site.folder / "a.conf")

@@ -32,6 +32,7 @@ from edge_gate.store.steps.step import Step, run_each
 from edge_gate.wire.client import ask
 from tests.support import peers
 from tests.support.clerk import BERT, ROLES, Clerk
+from tests.support.gates import measured
 from tests.support.peers import RawEye, enrol, pulsed, running_gate, until
 from tests.support.stores import enrol as enrol_in
 from tests.support.stores import in_the_clear
@@ -123,6 +124,7 @@ def test_no_verb_writes_a_resident_into_a_column_that_no_table_declares(
         people = [enrol(settings, eye, name, number, track=number)[-1]["id"] for number, name in enumerate((ADA, BOB))]
         eye.walk_up(0, track=20)
         assert pulsed(board)
+        measured(gate, settings, eye, "live", pad=peers.LIVE)
         for verb in ("relay-test", "pause", "resume", "audit-checkpoint"):
             ask(settings, verb)
         agreed(settings, bert, "templates-renew")

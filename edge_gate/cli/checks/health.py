@@ -255,6 +255,7 @@ _SANDBOX: Final = ("rights", "system calls")
 _MENDS: Final = MappingProxyType(
     {
         "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
+        "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
         "policy": _APPROVE,
     }
 )

@@ -35,7 +35,6 @@ class AttackDetection:
 
     def look(self, picture: Picture, mesh: Mesh, captured_ns: int) -> Look:
         """Judge a picture (BGR, uint8) with a face in it; NOT_MEASURED where the last look was a moment ago."""
-        self.scene.note_person()
         if self._looked_ns is not None and 0 <= captured_ns - self._looked_ns < self._every_ns:
             return NOT_MEASURED
         self._looked_ns = captured_ns

@@ -5,12 +5,14 @@ A picture that is held up hides what is beside and above a head; a person does n
 of 80 x 60 pixels of a scene in which nobody was found for some seconds and nothing moved. It lives in this process's
 memory and follows daylight slowly. Blocks of it are compared by the correlation of their gradients, which light hardly
 changes. Where the scene was never seen empty, or has too little texture, nothing is said. A scene that has changed
-altogether is still compared with what it was: whoever covers the lens with something of their own gains nothing. Only
-after ten minutes is it taken for the camera's new view.
+is still compared with what it was, block by block: whoever covers the lens with something of their own gains nothing.
+Only after ten minutes is a block's new look taken. Somebody who stands still with their back turned is learned as well,
+until they go.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -53,7 +55,7 @@ class SceneMemory:
         self._last: _Layer | None = None
         self._last_ns = 0
         self._still_ns: int | None = None
-        self._other_ns: int | None = None
+        self._other_ns: NDArray[np.int64] | None = None
 
     def note_empty(self, picture: Picture, now_ns: int) -> None:
         """Take in a picture in which nobody was found."""
@@ -79,22 +81,24 @@ class SceneMemory:
             return None
         rows, columns = picture.shape[:2]
         scale = np.array([THUMBNAIL[0] / columns, THUMBNAIL[1] / rows], np.float32)
-        return _agreement(self._empty, _thumbnail(picture), _background(points[:, :2] * scale))
+        return _share(_compare(self._empty, _thumbnail(picture)), _background(points[:, :2] * scale))
 
     def _learn(self, now: _Layer, now_ns: int) -> None:
-        if self._empty is None or self._empty.shape != now.shape:
+        """Follow the light where the scene is as it was. What is not waits ten minutes, each block by itself: a view
+        that is exchanged bit by bit is no daylight."""
+        if self._empty is None or self._other_ns is None:
             self._empty, self.state = now.copy(), SceneState.KNOWN
+            self._other_ns = np.zeros(_blocks_of(now), np.int64)
             return
-        everywhere = np.ones(_blocks_of(now), bool)
-        same = _agreement(self._empty, now, everywhere)
-        if same is None or same >= _SAME_SCENE:
-            self.state, self._other_ns = SceneState.KNOWN, None
-            self._empty += _RATE * (now - self._empty)
-            return
-        self.state = SceneState.CHANGED
-        self._other_ns = self._other_ns or now_ns
-        if now_ns - self._other_ns >= _MOVED_NS:  # it stays so: this is the scene from now on
-            self._empty, self.state, self._other_ns = now.copy(), SceneState.KNOWN, None
+        compared = _compare(self._empty, now)
+        self._other_ns[compared.same] = 0
+        self._other_ns[~compared.same & (self._other_ns == 0)] = now_ns
+        moved = ~compared.same & (now_ns - self._other_ns >= _MOVED_NS)
+        rate = np.where(moved, 1.0, np.where(compared.same, _RATE, 0.0))
+        self._empty += np.kron(rate, np.ones((_BLOCK_PX, _BLOCK_PX))).astype(np.float32) * (now - self._empty)
+        self._other_ns[moved] = 0
+        alike = _share(compared, np.ones_like(moved))
+        self.state = SceneState.CHANGED if alike is not None and alike < _SAME_SCENE else SceneState.KNOWN
 
 
 def _thumbnail(picture: Picture) -> _Layer:
@@ -123,16 +127,26 @@ def _background(points: Points) -> NDArray[np.bool_]:
     return np.asarray((beside & (y < top + height)) | above, np.bool_)
 
 
-def _agreement(before: _Layer, now: _Layer, where: NDArray[np.bool_]) -> float | None:
-    """Return the share of these blocks whose gradients correlate, of those that have any; None for too few."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    """Block by block: whether there was texture before, and whether it is there now (or is still none)."""
+
+    told: NDArray[np.bool_]
+    same: NDArray[np.bool_]
+
+
+def _compare(before: _Layer, now: _Layer) -> _Compared:
     one, other = _gradients(before), _gradients(now)
-    strength = np.sqrt(_sums(one * one).sum(0))
-    both = _sums(one * other).sum(0)
-    length = strength * np.sqrt(_sums(other * other).sum(0))
-    told = where & (strength > _LEAST_TEXTURE * _BLOCK_PX)
-    if int(told.sum()) < _FEWEST_BLOCKS:
-        return None
-    return float((both[told] > _ALIKE * length[told]).mean())
+    strengths = [np.sqrt(_sums(each * each).sum(0)) for each in (one, other)]
+    told, tells = (each > _LEAST_TEXTURE * _BLOCK_PX for each in strengths)
+    alike = _sums(one * other).sum(0) > _ALIKE * strengths[0] * strengths[1]
+    return _Compared(told, np.where(told, alike, ~tells))
+
+
+def _share(compared: _Compared, where: NDArray[np.bool_]) -> float | None:
+    """Return the share of these blocks that are the same, of those that have texture; None for too few."""
+    told = where & compared.told
+    return float(compared.same[told].mean()) if int(told.sum()) >= _FEWEST_BLOCKS else None
 
 
 def _gradients(layer: _Layer) -> _Layer:

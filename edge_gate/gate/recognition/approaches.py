@@ -82,19 +82,16 @@ class Approaches:
     def _open_to_a_person(self, approach: Approach, decision: Decision) -> None:
         """Open, unless a picture of the resident may be what is seen: then wait, and refuse when the time is over."""
         if self._attacks.may_open(approach):
-            if approach.attempt == 1 and self._attacks.is_attack(approach):  # nothing is refused, but it is told
-                self._attacks.note_attack(approach)
             self._open(approach, decision)
         elif self._recognition.policy.window_over(approach, self._clock.monotonic_ns()):
             self._refuse_unproven(approach)
 
     def _refuse_unproven(self, approach: Approach) -> None:
         """Somebody known may stand there, or a picture of them. The event names nobody, as of any attack."""
-        if approach.attempt == 1:
-            if self._attacks.is_attack(approach):
-                self._attacks.note_attack(approach)
-            else:
-                self._attacks.note_unsure(approach)
+        if self._attacks.is_attack(approach):
+            self._attacks.note_attack(approach)
+        elif approach.attempt == 1:
+            self._attacks.note_unsure(approach)
         self._next_attempt(approach)
 
     def _open(self, approach: Approach, decision: Decision) -> None:
@@ -129,11 +126,9 @@ class Approaches:
             raise
 
     def _refuse(self, approach: Approach, decision: Decision) -> None:
-        if approach.attempt > 1:  # one person who stands there is one event, however often they are compared
-            pass
-        elif self._attacks.is_attack(approach):
+        if self._attacks.is_attack(approach):
             self._attacks.note_attack(approach)
-        else:
+        elif approach.attempt == 1:  # one person who stands there is one event, however often they are compared
             self._journal.record_seen("no match", score=decision.comparison_score)
             _log.info("no match")
         self._next_attempt(approach)
@@ -143,7 +138,11 @@ class Approaches:
         approach.next_attempt()
 
     def _end(self, approach: Approach) -> None:
-        """Somebody left. A person who was never seen well enough is worth an event: it may be a bad light."""
+        """Somebody left. A person who was never seen well enough is worth an event: it may be a bad light.
+
+        Where attacks are only watched, one that opened is told now that all of it was seen."""
+        if approach.settled and self._attacks.is_attack(approach):
+            self._attacks.note_attack(approach)
         if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
             return
         if len(approach.vectors) >= self._recognition.policy.settings.min_sightings:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from edge_gate.core.clock import Clock
@@ -88,7 +89,11 @@ class AttackWatch:
         return self.mode != OFF and self.verdict(approach) is Liveness.ATTACK
 
     def note_attack(self, approach: Approach) -> None:
-        """Write that an attack was seen: what spoke against a person, and no score that could be climbed by."""
+        """Write that an attack was seen, once for an approach: what spoke against a person, and no score that could be
+        climbed by."""
+        if approach.attack_told:
+            return
+        approach.attack_told = True
         self.attacks += 1
         self._attacked_ns = self._clock.monotonic_ns()
         reason = suspicion(approach.looks).name.lower()
@@ -102,11 +107,13 @@ class AttackWatch:
         detail = {"accepted": approach.accepted, "reason": reason, "captured_ns": approach.last.captured_ns}
         self._journal.record_seen("not acquired", detail=detail)
 
-    def trial(self, species: str, source: str, looks: Sequence[Look]) -> PadTrial:
-        """Return what was measured of one presentation."""
+    def trial(self, species: str, source: str, looks: Sequence[Look], *, live: bool) -> PadTrial:
+        """Return what was measured of one presentation; ``live``: it was found live at some moment, as a door would
+        have opened."""
         scores = measured(looks)
         mean = sum(scores) / len(scores) if scores else None
-        verdict = judge(looks, self.point).value
+        found = judge(looks, self.point)
+        verdict = (Liveness.LIVE if live else Liveness.UNSURE if found is Liveness.LIVE else found).value
         return PadTrial(self.camera, self._model_id, species, source, len(scores), mean, verdict)
 
     def keep(self, trial: PadTrial) -> None:
@@ -114,8 +121,10 @@ class AttackWatch:
         pad_trials.append(self._store, trial)
 
     def keep_enrolled(self, looks: Sequence[Look]) -> None:
-        """Write that a person was measured as they were enrolled; the number says not who."""
-        self.keep(self.trial(LIVE, f"enrolled-{secrets.token_hex(4)}", looks))
+        """Write that somebody was measured as they were enrolled: the day and that, so that it leads to nobody."""
+        live = judge(looks, self.point) is Liveness.LIVE
+        trial = self.trial(LIVE, f"enrolled-{secrets.token_hex(4)}", looks, live=live)
+        pad_trials.append(self._store, replace(trial, mean=None), dated=True)
 
     def trials(self) -> list[PadTrial]:
         """Return what was measured at this camera with this network. Raises StoreError."""

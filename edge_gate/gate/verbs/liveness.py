@@ -12,7 +12,7 @@ from edge_gate.core.errors import Busy, EdgeGateError, PresentationMissing, Wire
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Mode
-from edge_gate.rules.liveness import Liveness, Look
+from edge_gate.rules.liveness import Liveness, LivenessPoint, Look, judge
 from edge_gate.settings.liveness import OFF
 from edge_gate.store.database import Store
 from edge_gate.store.pad_trials import SPECIES, PadTrial
@@ -33,6 +33,18 @@ class _Recording:
     ends_ns: int
     looks: list[Look] = field(default_factory=list)
     told: int = 0
+    live: bool = False
+    _track: tuple[int, int] | None = None
+    _of_track: list[Look] = field(default_factory=list)
+
+    def add(self, sighting: Sighting, point: LivenessPoint) -> None:
+        """Take one look, and judge as the door does: track by track, at each look."""
+        if (sighting.eye, sighting.track) != self._track:
+            self._track, self._of_track = (sighting.eye, sighting.track), []
+        look = Look(sighting.pad_score, sighting.pad_reason)
+        self.looks.append(look)
+        self._of_track.append(look)
+        self.live = self.live or judge(self._of_track, point) is Liveness.LIVE
 
 
 class LivenessVerbs:
@@ -60,7 +72,7 @@ class LivenessVerbs:
         if recording is None:
             return False
         if sighting.pad_reason is not PadReason.NOT_MEASURED:
-            recording.looks.append(Look(sighting.pad_score, sighting.pad_reason))
+            recording.add(sighting, self._attacks.point)
         return True
 
     def tick(self, now_ns: int) -> None:
@@ -98,7 +110,7 @@ class LivenessVerbs:
     def _finish(self, recording: _Recording) -> None:
         """Write what was measured. Raises PresentationMissing where nothing was, or StoreError."""
         self._recording = None
-        trial = self._attacks.trial(recording.species, recording.source, recording.looks)
+        trial = self._attacks.trial(recording.species, recording.source, recording.looks, live=recording.live)
         if not trial.looks:
             raise PresentationMissing("nobody was seen well enough to be measured. Stand before the camera, and stay")
         with self._store.transaction():

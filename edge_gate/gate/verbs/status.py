@@ -103,7 +103,8 @@ class StatusVerbs:
 
     def _liveness(self) -> LivenessStatus:
         attacks = self._sources.attacks
-        return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, attacks.fault)
+        fault = attacks.fault if self._sources.recognition.gallery.ids else None  # to nobody it opens anyway
+        return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, fault)
 
     def _approach(self) -> str | None:
         approach = self._sources.approaches.current
