@@ -38,8 +38,8 @@ def eyes() -> Eyes:
 
 @pytest.fixture(scope="module")
 def shown() -> dict[str, Film]:
-    """One person who walks up, and a print of her."""
-    live, _, print_ = films(1, ("print flat",))
+    """One person who walks up, whom the network takes for one although she is made of pictures, and a print of her."""
+    live, _, print_ = Show(Cast(), 2, PEOPLE[2]).films(("print flat",))
     return {"live": live, "print": print_}
 
 
