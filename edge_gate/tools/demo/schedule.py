@@ -149,7 +149,7 @@ def _approaches() -> tuple[Scene, ...]:
         return Scene(name, holder, kind, APPROACH_S, picture, None, clothes, light, seed, attack=shown)
 
     return (
-        resident(one, Kind.PORTRAIT, SURGICAL, MORNING, 11, _NAVY),
+        resident(one, Kind.PORTRAIT, BLACK, MORNING, 11, _NAVY),
         stranger("P002", Kind.PORTRAIT, SURGICAL, MORNING, 12),
         resident(two, Kind.OUTDOORS, SURGICAL, DAY, 13),
         stranger("P006", Kind.OUTDOORS, WHITE, DAY, 14),
@@ -157,7 +157,7 @@ def _approaches() -> tuple[Scene, ...]:
         resident(three, Kind.PORTRAIT, WHITE, OVERCAST, 15, _STONE),
         Scene("nobody, empty street", None, SceneKind.EMPTY, EMPTY_S, light=OVERCAST, seed=16),
         stranger("P004", Kind.PORTRAIT, BLACK, OVERCAST, 17, _MOSS),
-        resident(one, Kind.STUDIO, WHITE, OVERCAST, 18),
+        resident(one, Kind.STUDIO, SURGICAL, OVERCAST, 18),
         stranger("P007", Kind.OUTDOORS, SURGICAL, BACKLIT, 19),
         attack("P002", Attack(Species.PHONE, one, Kind.SELFIE), OVERCAST, 24, _NAVY),
         resident(three, Kind.STUDIO, SURGICAL, DUSK, 20),
