@@ -220,7 +220,7 @@ def test_on_a_line_without_faults_every_pulse_lasts_its_time_whatever_the_other_
         assert [on for _, on in moves] == [True, False] * (len(moves) // 2)
         assert len(moves) // 2 <= len(lengths)
         for (on_ns, _), (off_ns, _) in zip(moves[::2], moves[1::2], strict=True):
-            last_ns, length_ms = max(each for each in begun if on_ns <= each[0] <= off_ns)
+            last_ns, length_ms = max(each for each in begun if on_ns <= each[0] < off_ns)
             assert off_ns - last_ns >= length_ms * 1_000_000, "the last one decides, and lasts its time"
 
 
