@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_gate.settings import config
 from edge_gate.tools.demo.street import HEADER, MAGIC
 from edge_gate.wire.eye import EYE_LINK, LARGEST_BYTES, Sighting
@@ -42,6 +44,7 @@ class Watched:
     messages: list[bytes] = field(default_factory=list)
     notices: list[bytes] = field(default_factory=list)
     said: bytes = b""
+    shown: int = 0
     _open: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
@@ -79,7 +82,13 @@ class Watched:
         self.pid = int(child)
 
     def show(self, picture: Picture, sees: bool) -> Sighting | None:
-        """Show one picture; where somebody is to be seen in it, wait for what the eye says of it."""
+        """Show one picture; where somebody is to be seen in it, wait for what the eye says of it.
+
+        One pixel counts them: a camera that sends a picture twice is not looked through.
+        """
+        self.shown += 1
+        picture = picture.copy()
+        picture[0, 0] = np.frombuffer(self.shown.to_bytes(3, "little"), np.uint8)
         at_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         self._street.sendall(HEADER.pack(MAGIC, at_ns, picture.shape[1], picture.shape[0]) + picture.tobytes())
         while sees:
