@@ -17,7 +17,7 @@ import numpy as np
 from edge_gate.core.errors import DuplicateResident, EnrolmentFailed
 from edge_gate.rules.comparison import Gallery, Vector, normalise, unit_vector
 from edge_gate.rules.liveness import MOST_LOOKS, Liveness, LivenessPoint, Look, judge
-from edge_gate.wire.eye import AcquisitionFailure, PadReason, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Sighting
 
 WANTED: Final = 16
 TIMEOUT_S: Final = 60.0
@@ -72,8 +72,8 @@ class Enrolment:
         """Take one sighting if it is good and new. Raises EnrolmentFailed when somebody else came into view."""
         if sighting.refusal is not AcquisitionFailure.NONE:
             self._refusals[sighting.refusal] += 1
-        if sighting.pad_reason is not PadReason.NOT_MEASURED:
-            self.looks.append(Look(sighting.pad_score, sighting.pad_reason))
+        if (look := Look.of(sighting)) is not None:
+            self.looks.append(look)
         if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             self._check_same_person((sighting.eye, sighting.track), vector)

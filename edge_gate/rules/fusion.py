@@ -40,8 +40,8 @@ class Approach:
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
         self.last = sighting
-        if sighting.pad_reason is not PadReason.NOT_MEASURED:
-            self.looks.append(Look(sighting.pad_score, sighting.pad_reason))
+        if (look := Look.of(sighting)) is not None:
+            self.looks.append(look)
         if sighting.refusal is not AcquisitionFailure.NONE:
             self.refusals[sighting.refusal] += 1
             return

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from edge_gate.wire.eye import PadReason
+from edge_gate.wire.eye import PadReason, Sighting
 
 
 class Liveness(enum.Enum):
@@ -85,6 +85,13 @@ class Look:
 
     score: float
     reason: PadReason
+
+    @classmethod
+    def of(cls, sighting: Sighting) -> Look | None:
+        """Return the look that a sighting tells of, or None where none was measured."""
+        if sighting.pad_reason is PadReason.NOT_MEASURED:
+            return None
+        return cls(sighting.pad_score, sighting.pad_reason)
 
 
 # Of an approach the newest looks count: three seconds of them at the eye's pace.

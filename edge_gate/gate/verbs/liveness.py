@@ -16,7 +16,7 @@ from edge_gate.rules.liveness import Liveness, LivenessPoint, Look, judge
 from edge_gate.settings.liveness import OFF
 from edge_gate.store.database import Store
 from edge_gate.store.pad_trials import SPECIES, PadTrial
-from edge_gate.wire.eye import PadReason, Sighting
+from edge_gate.wire.eye import Sighting
 
 LONGEST_S: Final = 60
 USUAL_S: Final = 10
@@ -38,10 +38,12 @@ class _Recording:
     _of_track: list[Look] = field(default_factory=list)
 
     def add(self, sighting: Sighting, point: LivenessPoint) -> None:
-        """Take one look, and judge as the door does: track by track, at each look."""
+        """Take one look, if it was measured, and judge as the door does: track by track, at each look."""
+        look = Look.of(sighting)
+        if look is None:
+            return
         if (sighting.eye, sighting.track) != self._track:
             self._track, self._of_track = (sighting.eye, sighting.track), []
-        look = Look(sighting.pad_score, sighting.pad_reason)
         self.looks.append(look)
         self._of_track.append(look)
         self.live = self.live or judge(self._of_track, point) is Liveness.LIVE
@@ -71,8 +73,7 @@ class LivenessVerbs:
         recording = self._recording
         if recording is None:
             return False
-        if sighting.pad_reason is not PadReason.NOT_MEASURED:
-            recording.add(sighting, self._attacks.point)
+        recording.add(sighting, self._attacks.point)
         return True
 
     def tick(self, now_ns: int) -> None:
