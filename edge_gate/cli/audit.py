@@ -72,6 +72,21 @@ def checkpoint(path: Path, as_json: bool) -> None:
 
 
 @audit.command()
+@config_option
+@json_option
+def accept(path: Path, as_json: bool) -> None:
+    """Take the log as it stands, where the gate says that it is in doubt. It takes two people.
+
+    Somebody may have emptied it, or the site has restored an older backup: see docs/maintainer.md, "A log in doubt".
+    """
+    answer = ask(config.load(path), "audit-accept")
+    if as_json:
+        show_json(answer)
+    else:
+        say("The audit log is taken as it stands. `edge-gate audit verify` goes on to say what is missing.")
+
+
+@audit.command()
 @click.option("--since", metavar="CHECKPOINT", help="A line of `audit checkpoint` that was kept elsewhere.")
 @click.option("--key", "known", metavar="KEY", help="The device's public key, as receipts and `keys status` have it.")
 @config_option

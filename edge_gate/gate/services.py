@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
+from edge_gate.gate.authorisation.log_watch import LogWatch
 from edge_gate.gate.control.requests import Request
 from edge_gate.provenance.cards import Card
 from edge_gate.relays.pulses import Confirmation
+from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.policy import Policy
@@ -79,6 +81,10 @@ class Recognition(Protocol):
         """Why the gallery could not be read; None where it was."""
 
     @property
+    def doubtful(self) -> frozenset[str]:
+        """Those whose name or consents are not as was vouched for."""
+
+    @property
     def gallery(self) -> Gallery:
         """What a probe is compared with."""
 
@@ -135,6 +141,14 @@ class Mode(Protocol):
 
 class Authorisation(Protocol):
     """Who may do what, what takes two people, and the log of it (gate/authorisation/authorisation.py)."""
+
+    @property
+    def agreed(self) -> AgreedPolicy:
+        """The settings that hold."""
+
+    @property
+    def log_watch(self) -> LogWatch:
+        """Whether the log is the one that this device knows."""
 
     @property
     def approvals(self) -> Approvals:

@@ -28,7 +28,7 @@ LONGEST_NAME: Final = 80
 # sun_path of unix(7), without the zero byte at its end.
 LONGEST_SOCKET: Final = 107
 # What lies beside a store, by the ends of its names (edge_gate.store).
-_BESIDE_STORE: Final = (".keyring", ".rotation", "-wal", "-shm", "-journal")
+_BESIDE_STORE: Final = (".keyring", ".anchor", ".rotation", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True)

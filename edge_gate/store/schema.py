@@ -8,6 +8,7 @@
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit/)
                audit_end            and whose end is signed with each row
                 audit_subject       the salt that says which of its rows are about a resident
+    voucher                         what only the keyring can make of a resident's name and consents
     pad_trial                       how people and attacks were scored at this camera; it names nobody
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
@@ -45,6 +46,7 @@ from edge_gate.store.steps import (
     pad_trials,
     protected_templates,
     sealed_templates,
+    vouching,
 )
 from edge_gate.store.steps.sealed_templates import UNSEALED
 from edge_gate.store.steps.step import Step
@@ -71,6 +73,7 @@ STEPS: Final = (
     event_names.STEP,
     event_kinds.STEP,
     pad_trials.STEP,
+    vouching.STEP,
 )
 
 

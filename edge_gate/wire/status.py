@@ -111,6 +111,8 @@ class GateStatus:
     eye: EyeStatus
     store: PartStatus
     keyring: PartStatus
+    log: PartStatus
+    people: PartStatus
     approach: str | None
     liveness: LivenessStatus
     enrolling: bool

@@ -257,6 +257,8 @@ _MENDS: Final = MappingProxyType(
         "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
         "policy": _APPROVE,
+        "log": "docs/maintainer.md, A log in doubt",
+        "people": "edge-gate residents; docs/maintainer.md, A resident in doubt",
     }
 )
 CHECKS: Final[tuple[Check, ...]] = (

@@ -73,6 +73,8 @@ from edge_gate.core.errors.oversight import (
     BadCheckpoint,
     KeyringDoubtful,
     LockedOut,
+    LogDoubtful,
+    LogUndoubted,
     PolicyHeld,
 )
 from edge_gate.core.errors.processes import (
@@ -170,6 +172,8 @@ __all__ = [
     "LibraryUnusable",
     "LockDamaged",
     "LockedOut",
+    "LogDoubtful",
+    "LogUndoubted",
     "ModelAltered",
     "ModelError",
     "ModelMissing",

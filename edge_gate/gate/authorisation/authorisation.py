@@ -20,6 +20,7 @@ from edge_gate.core.errors import (
     ApprovalNeeded,
     EdgeGateError,
     LockedOut,
+    LogDoubtful,
     NotAllowed,
     PolicyHeld,
     StoreError,
@@ -28,6 +29,7 @@ from edge_gate.core.errors import (
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
+from edge_gate.gate.authorisation.log_watch import DOUBTED, LogWatch
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
 from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
@@ -36,9 +38,10 @@ from edge_gate.spec.model import Role
 from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
-from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
+from edge_gate.store.audit.chain import KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.people import vouching
 
 POLICY_WAITS_S: Final = 24 * 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
@@ -101,9 +104,9 @@ class Authorisation:
         self._membership = Membership(config, store, self.note)
         self.approvals = Approvals(clock)
         self.wanted = AgreedPolicy.of(config)
-        row = audit_log.latest(store, POLICY)
-        self._written = row.said if row else {}
-        self._agreed = AgreedPolicy.read(self._written, self.wanted) if row else None
+        self.log_watch = LogWatch(store, log, on_fault)
+        self._written = self.log_watch.agreed or {}
+        self._agreed = AgreedPolicy.read(self._written, self.wanted) if self._written else None
         self.looser = self.wanted.looser(self._agreed) if self._agreed else []
         self.agreed = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
         """The settings that hold: those of the file, but for what waits for a second person."""
@@ -111,17 +114,16 @@ class Authorisation:
         """Raises an EdgeGateError for a policy by which the gate could not decide."""
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
-        self.held = " and ".join(trust)
-        """Why nothing may be opened, or nothing."""
+        self.policy_held = " and ".join(trust)
+        """Why nothing may be opened before a second person agrees to settings, or nothing."""
 
     def start(self) -> None:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
-        whole = self.log.end_fits()
         self.note(STARTED, detail={"device_key": key, "fmr": self.agreed.fmr, **known, **self.software.written()})
-        if not whole:
-            self.note(END_LOST)
+        if self.log_watch.doubt:
+            self.note(DOUBTED, detail={"why": self.log_watch.doubt})
         self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
@@ -133,6 +135,12 @@ class Authorisation:
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
+        self.log_watch.keep()
+
+    @property
+    def held(self) -> str:
+        """Why nothing may be opened, or nothing."""
+        return f"the audit log is in doubt: {self.log_watch.doubt}" if self.log_watch.doubt else self.policy_held
 
     def _usable(self, policy: AgreedPolicy) -> bool:
         """Tell whether the gate could decide by a policy; one by which it could not is never asked to be approved."""
@@ -148,6 +156,7 @@ class Authorisation:
         """Write down the end and sign it."""
         self.note("stopped")
         self.sign()
+        self.log_watch.keep()
 
     def tick(self, now_ns: int) -> None:
         """Write down what time alone makes due, and what could not be written when it happened."""
@@ -157,6 +166,7 @@ class Authorisation:
         for request in self.approvals.expired():
             self.note("approval expired", detail={"approval": request.id, "for": request.verb})
         self._membership.tick(now_ns)
+        self.log_watch.tick(now_ns)
         if untold := self._lockouts.untold(now_ns):
             self.note("refusals not written down", detail={"count": untold})
 
@@ -185,6 +195,8 @@ class Authorisation:
         role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
             detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
+            if resident_id is not None:
+                detail[vouching.FIELD] = vouching.code_of(self._store, resident_id)
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
 
@@ -229,7 +241,7 @@ class Authorisation:
         self.approvals.approve(request, caller.uid)
         if request.verb == POLICY:
             self.approvals.drop(request)
-            self.agreed, self.looser, self.held = self.wanted, [], ""
+            self.agreed, self.looser, self.policy_held = self.wanted, [], ""
         return request
 
     def waiting(self, asked: Asked) -> list[ApprovalRequest]:
@@ -252,12 +264,14 @@ class Authorisation:
 
     def hold(self, reason: str) -> None:
         """Have nothing opened for this reason; no reason changes nothing."""
-        self.held = reason or self.held
+        self.policy_held = reason or self.policy_held
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
-        if self.held:
-            raise PolicyHeld(self.held)
+        if self.log_watch.doubt:
+            raise LogDoubtful(self.log_watch.doubt)
+        if self.policy_held:
+            raise PolicyHeld(self.policy_held)
 
     def _listen(self, uid: int) -> None:
         if seconds := self._lockouts.locked_s(uid, self._clock.monotonic_ns()):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from edge_gate.core.access import user_name
-from edge_gate.core.errors import WireError
+from edge_gate.core.errors import LogUndoubted, WireError
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation
@@ -39,6 +39,7 @@ class OversightVerbs:
             "audit": self._audit,
             "audit-resident": self._audit_resident,
             "audit-checkpoint": self._checkpoint,
+            "audit-accept": self._accept,
             "keys-escrow": self._escrow,
         }
 
@@ -90,6 +91,17 @@ class OversightVerbs:
 
     def _checkpoint(self, request: Request) -> None:
         request.answer({"checkpoint": self._authorisation.checkpoint(request).line()})
+
+    def _accept(self, request: Request) -> None:
+        """Take the audit log as it stands, once a second person has agreed, with the settings that hold now."""
+        watch, agreed = self._authorisation.log_watch, self._authorisation.agreed.written()
+        if not watch.doubt:
+            raise LogUndoubted
+        settings = ", ".join(f"{name} {value}" for name, value in agreed.items())
+        shown = f"taking the audit log as it stands, although {watch.doubt}; these settings hold then: {settings}"
+        approved = self._authorisation.second(request, shown, shown, always=True)
+        watch.accept(lambda: self._authorisation.acted(request, detail=approved), agreed)
+        request.answer({})
 
     def _escrow(self, request: Request) -> None:
         """Write down that the store's key is about to be printed in shares, once a second person has agreed.

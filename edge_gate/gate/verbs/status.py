@@ -71,6 +71,8 @@ class StatusVerbs:
             eye=self._eye(),
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
+            log=PartStatus(of.authorisation.log_watch.doubt or None),
+            people=PartStatus(_told(of.recognition.doubtful)),
             approach=self._approach(),
             liveness=self._liveness(),
             enrolling=of.mode.enrolling,
@@ -79,7 +81,7 @@ class StatusVerbs:
             threshold=ThresholdStatus(of.recognition.point.fmr, of.recognition.point.threshold),
             model=of.recognition.card.name,
             unsigned_models={card.name: card.waived for card in of.unsigned},
-            policy=PolicyStatus(tuple(of.authorisation.looser), of.authorisation.held),
+            policy=PolicyStatus(tuple(of.authorisation.looser), of.authorisation.policy_held),
             approvals_waiting=len(of.authorisation.approvals.waiting()),
             sealed=self._sealed(),
             processes=ProcessStatus(os.getpid(), of.eye.link.process),
@@ -120,6 +122,11 @@ class StatusVerbs:
         sealed, health = self._sources.sealed(), self._sources.eye.link.health
         eye = _hardening(Hardening(health.sealed & ALL), sealed.lacking) if health else None
         return SealedStatus(_hardening(sealed.standing, sealed.lacking), eye)
+
+
+def _told(doubtful: frozenset[str]) -> str | None:
+    """Say how many residents are not as was vouched for; `edge-gate residents` says who they are."""
+    return f"{len(doubtful)} residents are not as was vouched for, and are not recognised" if doubtful else None
 
 
 def _hardening(standing: Hardening, lacking: Mapping[Hardening, str]) -> HardeningStatus:

@@ -19,7 +19,7 @@ from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
-from edge_gate.store.people import removal
+from edge_gate.store.people import removal, vouching
 from edge_gate.store.people.removal import Removed
 
 
@@ -66,6 +66,7 @@ def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until
         if not store.rows("SELECT 1 FROM resident WHERE id = ?", (resident_id,)):
             raise ResidentUnknown(resident_id)
         store.insert("consent", row)
+        vouching.vouch(store, resident_id)
     return replace(given, until=datetime.fromisoformat(row["until"]))
 
 
@@ -92,7 +93,12 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
     the transaction that follows. Traces are left. Not inside another transaction.
     """
     store.keyring.destroy(resident_id, forgotten=False)
-    return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=record)
+
+    def changed() -> None:
+        vouching.vouch(store, resident_id)
+        record()
+
+    return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=changed)
 
 
 def can_withdraw(store: Store, resident_id: str) -> bool:

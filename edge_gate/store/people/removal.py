@@ -69,12 +69,12 @@ def slices(
         while each.some(store):
             yield
     with store.transaction():
-        record()
         # What refers to a table goes before it.
         touched = {table: _apply(store, table, act, resident_id) for table in reversed(store.schema.personal)}
         for table, each in blanked.items():
             each.rest(store)  # what was written since
             touched[table] = each.count
+        record()
         rebuilding.require(store)
     figures = {table.figure: count for table, count in reversed(touched.items()) if table.figure and _told(table, act)}
     return Removed(act, resident_id, figures, traces_left=True)

@@ -17,7 +17,7 @@ from edge_gate.rules.naming import kept_name
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
-from edge_gate.store.people import consent, removal
+from edge_gate.store.people import consent, removal, vouching
 from edge_gate.store.people.removal import Removed
 
 
@@ -48,6 +48,7 @@ def add(store: Store, name: str) -> Resident:
             raise NameTaken(name)
         resident = Resident(str(uuid.uuid4()), name, store.now())
         store.insert("resident", {"id": resident.id, "name": name, "created_at": iso(resident.created_at)})
+        vouching.vouch(store, resident.id)
     return resident
 
 

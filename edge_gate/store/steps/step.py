@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge_gate.store.keys.anchor import Anchor
 from edge_gate.store.keys.keyring import Keyring
 from edge_gate.store.rows import Rows
 
@@ -24,6 +25,10 @@ class Migrating(Rows, Protocol):
     @property
     def keyring(self) -> Keyring:
         """The keyring that belongs to the store."""
+
+    @property
+    def anchor(self) -> Anchor:
+        """What the device knows of the store's records."""
 
 
 def keep_tables(_: Tables) -> None:
