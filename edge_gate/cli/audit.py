@@ -99,16 +99,17 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
     """
     kept = Checkpoint.parse(since) if since is not None else None
     key = _public_key(known) if known is not None else None
-    seen = examine(*read(config.load(path)), kept, key)
+    settings = config.load(path)
+    seen, vouched = examine(*read(settings), kept, key), ask(settings, "audit-vouched")
     if as_json:
         findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
         keys = [{"row": seq, "key": _key_text(each)} for seq, each in seen.keys]
         said = {"rows": seen.rows, "vouched": seen.vouched, "keys": keys, "kept": kept and kept.seq}
-        show_json({**said, "findings": findings})
+        show_json({**said, "findings": findings, "by_the_gate": vouched})
     else:
-        for line in describe(seen, kept):
+        for line in (*describe(seen, kept), *_describe_vouched(vouched)):
             say(line)
-    sys.exit(1 if seen.findings else 0)
+    sys.exit(1 if seen.findings or vouched["findings"] else 0)
 
 
 def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
@@ -129,6 +130,15 @@ def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
         yield "only a kept checkpoint (--since) shows that."
     else:
         yield f"Up to row {kept.seq} it is what the kept checkpoint was signed for; nobody rewrote or cut that part."
+
+
+def _describe_vouched(vouched: dict[str, Any]) -> Iterator[str]:
+    for each in vouched["findings"]:
+        yield f"fault: {each}"
+    if vouched["more"]:
+        yield f"fault: and {vouched['more']} more like these"
+    if not vouched["findings"]:
+        yield "By the gate's word, which has the keyring: events, names and consents are those that were vouched for."
 
 
 def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | None]:

@@ -80,6 +80,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
     if state.log.fault:
         yield "log", f"in doubt, so nothing is opened: {state.log.fault} (docs/maintainer.md, A log in doubt)"
+    if state.events.fault:
+        yield "events", f"{state.events.fault} (docs/maintainer.md, A log in doubt)"
     if state.people.fault:
         yield "people", f"{state.people.fault} (docs/maintainer.md, A resident in doubt)"
     if state.liveness.fault:

@@ -75,8 +75,8 @@ class Gate:
         self.keyring_watch.start()
         self.authorisation.sign()
         self.journal.start()
-        if doubt := self.authorisation.log_watch.doubt:
-            self.journal.record("log doubted", detail={"why": doubt})
+        for kind, why in self.authorisation.log_watch.doubts().items():
+            self.journal.record(kind, detail={"why": why})
         self._sweep()
         self.recognition.load()
         if count := self.recognition.newly_protected:

@@ -13,6 +13,7 @@ SPEC: Final = Capability(
         Verb("approvals", roles(Role.INSTALLER, Role.MAINTAINER)),
         Verb("approve", roles(Role.INSTALLER, Role.MAINTAINER), changes=True),
         Verb("audit", roles(Role.AUDITOR)),
+        Verb("audit-vouched", roles(Role.AUDITOR)),
         Verb("audit-resident", roles(Role.MAINTAINER, Role.AUDITOR)),
         Verb("audit-checkpoint", roles(Role.AUDITOR), changes=True),
         Verb(
@@ -27,6 +28,10 @@ SPEC: Final = Capability(
             "log doubted",
             "at a start: the audit log is not the one that this device knows; nothing is opened: [A log in"
             " doubt](#a-log-in-doubt)",
+        ),
+        EventKind(
+            "events doubted",
+            "at a start: events that this device knows of are missing, or others: [A log in doubt](#a-log-in-doubt)",
         ),
     ),
     agreements=(Agreement("policy", roles(Role.INSTALLER, Role.MAINTAINER)),),

@@ -112,6 +112,7 @@ class GateStatus:
     store: PartStatus
     keyring: PartStatus
     log: PartStatus
+    events: PartStatus
     people: PartStatus
     approach: str | None
     liveness: LivenessStatus

@@ -104,7 +104,7 @@ def test_the_names_that_the_step_gives_are_those_that_the_capabilities_declare()
 def test_old_events_get_their_kinds_new_names_and_nothing_else_of_them_changes(tmp_path: Path) -> None:
     path = brought(BEFORE_NAMES, tmp_path)
     kinds, rest = "SELECT kind FROM event ORDER BY seq", "SELECT seq, id, at, resident_id, score, detail FROM event"
-    outcomes = "SELECT * FROM outcome ORDER BY event_seq"
+    outcomes = "SELECT event_seq, outcome, at FROM outcome ORDER BY event_seq"
     old_kinds, old_rest, old_outcomes = (read_raw(path, sql) for sql in (kinds, rest, outcomes))
     assert [old_kinds.count((kind,)) for kind in ("opened", "refused", "unclear")] == [20, 20, 20]
     with Store.open(path, KEY, SystemClock()) as store:

@@ -258,6 +258,7 @@ _MENDS: Final = MappingProxyType(
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
         "policy": _APPROVE,
         "log": "docs/maintainer.md, A log in doubt",
+        "events": "edge-gate audit verify; docs/maintainer.md, A log in doubt",
         "people": "edge-gate residents; docs/maintainer.md, A resident in doubt",
     }
 )

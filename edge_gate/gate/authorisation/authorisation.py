@@ -29,7 +29,7 @@ from edge_gate.core.errors import (
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
-from edge_gate.gate.authorisation.log_watch import DOUBTED, LogWatch
+from edge_gate.gate.authorisation.log_watch import LogWatch
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
 from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
@@ -122,8 +122,6 @@ class Authorisation:
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
         self.note(STARTED, detail={"device_key": key, "fmr": self.agreed.fmr, **known, **self.software.written()})
-        if self.log_watch.doubt:
-            self.note(DOUBTED, detail={"why": self.log_watch.doubt})
         self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
@@ -135,7 +133,7 @@ class Authorisation:
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
-        self.log_watch.keep()
+        self.log_watch.start()
 
     @property
     def held(self) -> str:

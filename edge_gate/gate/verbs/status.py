@@ -72,6 +72,7 @@ class StatusVerbs:
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
             log=PartStatus(of.authorisation.log_watch.doubt or None),
+            events=PartStatus(of.authorisation.log_watch.events_doubt or None),
             people=PartStatus(_told(of.recognition.doubtful)),
             approach=self._approach(),
             liveness=self._liveness(),

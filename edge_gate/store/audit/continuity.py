@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from edge_gate.rules.agreed_policy import POLICY
+from edge_gate.store import event_chain
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit import log_end
 from edge_gate.store.audit.chain import END_LOST, End, Row
@@ -42,7 +43,8 @@ def begin_again(store: Store) -> None:
             vouching.vouch(store, each.id)
     last, agreed = log_end.last_row(store), audit_log.latest(store, POLICY)
     log = Span.from_here(Point(last["seq"], last["hash"])) if last else Span()
-    store.anchor.put(Known(log=log, policy=agreed.said if agreed else None))
+    events = Span.from_here(event_chain.last(store))
+    store.anchor.put(Known(log, events, agreed.said if agreed else None))
 
 
 def _doubt(store: Store, known: Span) -> str:

@@ -18,10 +18,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Collection
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from edge_gate.store.audit.subject import salt_for
 from edge_gate.store.faults import reading
+from edge_gate.store.keys.keyed import KeyedRows
 from edge_gate.store.keys.keyring import Keyring
 from edge_gate.store.rows import Rows
 
@@ -32,15 +33,7 @@ FIELD: Final = "vouched"
 CODES_A_ROW: Final = 50
 
 
-class Vouched(Rows, Protocol):
-    """A store with its keyring."""
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keyring that belongs to the store."""
-
-
-def vouch(store: Vouched, resident_id: str) -> None:
+def vouch(store: KeyedRows, resident_id: str) -> None:
     """Vouch for a resident as they stand, in the transaction that is open and has changed them."""
     salt_for(store, resident_id)
     (state,) = _states(store, [resident_id]).values()
@@ -54,24 +47,31 @@ def code_of(store: Rows, resident_id: str) -> str:
     return found[0]["code"].hex() if found else ""
 
 
+def codes(store: Rows) -> dict[str, str]:
+    """Return whose each code is, by the code as the audit log has it."""
+    return {row["code"].hex(): row["resident_id"] for row in store.rows("SELECT * FROM voucher")}
+
+
 def everyones_codes(store: Rows) -> list[list[str]]:
     """Return all codes, so many at a time as a row of the audit log has room for. Their order says nothing."""
-    codes = sorted(row["code"].hex() for row in store.rows("SELECT code FROM voucher"))
-    return [codes[at : at + CODES_A_ROW] for at in range(0, len(codes), CODES_A_ROW)]
+    found = sorted(codes(store))
+    return [found[at : at + CODES_A_ROW] for at in range(0, len(found), CODES_A_ROW)]
 
 
-def doubtful(store: Vouched, resident_ids: Collection[str] | None = None) -> set[str]:
+def doubtful(store: KeyedRows, resident_ids: Collection[str] | None = None) -> set[str]:
     """Return which of these residents, or of all, are not as their code says, or have none.
 
-    Where an older keyring was put back, it lacks keys that were made since: whose key it lacks is not judged.
+    Whoever is forgotten is on their way out and not judged. Nor is, where an older keyring was put back, whose key it
+    lacks.
     """
     with reading(store.path):
         states = _states(store, resident_ids)
-        codes = {row["resident_id"]: bytes(row["code"]) for row in store.rows("SELECT * FROM voucher")}
+        stored = {row["resident_id"]: bytes(row["code"]) for row in store.rows("SELECT * FROM voucher")}
         return {
             each
             for each, state in states.items()
-            if not hmac.compare_digest(codes.get(each, b""), _code(store.keyring, state))
+            if not hmac.compare_digest(stored.get(each, b""), _code(store.keyring, state))
+            and not store.keyring.buried(each)
             and not (store.keyring.suspect and store.keyring.data_key(each) is None)
         }
 

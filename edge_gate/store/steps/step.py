@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge_gate.store.keys.anchor import Anchor
-from edge_gate.store.keys.keyring import Keyring
-from edge_gate.store.rows import Rows
+from edge_gate.store.keys.keyed import KeyedRows
 
 
 class Tables(Protocol):
@@ -19,12 +18,8 @@ class Tables(Protocol):
         """Run one statement."""
 
 
-class Migrating(Rows, Protocol):
+class Migrating(KeyedRows, Protocol):
     """A store that is being brought up to date, in one transaction over all steps."""
-
-    @property
-    def keyring(self) -> Keyring:
-        """The keyring that belongs to the store."""
 
     @property
     def anchor(self) -> Anchor:

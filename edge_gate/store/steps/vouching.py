@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From here on a store's records are vouched for: the log by an anchor, people by codes.
+"""From here on a store's records are vouched for: the log by an anchor, people by codes, events in a chain.
 
 What an older store has is taken as it stands, for nothing tells whether it was changed before.
 """
@@ -23,7 +23,9 @@ def begin(store: Migrating) -> None:
     if not is_taken(store.anchor.path):
         last = last_row(store)
         log = Span.from_here(Point(last["seq"], last["hash"])) if last else Span()
-        store.anchor.begin(Known(log=log, policy=_agreed(store)))
+        event = store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+        events = Span.from_here(Point(event[0]["seq"])) if event else Span()
+        store.anchor.begin(Known(log, events, _agreed(store)))
 
 
 def _agreed(store: Migrating) -> dict[str, object] | None:
@@ -40,7 +42,11 @@ STEP: Final = Step(
             resident_id TEXT PRIMARY KEY NOT NULL REFERENCES resident(id),
             code BLOB NOT NULL -- what only the keyring can make of their name and consents
         ) STRICT
-        """
+        """,
+        "ALTER TABLE event ADD COLUMN who BLOB",
+        "ALTER TABLE event ADD COLUMN said BLOB",
+        "ALTER TABLE event ADD COLUMN link BLOB",
+        "ALTER TABLE outcome ADD COLUMN code BLOB",
     ),
     begin,
 )
