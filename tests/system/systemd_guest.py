@@ -97,7 +97,7 @@ def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
         first / "store.key", "/etc/edge-gate/store-key.cred",
     )  # fmt: skip
     Path("/etc/edge-gate/store-key.cred").chmod(0o600)
-    both = (first / "edge-gate.db", first / "edge-gate.db.keyring")
+    both = tuple(first / f"edge-gate.db{end}" for end in ("", ".anchor", ".keyring"))
     sh("install", "-o", "edge-gate", "-g", "edge-gate", "-m", "600", *both, "/var/lib/edge-gate/")
     shutil.rmtree(first)
     site = {

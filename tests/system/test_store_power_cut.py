@@ -211,7 +211,9 @@ def test_creating_a_key_and_a_store_leaves_none_or_a_whole_one_at_every_cut(tmp_
             with Store.create(path, KEY, CLOCK) as store:
                 assert store.check() == [], cut
             names = {each.name for each in cut.iterdir() if "store.key" not in each.name}
-            assert names == {"edge-gate.db", "edge-gate.db.keyring"}, "a draft of the first attempt stayed"
+            assert names == {"edge-gate.db", "edge-gate.db.anchor", "edge-gate.db.keyring"}, (
+                "a draft of the first attempt stayed"
+            )
     assert absent > 20, "the cuts did not reach into the making of the store"
     assert whole > 5
 

@@ -334,8 +334,8 @@ def passed(board: BoardSimulator, tmp_path: Path, site: Path) -> Path:
         eye = eye_at(gate)
         for track in range(10, 13):
             eye.walk_up(1, track=track)
-            until(lambda wanted=track - 9: len(events(settings, "opened")) == wanted)
             eye.step_away()
+        until(lambda: len(events(settings, "opened")) == 3)
         eye.walk_up(2, track=20)
         until(lambda: len(events(settings, "opened")) == 4)
     return site
