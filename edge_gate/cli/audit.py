@@ -75,9 +75,9 @@ def checkpoint(path: Path, as_json: bool) -> None:
 @config_option
 @json_option
 def accept(path: Path, as_json: bool) -> None:
-    """Take the log as it stands, where the gate says that it is in doubt. It takes two people.
+    """Take a log in doubt as it stands, with a second person.
 
-    Somebody may have emptied it, or the site has restored an older backup: see docs/maintainer.md, "A log in doubt".
+    The gate says in `edge-gate status` why it is in doubt. Somebody may have emptied it, or the site has restored an older backup: see docs/maintainer.md, "A log in doubt".
     """
     answer = ask(config.load(path), "audit-accept")
     if as_json:

@@ -75,8 +75,10 @@ class Gate:
         self.keyring_watch.start()
         self.authorisation.sign()
         self.journal.start()
-        for kind, why in self.authorisation.log_watch.doubts().items():
-            self.journal.record(kind, detail={"why": why})
+        if doubt := self.authorisation.log_watch.doubt:
+            self.journal.record("log doubted", detail={"why": doubt})
+        if doubt := self.authorisation.log_watch.events_doubt:
+            self.journal.record("events doubted", detail={"why": doubt})
         self._sweep()
         self.recognition.load()
         if count := self.recognition.newly_protected:

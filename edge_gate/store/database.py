@@ -24,7 +24,7 @@ from edge_gate.core.clock import Clock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
 from edge_gate.store.faults import faults, reading
-from edge_gate.store.files import appearing, sync
+from edge_gate.store.files import appearing, clear_drafts, sync
 from edge_gate.store.integrity import problems
 from edge_gate.store.keys.anchor import Anchor, Known, anchor_path
 from edge_gate.store.keys.keyring import Keyring, keyring_path
@@ -71,6 +71,7 @@ class Store:
         try:
             if anchor.path not in made and (anchor.fault or anchor.known != Known()):
                 raise AlreadyInitialised(anchor.path)  # there were records here, which this store has not
+            clear_drafts(anchor.path)
             cls._create(path, key, clock, keyring, schema)
         except (StoreError, AlreadyInitialised):
             for each in made:

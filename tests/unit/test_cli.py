@@ -98,6 +98,7 @@ def test_init_makes_a_site_that_the_other_commands_find_and_never_overwrites(tmp
         "edge-gate.toml": oct((folder / "edge-gate.toml").stat().st_mode & 0o777),
         "store.key": "0o600",
         "edge-gate.db": "0o600",
+        "edge-gate.db.anchor": "0o600",
         "edge-gate.db.keyring": "0o600",
     }
     before = {each: each.read_bytes() for each in folder.iterdir() if each.is_file()}

@@ -62,7 +62,7 @@ READING: Final = (
     ("pause",),
     ("resume",),
 )
-FINDINGS: Final = {"status", "doctor"}
+FINDINGS: Final = {"status", "doctor", "audit"}
 BOLD: Final = re.compile(r"\x1b\[[01]m")  # all that is left of styles where there is no colour
 # Three ways to a locale without Chinese, one with another Chinese encoding, and the usual one.
 LOCALES: Final = MappingProxyType(
