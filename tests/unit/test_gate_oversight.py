@@ -60,7 +60,7 @@ def test_who_left_a_group_has_lost_the_role_though_still_connected(tmp_path: Pat
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, _):
         anne = Clerk(gate, ANNE, "maintainer")
         assert "ok" in anne.ask("residents")
-        anne._caller.gid = 54_321
+        anne.leave()
         assert anne.refused("residents") == "NotAllowed"
 
 

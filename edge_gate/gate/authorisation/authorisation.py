@@ -29,6 +29,7 @@ from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
+from edge_gate.gate.authorisation.roles import Lists
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
 from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
 from edge_gate.settings.config import Config
@@ -52,10 +53,6 @@ class Known(Protocol):
     @property
     def uid(self) -> int:
         """Their user's number."""
-
-    @property
-    def gid(self) -> int:
-        """The number of their process's group."""
 
     @property
     def operator(self) -> str:
@@ -89,6 +86,7 @@ class Authorisation:
         clock: Clock,
         written_by: int,
         on_fault: Callable[[StoreError], None],
+        lists: Lists,
     ) -> None:
         self._config = config
         self._store = store
@@ -98,7 +96,8 @@ class Authorisation:
         self._on_fault = on_fault
         self._lockouts = Lockouts()
         self.software = SoftwareInventory(config, store, self.note)
-        self._membership = Membership(config, store, self.note)
+        self.lists = lists
+        self._membership = Membership(config, store, self.note, lists)
         self.approvals = Approvals(clock)
         self.wanted = AgreedPolicy.of(config)
         row = audit_log.latest(store, POLICY)
@@ -160,10 +159,10 @@ class Authorisation:
         if untold := self._lockouts.untold(now_ns):
             self.note("refusals not written down", detail={"count": untold})
 
-    def judge(self, uid: int, gid: int) -> None:
+    def judge(self, uid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
         self._listen(uid)
-        held = roles.roles_of(uid, gid, self._config)
+        held = roles.roles_of(uid, self._config, self.lists)
         if not held:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
@@ -234,7 +233,7 @@ class Authorisation:
 
     def waiting(self, asked: Asked) -> list[ApprovalRequest]:
         """Return what waits and this caller may approve or has asked for: what else waits may name residents."""
-        held = roles.roles_of(asked.caller.uid, asked.caller.gid, self._config)
+        held = roles.roles_of(asked.caller.uid, self._config, self.lists)
         return [
             each
             for each in self.approvals.waiting()
@@ -265,7 +264,7 @@ class Authorisation:
 
     def _role(self, caller: Known, allowed: frozenset[Role], verb: str) -> Role:
         """Return the role in which a caller may do something. Raises NotAllowed, having counted the refusal."""
-        role = roles.acting(roles.roles_of(caller.uid, caller.gid, self._config), allowed)
+        role = roles.acting(roles.roles_of(caller.uid, self._config, self.lists), allowed)
         if role is None:
             self._refuse(caller.uid, verb)
             who = " or ".join(sorted(allowed)) or Role.ROOT
