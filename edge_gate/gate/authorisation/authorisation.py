@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -26,7 +26,7 @@ from edge_gate.core.errors import (
     WireError,
 )
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
+from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals, Matter
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.roles import Lists
@@ -44,6 +44,10 @@ from edge_gate.store.database import Store
 POLICY_WAITS_S: Final = 24 * 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
+BEYOND: Final = "within the hour"
+DAY_NS: Final = 24 * 3600 * 10**9
+# Erasures beyond the hourly number of which the moment is kept, to be counted.
+MOST_COUNTED: Final = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -65,6 +69,10 @@ class Asked(Protocol):
     @property
     def verb(self) -> str:
         """What is asked for."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All that was sent, the verb too."""
 
     @property
     def caller(self) -> Known:
@@ -108,6 +116,7 @@ class Authorisation:
         """The settings that hold: those of the file, but for what waits for a second person."""
         self.check_policy: Callable[[AgreedPolicy], None] = _accept
         """Raises an EdgeGateError for a policy by which the gate could not decide."""
+        self._beyond_ns: deque[int] = deque(maxlen=MOST_COUNTED)
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
         self.held = " and ".join(trust)
@@ -128,7 +137,8 @@ class Authorisation:
             self.note(POLICY, detail=self.agreed.written())
         if self._agreed and self.looser and self._usable(self.wanted):
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
-            request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
+            matter = Matter.of(shown, {"verb": POLICY, **self.wanted.written()})
+            request, _ = self.approvals.ask(matter, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
@@ -186,29 +196,47 @@ class Authorisation:
             detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
+        if detail and BEYOND in detail:
+            self._beyond_ns.append(self._clock.monotonic_ns())
 
     def second(
-        self, asked: Asked, key: str, shown: str, resident_id: str | None = None, *, always: bool = False
+        self, asked: Asked, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
     ) -> dict[str, Any]:
         """Return what the audit row of this act has to say about its approval: nothing while few are made.
 
-        ``key`` says to what exactly the approval applies, ``shown`` says so to people. ``always``: however few are
-        made. Raises ApprovalNeeded, having asked for it.
+        The approval applies to this very request, of which ``shown`` tells people the gist, and ``words`` what a field
+        says. ``always``: however few are made. Raises ApprovalNeeded, having asked for it.
         """
         verb, uid = asked.verb, asked.caller.uid
-        hour_ago = self._clock.now() - timedelta(hours=1)
-        if not always and audit_log.count(self._store, PEOPLE, hour_ago) < self.agreed.people_per_hour:
+        if not always and self._made_within_an_hour() < self.agreed.people_per_hour:
             return {}
-        if used := self.approvals.use(verb, key, uid):
+        matter = Matter.of(shown, asked.fields, words)
+        if used := self.approvals.use(matter, uid):
             return {"approval": used.id, "approver": f"uid {used.approver}"}
         minutes = self._config.roles.approval_minutes
-        request, new = self.approvals.ask(verb, key, shown, uid, 60 * minutes)
+        request, new = self.approvals.ask(matter, uid, 60 * minutes)
         if new:
             role = self._role(asked.caller, VERBS[verb].roles, verb)
             detail = {"approval": request.id, "for": verb}
-            actor = f"uid {uid}"
-            self.log.append("approval asked", actor=actor, role=role.value, resident_id=resident_id, detail=detail)
+            self.log.append("approval asked", actor=f"uid {uid}", role=role.value, detail=detail)
         raise ApprovalNeeded(shown, request.id, minutes)
+
+    def beyond(self) -> dict[str, Any]:
+        """Return what the audit row of an erasure or a withdrawal has to say: nothing while few are made.
+
+        Nobody's wish to be erased waits for a second person. That there were more than usual is told instead.
+        """
+        made = self._made_within_an_hour()
+        return {BEYOND: made + 1} if made >= self.agreed.people_per_hour else {}
+
+    @property
+    def many_erased(self) -> int:
+        """How often `beyond` had something to say within a day."""
+        since = self._clock.monotonic_ns() - DAY_NS
+        return sum(each > since for each in self._beyond_ns)
+
+    def _made_within_an_hour(self) -> int:
+        return audit_log.count(self._store, PEOPLE, self._clock.now() - timedelta(hours=1))
 
     def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""
