@@ -130,7 +130,7 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:
         names = ", ".join(state.policy.waiting)
-        yield "waiting", f"for a second person, see edge-gate approvals: looser {names}"
+        yield "waiting", f"for a second person, see edge-gate approvals: the settings {names}"
     if state.approvals_waiting:
         yield "waiting", f"for a second person, see edge-gate approvals: {state.approvals_waiting} requests"
     yield "now", doing + (f", somebody is there: {state.approach}" if state.approach else "")
