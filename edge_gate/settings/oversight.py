@@ -19,32 +19,19 @@ from typing import Any, Final
 from edge_gate.settings.liveness import MODES
 
 _SHOWN: Final = "it is shown and written down, and nothing is judged by it"
-_SIZE: Final = (
-    "another size counts as another camera, which opens nothing where attacks are refused before it was measured"
-)
 _LINE: Final = "a wrong one moves no relay"
-_SPEED: Final = "it changes how soon something is seen, not what is seen"
-_UPRIGHT: Final = "a face that is not upright is not found"
+_SPEED: Final = "it changes how soon something is told, and nothing that is seen"
 _CALLERS: Final = "who calls there is judged by the kernel's word, wherever it is"
 ALONE: Final = MappingProxyType(
     {
         "site.name": _SHOWN,
         "site.language": _SHOWN,
         "site.time_zone": "the end of a consent is kept as a moment, whatever the zone",
-        "camera.width": _SIZE,
-        "camera.height": _SIZE,
-        "camera.fps": "how many pictures a second count is bounded by the gate",
-        "camera.rotate_deg": _UPRIGHT,
+        "camera.rotate_deg": "a face that is not upright is not found",
         "camera.stall_s": _SPEED,
-        "infrared.width": "the infrared camera can only speak against a person",
-        "infrared.height": "the infrared camera can only speak against a person",
-        "infrared.fps": "the infrared camera can only speak against a person",
-        "infrared.rotate_deg": _UPRIGHT,
-        "infrared.stall_s": _SPEED,
-        "models.threads": _SPEED,
+        "models.threads": "the same is computed, sooner or later",
         "door.baud": _LINE,
         "door.reply_ms": _LINE,
-        "door.raise_dtr": _LINE,
         "store.path": "what was agreed to stands in the store itself, with the residents",
         "store.key_file": "a key that is not the store's opens nothing",
         "sockets.eye": _CALLERS,

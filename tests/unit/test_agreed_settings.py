@@ -25,15 +25,15 @@ from edge_gate.settings.setting import setting
 from edge_gate.store.audit.log import LONGEST_DETAIL_BYTES
 from edge_gate.wire.client import ask
 from tests.support.clerk import BERT, ROLES, Clerk
-from tests.support.peers import running_gate
+from tests.support.gates import eye_at, settle
+from tests.support.peers import enrol, running_gate
 from tests.support.signing import sign
 
 EVERY = [name for section, kind in config.sections() for name in names(section, kind)]
 # A setting comes to this list and to ALONE when somebody has thought about it, and not before.
 DECIDED = {
-    *("site.name", "site.language", "site.time_zone", "models.threads", "door.baud", "door.reply_ms", "door.raise_dtr"),
-    *(f"{camera}.{key}" for camera in ("camera", "infrared") for key in ("width", "height", "fps", "rotate_deg")),
-    *("camera.stall_s", "infrared.stall_s", "store.path", "store.key_file", "sockets.eye", "sockets.control"),
+    *("site.name", "site.language", "site.time_zone", "models.threads", "door.baud", "door.reply_ms"),
+    *("camera.rotate_deg", "camera.stall_s", "store.path", "store.key_file", "sockets.eye", "sockets.control"),
 }
 
 
@@ -194,6 +194,9 @@ FREE: dict[str, tuple[Any, Any]] = {
     "models.eyes": ("test-eyes", "other-eyes"),
     "models.liveness": ("liveness-minifasnet-80", "other-liveness"),
     "models.detector": ("face_detection_yunet_2023mar_int8", "another"),
+    "camera.fps": (15, 5),
+    "camera.width": (640, 320),
+    "door.raise_dtr": (False, True),
     "door.channels": (1, 2),
     "door.address": (1, 2),
 }
@@ -227,6 +230,7 @@ def test_what_one_person_could_change_alone_before_waits_for_a_second_one(
     file = tmp_path / "site" / "edge-gate.toml"
     with running_gate(tmp_path, board.path, **chosen) as (gate, settings):
         assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}, "a first start agrees to all"
+        settle(gate, "Ann")
     write_others(tmp_path / "models")
     rewrite(file, name, after)
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -251,11 +255,11 @@ def test_what_one_person_could_change_alone_before_waits_for_a_second_one(
 
 def test_what_one_person_may_change_alone_waits_for_nobody(tmp_path: Path, board: BoardSimulator) -> None:
     """The control, with the stricter ways besides."""
-    with running_gate(tmp_path, board.path, roles=ROLES) as (_, settings):
-        pass
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
     file = tmp_path / "site" / "edge-gate.toml"
     alone = {
-        **{"site.name": "Another gate", "site.language": "en", "camera.width": 800, "camera.rotate_deg": 180},
+        **{"site.name": "Another gate", "site.language": "en", "camera.stall_s": 9.0, "camera.rotate_deg": 180},
         **{"door.baud": 19200, "models.threads": 2, "decision.window_s": 1.0, "quality.min_sharpness": 0.5},
         **{"infrared.driver": "v4l2", "roles.approval_minutes": 5},
     }
@@ -270,11 +274,32 @@ def test_what_one_person_may_change_alone_waits_for_nobody(tmp_path: Path, board
         assert ask(settings, "status")["policy"]["waiting"] == ["decision.window_s"], "what was stricter is agreed now"
 
 
+def test_until_somebody_was_enrolled_whoever_installs_a_gate_tries_what_they_like(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    """An installer has an hour, and starts the gate again and again. Whom nobody knows, no setting lets in."""
+    file = tmp_path / "site" / "edge-gate.toml"
+    with running_gate(tmp_path, board.path, roles=ROLES):
+        pass
+    for attempts in (9, 8, 20):
+        rewrite(file, "decision.attempts", attempts)
+        with running_gate(tmp_path, board.path) as (gate, settings):
+            assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
+            assert gate.recognition.policy.settings.attempts == attempts
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert len([row for row in read(settings)[0] if row.verb == "policy"]) == 4, "each is in the log"
+        enrol(settings, eye_at(gate), "Ann", 1, track=1)
+        assert "ok" in Clerk(gate, BERT, "maintainer").ask("forget", name="Ann")
+    rewrite(file, "decision.window_s", 9.0)
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == ["decision.window_s"], "nor after all were forgotten"
+
+
 def test_a_group_that_was_not_agreed_to_gives_no_role_and_one_that_was_does(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
-    with running_gate(tmp_path, board.path, roles=ROLES):
-        pass
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, _):
+        settle(gate, "Ann")
     rewrite(tmp_path / "site" / "edge-gate.toml", "roles.maintainer", ROLES["auditor"])
     with running_gate(tmp_path, board.path) as (gate, settings):
         mallory, anne = Clerk(gate, 60_001, "auditor"), Clerk(gate, 60_002, "maintainer")

@@ -26,6 +26,7 @@ from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.agreed_policy import held
 from tests.support.clocks import HeldClock
+from tests.support.gates import settle
 from tests.support.peers import running_gate
 
 HOUR_NS = 3600 * 10**9
@@ -152,6 +153,7 @@ def test_where_the_model_has_no_point_at_the_old_rate_nothing_is_opened(tmp_path
 
     with BoardSimulator("lcus1") as board:
         with running_gate(tmp_path, board.path) as (gate, _):
+            settle(gate, "Ann")
             gate.call(lambda: agree_to_a_lower_rate(gate))
         with running_gate(tmp_path, board.path) as (gate, _):
             assert gate.authorisation.waiting_settings == ["decision.fmr"] and "fmr" in gate.authorisation.held

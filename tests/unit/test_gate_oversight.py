@@ -171,7 +171,11 @@ def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, bo
 def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
-    with running_gate(tmp_path, board.path, decision={"min_sightings": 5, "attempts": 3}, roles=ROLES) as (_, settings):
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5, "attempts": 3}, roles=ROLES) as (
+        gate,
+        settings,
+    ):
+        settle(gate, "Ann")
         assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
     change(settings, "min_sightings = 5", "min_sightings = 2")
     change(settings, "attempts = 3", "attempts = 1")
@@ -192,7 +196,8 @@ def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once
 def test_a_longer_pulse_waits_and_until_then_the_door_is_released_for_as_long_as_was_agreed_to(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
-    with running_gate(tmp_path, board.path, roles=ROLES) as (_, settings):
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
         assert ask(settings, "relay-test")["pulse_ms"] == 150
     change(settings, "pulse_ms = 150", "pulse_ms = 9000")
     with running_gate(tmp_path, board.path) as (gate, settings):
@@ -216,6 +221,7 @@ def test_an_update_takes_what_was_not_held_before_as_agreed_and_says_so_and_hold
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
         before = FORMER | {"trusted_keys": list(settings.models.trusted_keys)}
         within(gate, lambda: gate.authorisation.log.append("policy", actor="gate", role="gate", detail=before))
     change(settings, "pulse_ms = 150", "pulse_ms = 9000")
@@ -235,8 +241,8 @@ def test_an_update_takes_what_was_not_held_before_as_agreed_and_says_so_and_hold
 
 @pytest.mark.skipif(os.getuid() != 0, reason="root owns this test's configuration only where root runs it")
 def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (_, settings):
-        pass
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (gate, settings):
+        settle(gate, "Ann")
     change(settings, "min_sightings = 5", "min_sightings = 2")
     with running_gate(tmp_path, board.path) as (_, settings):
         (request,) = ask(settings, "approvals")

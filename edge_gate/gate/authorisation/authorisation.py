@@ -40,6 +40,7 @@ from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.people import residents
 
 POLICY_WAITS_S: Final = 24 * 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
@@ -109,7 +110,8 @@ class Authorisation:
         self.wanted = config
         row = audit_log.latest(store, POLICY)
         self._written = row.said if row else {}
-        self._agreement = Agreement.read(self._written, config) if row else Agreement(held(config))
+        settled = row is not None and _in_use(store)
+        self._agreement = Agreement.read(self._written, config) if settled else Agreement(held(config))
         self.waiting_settings = self._agreement.waiting(config)
         """Those that the file has otherwise than was agreed to, until a second person agrees."""
         self.agreed = self._agreement.serve(config)
@@ -332,3 +334,8 @@ class Authorisation:
 def _why(shutting: list[str]) -> str:
     changed = " and ".join(shutting)
     return f"{changed} {'was' if len(shutting) == 1 else 'were'} changed" if shutting else ""
+
+
+def _in_use(store: Store) -> bool:
+    """Tell whether anybody was ever enrolled. Until then whoever installs a gate tries one setting after the other."""
+    return residents.anybody(store) or audit_log.latest(store, "enrol") is not None
