@@ -149,6 +149,7 @@ def _landlock(policy: SandboxPolicy) -> None:
         rules = Landlock(strict=False)
         for paths, access in (
             (policy.readable, read), (policy.writable, read | write), (policy.devices, read | control),
+            (policy.sockets, AccessFs.MAKE_SOCK | AccessFs.REMOVE_FILE),
         ):  # fmt: skip
             for path in {each.resolve() for each in paths if each.exists()}:
                 rules.add_path_rule(path, access=access if path.is_dir() else access & of_a_file)
