@@ -16,7 +16,7 @@ from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.time_zones import local_time
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.authorisation import Authorisation
-from edge_gate.gate.authorisation.roles import groups
+from edge_gate.gate.authorisation.roles import Lists, SystemLists, groups
 from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
@@ -59,11 +59,18 @@ _log = logging.getLogger(__name__)
 
 
 def build(
-    config: Config, store: Store, log: AuditLog, check: IntegrityCheck, door: Door, clock: Clock, written_by: int
+    config: Config,
+    store: Store,
+    log: AuditLog,
+    check: IntegrityCheck,
+    door: Door,
+    clock: Clock,
+    written_by: int,
+    lists: Lists,
 ) -> Gate:
     """Make the gate's parts, hand each the few services that it uses, and listen on both sockets."""
     journal = Journal(store, clock)
-    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
+    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     recognition = Recognition(store, config.models, config.decision, clock)
     attacks = AttackWatch(config, store, journal, clock)
@@ -156,12 +163,16 @@ def build(
 
 @contextmanager
 def open_gate(
-    config: Config, written_by: int = 0, unlock: Unlock = only_unlock, clock: Clock | None = None
+    config: Config,
+    written_by: int = 0,
+    unlock: Unlock = only_unlock,
+    clock: Clock | None = None,
+    lists: Lists | None = None,
 ) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``unlock`` gets the
-    key. Without a ``clock`` the machine's own is used.
+    key. Without ``clock`` and ``lists`` (of users and groups) the machine's own are used.
 
     The relay comes first: its pulse guard has to be started while this process is small, unsealed, and holds no key.
     """
@@ -178,7 +189,8 @@ def open_gate(
         reading_key, _ = keys_in_use(store.path, key)  # a change of the key may have been cut off half-way
         reader = stack.enter_context(closing(connection.reader(store.path, reading_key)))
         check = IntegrityCheck(reader, store.path)
-        gate = build(config, store, AuditLog(store, store.keyring.signer()), check, door, clock, written_by)
+        log = AuditLog(store, store.keyring.signer())
+        gate = build(config, store, log, check, door, clock, written_by, lists or SystemLists())
         gate.seal.sealed = sealed
         stack.callback(gate.close)
         gate.start()

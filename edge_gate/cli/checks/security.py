@@ -160,7 +160,7 @@ def _check_people(patient: Patient) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
-    members = roles.members(patient.settings)
+    members = roles.members(patient.settings, roles.SystemLists())
     for role, users in members.items():
         names = sorted(filter(None, map(_login_name, users)))
         yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
