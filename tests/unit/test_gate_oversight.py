@@ -237,7 +237,7 @@ def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: 
         enrol(settings, eye, "Ann", 1, track=1)
     change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
         with pytest.raises(GateRefused) as refusal:
             enrol(settings, eye, "Bo", 2, track=1)
