@@ -162,7 +162,7 @@ def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, bo
         assert "ok" in bert.ask("approve", id=request)
         del eye
     with running_gate(tmp_path, board.path) as (gate, _):
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         assert Clerk(gate, BERT, "maintainer").refused("approve", id=request) == "ApprovalUnknown"
         assert Clerk(gate, ANNE, "maintainer").refused("enrol", name="B", consent=CONSENT) == "ApprovalNeeded"
         del eye
