@@ -112,7 +112,6 @@ class Site:
         self.settings, self.board, self.model_id = settings, board, model_id
         self.notified = notified
         self.process: subprocess.Popen[bytes] | None = None
-        self.eyes = 100
 
     @contextmanager
     def running(self, without: str = "") -> Iterator[int]:
@@ -149,8 +148,7 @@ class Site:
         return False
 
     def eye(self) -> RawEye:
-        self.eyes += 1
-        return RawEye(self.settings.sockets.eye, self.model_id, eye=self.eyes)
+        return RawEye(self.settings.sockets.eye, self.model_id)
 
     def opening_s(self, eye: RawEye, track: int) -> float:
         """Walk up to the door and return how long it took to open, or infinity."""

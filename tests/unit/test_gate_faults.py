@@ -132,9 +132,12 @@ def test_who_stands_there_when_the_gate_is_paused_is_neither_told_of_nor_let_in(
         eye.see(embedding(1, seed=1), track=2)
         let_turn(gate)
         assert ask(settings, "status")["approach"] is not None
+        watching = eye.order
         ask(settings, "pause")
         assert ask(settings, "status")["approach"] is None
-        eye.walk_up(1, track=2, views=20)  # what was on its way when the eye was told
+        for number in range(20):  # what was on its way when the eye was told
+            eye.see(embedding(1, seed=number), track=2, order=watching)
+            eye.wait(0.04)
         assert ask(settings, "status")["approach"] is None
         assert not board.history and not events(settings, "opened")
         ask(settings, "resume")

@@ -162,7 +162,7 @@ def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, bo
         assert "ok" in bert.ask("approve", id=request)
         del eye
     with running_gate(tmp_path, board.path) as (gate, _):
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         assert Clerk(gate, BERT, "maintainer").refused("approve", id=request) == "ApprovalUnknown"
         assert Clerk(gate, ANNE, "maintainer").refused("enrol", name="B", consent=CONSENT) == "ApprovalNeeded"
         del eye
@@ -256,7 +256,7 @@ def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: 
         enrol(settings, eye, "Ann", 1, track=1)
     change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
         with pytest.raises(GateRefused) as refusal:
             enrol(settings, eye, "Bo", 2, track=1)

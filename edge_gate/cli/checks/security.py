@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from edge_gate.cli import audit
-from edge_gate.cli.checks import health
+from edge_gate.cli.checks import health, installation
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.checks.systemd import run_tool, show_unit
 from edge_gate.cli.common import local_time
@@ -222,5 +222,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("people", _check_people),
     Check("models", health.check_models),
     Check("door", _check_door),
+    Check(installation.PART, installation.check_installation),
     Check("not stopped", _name_what_is_not_stopped),
 )

@@ -97,7 +97,7 @@ class PeerLink(Generic[HeardT, SaidT]):
             connection.close()
             return False
         self.connection, self.process = connection, pid
-        self._channel.renew_patience()
+        self._channel.begin()
         _log.info("the %s is connected (process %d)", self._link.name, pid)
         return True
 
