@@ -83,7 +83,7 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
     if state.many_erased:
         yield "residents", f"{state.many_erased} withdrawn or erased within a day beyond the hourly number"
     if state.policy.held:
-        yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
+        yield "policy", f"nothing is opened: {state.policy.held}"
 
 
 def describe_liveness(of: LivenessStatus, scene: str | None) -> str:

@@ -45,6 +45,7 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.settings.config import Config
 from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
@@ -87,7 +88,8 @@ def build(
     loop = Loop(selectors.DefaultSelector())
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
-    eye = EyeWatch(authorisation.agreed.sockets, model, journal, loop.selector, clock)
+    eye = EyeWatch(authorisation.agreed.sockets, digest(config), model, journal, loop.selector, clock)
+    authorisation.doubt = lambda: eye.held
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
     approaches = Approaches(recognition, door_control, journal, mode, attacks, authorisation.agreed.decision, clock)

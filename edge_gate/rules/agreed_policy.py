@@ -110,6 +110,13 @@ def held(config: Config) -> dict[str, Any]:
     }
 
 
+def digest(config: Config) -> int:
+    """Return 8 bytes, never 0, of a hash over the settings that eye and gate have to agree in."""
+    shared = {name: value for name, value in held(config).items() if name not in SERVED}
+    spelled = json.dumps(shared, sort_keys=True).encode("ascii")
+    return int.from_bytes(hashlib.sha256(spelled).digest()[:8]) or 1
+
+
 def shutting(waiting: Iterable[str]) -> list[str]:
     """Return those of what waits that the gate cannot have as they were: until they are agreed to nothing is opened."""
     return [name for name in waiting if name not in SERVED]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from edge_gate.cli.audit import read
 from edge_gate.core.errors import PolicyHeld
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.rules.agreed_policy import Agreement, held, shutting
+from edge_gate.rules.agreed_policy import Agreement, digest, held, shutting
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
 from edge_gate.settings.oversight import ALONE, SERVED, STRICTER, names, word
@@ -26,7 +26,7 @@ from edge_gate.store.audit.log import LONGEST_DETAIL_BYTES
 from edge_gate.wire.client import ask
 from tests.support.clerk import BERT, ROLES, Clerk
 from tests.support.gates import eye_at, settle
-from tests.support.peers import enrol, running_gate
+from tests.support.peers import enrol, events, pulsed, running_gate, until
 from tests.support.signing import sign
 
 EVERY = [name for section, kind in config.sections() for name in names(section, kind)]
@@ -309,6 +309,42 @@ def test_a_group_that_was_not_agreed_to_gives_no_role_and_one_that_was_does(
         assert "ok" in anne.ask("approve", id=request["id"])
         assert "ok" in mallory.ask("residents")
         assert anne.refused("residents") == "NotAllowed"
+
+
+def test_an_eye_that_was_started_by_another_file_opens_nothing_though_the_file_is_put_back(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    """The eye reads the file when it starts: with a film in the camera's place, say, while the gate runs on."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        eye.health(settings=digest(settings))
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.walk_up(1, track=2)
+        assert pulsed(board), "the control"
+        eye.connection.close()
+        until(lambda: not gate.eye.connected)
+        eye = eye_at(gate)
+        eye.health(settings=digest(with_value(settings, "camera.driver", "replay")))
+        before = len(board.history)
+        eye.walk_up(1, track=3, views=12)
+        assert "other settings" in ask(settings, "status")["policy"]["held"] and len(board.history) == before
+        assert len(events(settings, "eye settings")) == 1
+        with pytest.raises(PolicyHeld):
+            gate.authorisation.let_through()
+        eye.connection.close()
+        until(lambda: not gate.eye.connected)
+        eye = eye_at(gate)
+        eye.health(settings=digest(with_value(settings, "site.name", "what no eye looks at")))
+        eye.walk_up(1, track=4)
+        assert board.wait_until(lambda: len(board.history) > before, 5), "it was started again by the right file"
+
+
+@pytest.mark.parametrize(
+    "name", ["camera.source", "camera.pinned", "models.eyes", "quality.min_sharpness", "seal.required"]
+)
+def test_what_the_eye_takes_from_the_file_is_in_what_it_tells_the_gate(name: str) -> None:
+    settings = Config()
+    assert digest(with_value(settings, name, other(value_of(settings, name)))) != digest(settings)
 
 
 def test_a_policy_row_has_every_setting_that_is_held(tmp_path: Path, board: BoardSimulator) -> None:

@@ -121,8 +121,9 @@ class Authorisation:
         self._beyond_ns: deque[int] = deque(maxlen=MOST_COUNTED)
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         self._membership = Membership(lambda: self.agreed, store, self.note, lists)
-        self.held = _why(shutting(self.waiting_settings))
-        """Why nothing may be opened, or nothing."""
+        self._held = _why(shutting(self.waiting_settings))
+        self.doubt: Callable[[], str] = str
+        """Tells why nothing may be opened just now although all is agreed to, or nothing."""
 
     def start(self) -> None:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
@@ -261,7 +262,7 @@ class Authorisation:
         self.approvals.approve(request, caller.uid)
         if request.verb == POLICY:
             self.approvals.drop(request)
-            self.agreed, self.waiting_settings, self.held = self.wanted, [], ""
+            self.agreed, self.waiting_settings, self._held = self.wanted, [], ""
         return request
 
     def waiting(self, asked: Asked) -> list[ApprovalRequest]:
@@ -282,9 +283,14 @@ class Authorisation:
             raise StoreError(self._store.path, "the audit log lost a row that was written just now")
         return signed
 
+    @property
+    def held(self) -> str:
+        """Why nothing may be opened, or nothing."""
+        return self._held or self.doubt()
+
     def hold(self, reason: str) -> None:
         """Have nothing opened for this reason; no reason changes nothing."""
-        self.held = reason or self.held
+        self._held = reason or self._held
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
@@ -332,8 +338,7 @@ class Authorisation:
 
 
 def _why(shutting: list[str]) -> str:
-    changed = " and ".join(shutting)
-    return f"{changed} {'was' if len(shutting) == 1 else 'were'} changed" if shutting else ""
+    return f"{' and '.join(shutting)} changed, and a second person has to agree" if shutting else ""
 
 
 def _in_use(store: Store) -> bool:
