@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pwd
 import shutil
 import tomllib
 from dataclasses import dataclass, field, make_dataclass, replace
@@ -25,7 +26,7 @@ from edge_gate.settings.setting import setting
 from edge_gate.store.audit.log import LONGEST_DETAIL_BYTES
 from edge_gate.wire.client import ask
 from tests.support.clerk import BERT, ROLES, Clerk
-from tests.support.gates import eye_at, settle
+from tests.support.gates import eye_at, settle, within
 from tests.support.peers import enrol, events, pulsed, running_gate, until
 from tests.support.signing import sign
 
@@ -272,6 +273,47 @@ def test_what_one_person_may_change_alone_waits_for_nobody(tmp_path: Path, board
     rewrite(file, "decision.window_s", 2.0)
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "status")["policy"]["waiting"] == ["decision.window_s"], "what was stricter is agreed now"
+
+
+def test_the_gate_decides_by_what_was_agreed_to_and_by_the_new_settings_as_soon_as_they_are(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path, roles=ROLES, decision={"hold_off_s": 600.0}) as (gate, settings):
+        eye = eye_at(gate)
+        eye.health()
+        enrol(settings, eye, "Ann", 1, track=1)
+        del eye
+    file = tmp_path / "site" / "edge-gate.toml"
+    for name, value in {"decision.hold_off_s": 0.0, "decision.gap_s": 0.5, "sockets.eye_user": "games"}.items():
+        rewrite(file, name, value)
+    games = pwd.getpwnam("games").pw_uid
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+
+        def openings(track: int) -> int:
+            eye.walk_up(1, track=track)
+            eye.step_away()
+            return sum(each.on for each in board.history)
+
+        before = openings(2)
+        assert openings(3) == before, "held off, as it was agreed to"
+        assert games not in gate.eye.link._peer._allowed
+        (request,) = ask(settings, "approvals")
+        assert "ok" in Clerk(gate, BERT, "installer").ask("approve", id=request["id"])
+        eye.walk_up(1, track=4)
+        assert board.wait_until(lambda: sum(each.on for each in board.history) > before, 5)
+        assert games in gate.eye.link._peer._allowed
+
+
+def test_an_agreed_eye_user_whom_the_system_has_lost_keeps_no_gate_from_starting(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        settle(gate, "Ann")
+        lost = held(settings) | {"sockets.eye_user": "gone-for-good", "roles.auditor": "gone-too"}
+        within(gate, lambda: gate.authorisation.log.append("policy", actor="gate", role="gate", detail=lost))
+    with running_gate(tmp_path, board.path) as (_, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == ["sockets.eye_user", "roles.auditor"]
 
 
 def test_until_somebody_was_enrolled_whoever_installs_a_gate_tries_what_they_like(
