@@ -26,7 +26,7 @@ from edge_gate.core.errors import (
     WireError,
 )
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals, Matter
+from edge_gate.gate.authorisation.approvals import LONGEST_POLICY_BYTES, ApprovalRequest, Approvals, Matter
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.roles import Lists
@@ -143,7 +143,8 @@ class Authorisation:
             self.note(POLICY, detail=settled)
         if self.waiting_settings and self._usable(self.wanted):
             shown = f"other settings: {', '.join(self.waiting_settings)}"
-            matter = Matter.of(shown, {"verb": POLICY, **self._agreement.compared(self.wanted)})
+            changed = {"verb": POLICY, **self._agreement.compared(self.wanted)}
+            matter = Matter.of(shown, changed, longest=LONGEST_POLICY_BYTES)
             request, _ = self.approvals.ask(matter, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "settings": self.waiting_settings}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
