@@ -30,6 +30,7 @@ from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
@@ -44,6 +45,8 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
+from edge_gate.rules.lending import Lending
+from edge_gate.rules.limiter import Limits
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config, StoreSettings
 from edge_gate.store import connection
@@ -69,12 +72,14 @@ def build(
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     recognition = Recognition(store, config.models, config.decision, clock)
-    attacks = AttackWatch(config, store, journal, clock)
+    limiter = Limiter(Limits.of(config.decision.attempts, config.limiter), journal, authorisation.note, clock)
+    attacks = AttackWatch(config, store, journal, limiter)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
     def adopt() -> None:
         authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
         attacks.mode = authorisation.agreed.liveness
+        limiter.adopt(Limits.of(recognition.policy.settings.attempts, config.limiter))
 
     adopt()
     authorisation.check_policy = recognition.check
@@ -85,10 +90,11 @@ def build(
     eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
-    approaches = Approaches(recognition, door_control, journal, mode, attacks, config.decision, clock)
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, config.decision, clock)
     local = local_time(config.site.time_zone, os.environ)
-    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, config.site.language, local)
-    liveness = LivenessVerbs(store, mode, authorisation, attacks, clock)
+    lending, language = Lending(), config.site.language
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, lending, language, local)
+    liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     seal = SealState()
@@ -100,6 +106,7 @@ def build(
             eye=eye,
             approaches=approaches,
             attacks=attacks,
+            limiter=limiter,
             journal=journal,
             mode=mode,
             recognition=recognition,
@@ -148,6 +155,7 @@ def build(
         enrolment=enrolment,
         liveness=liveness,
         attacks=attacks,
+        limiter=limiter,
         templates=renewal,
         verbs=verbs,
         control=control,

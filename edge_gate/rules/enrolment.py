@@ -21,6 +21,8 @@ from edge_gate.wire.eye import AcquisitionFailure, Sighting
 
 WANTED: Final = 16
 TIMEOUT_S: Final = 60.0
+# So often a picture is found, each time in new looks, as many as it takes to be sure: then it is enough.
+MOST_ATTACKS: Final = 5
 # Neighbouring frames are nearly the same picture; a template wants the small differences of pose and light.
 SPACING_NS: Final = 180_000_000
 
@@ -43,6 +45,8 @@ class Enrolment:
     alike: float
     point: LivenessPoint | None = None
     looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
+    attacks: int = 0
+    _fresh: list[Look] = field(default_factory=list)
     _vectors: list[Vector] = field(default_factory=list)
     _person: tuple[int, int] | None = None
     _last_ns: int = 0
@@ -57,6 +61,11 @@ class Enrolment:
     def alive(self) -> bool:
         """Whether a person is seen, by twice the looks that open a door: who is enrolled comes in for years."""
         return self.point is None or judge(self.looks, self.point, twice=True) is Liveness.LIVE
+
+    @property
+    def attacked(self) -> bool:
+        """Whether a picture of somebody was found often enough to end it."""
+        return self.attacks >= MOST_ATTACKS
 
     @property
     def taken(self) -> int:
@@ -74,6 +83,7 @@ class Enrolment:
             self._refusals[sighting.refusal] += 1
         if (look := Look.of(sighting)) is not None:
             self.looks.append(look)
+            self._count_attacks(look)
         if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             self._check_same_person((sighting.eye, sighting.track), vector)
@@ -95,6 +105,13 @@ class Enrolment:
             raise EnrolmentFailed("the views differ too much. Was one person alone in front of the camera?")
         return normalise(np.mean(self._vectors, axis=0, dtype=np.float32))
 
+    def _count_attacks(self, look: Look) -> None:
+        self._fresh.append(look)
+        found = Liveness.UNSURE if self.point is None else judge(self._fresh, self.point, twice=True)
+        self.attacks += found is Liveness.ATTACK
+        if found is not Liveness.UNSURE or len(self._fresh) == MOST_LOOKS:
+            self._fresh.clear()
+
     def _check_same_person(self, person: tuple[int, int], vector: Vector) -> None:
         """A new track may be the same person after a blink of the tracker; then they must look like the ones before."""
         if self._person is not None and person != self._person:
@@ -109,4 +126,4 @@ def refuse_duplicate(template: Vector, gallery: Gallery, threshold: float, names
     id)."""
     best = next(iter(gallery.search(template, 1)), None)
     if best is not None and best.comparison_score >= threshold:
-        raise DuplicateResident(names.get(best.resident_id, "?"), best.comparison_score, threshold)
+        raise DuplicateResident(names.get(best.resident_id, "?"))
