@@ -25,7 +25,7 @@ from edge_gate.gate.control.requests import Handler, Request, read_line
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
-from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, refuse_duplicate
+from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, alike_views, refuse_duplicate
 from edge_gate.rules.lending import Lending
 from edge_gate.rules.naming import kept_name
 from edge_gate.store import events
@@ -135,8 +135,10 @@ class EnrolmentVerbs:
         self._authorisation.let_through()
         began_ns, uid = self._store.clock.monotonic_ns(), request.caller.uid
         self._lending.check_enrolments(uid, began_ns)
-        approved = self._authorisation.second(request, name, f"enrolling {name}")
-        enrolment = Enrolment(began_ns, self._recognition.plain_point.threshold, self._attacks.wanted)
+        words = {"consent.until": self._local.show_until(iso(stated.until))}
+        approved = self._authorisation.second(request, f"enrolling {name}", words=words)
+        alike = alike_views(self._recognition.card.operating_points, self._recognition.plain_point)
+        enrolment = Enrolment(began_ns, alike, self._attacks.wanted)
         self._session = EnrolmentSession(request, name, stated, enrolment, approved)
         self._lending.lend(began_ns, enrolling=uid)
         self._journal.record("enrolment began", detail={"operator": request.operator})
