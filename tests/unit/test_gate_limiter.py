@@ -169,6 +169,19 @@ def test_a_gate_that_is_left_alone_is_open_again_and_says_so(tmp_path: Path, boa
         assert pulsed(board)
 
 
+def test_where_nobody_is_enrolled_nothing_is_counted_so_that_the_first_comes_in_at_once(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        flip(eye, 20, each=8)
+        assert status(settings).limiter.refusals == 0 and events(settings, "limiter") == []
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.step_away()
+        eye.walk_up(1, track=9000, views=4)
+        assert pulsed(board)
+
+
 @pytest.mark.parametrize("state", ["slower", "stricter"])
 def test_a_resident_right_after_a_burst_waits_a_moment(tmp_path: Path, board: BoardSimulator, state: str) -> None:
     """At most the wait after the refusal, and twice the looks."""

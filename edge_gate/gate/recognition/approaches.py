@@ -144,12 +144,14 @@ class Approaches:
         if not approach.judged:
             self._limiter.turn_away()
             self._visit.unproven = TOKEN_ASKED
-        elif self._attacks.is_attack(approach):
-            self._limiter.refused(attack=self._attacks.refuses)
-            self._tell_attack(approach)
         else:
-            self._limiter.refused()
-            self._tell_refusal(self._attacks.unproven(approach))
+            attack = self._attacks.is_attack(approach)
+            if self._recognition.gallery.ids:  # where nobody is enrolled there is nothing to try
+                self._limiter.refused(attack=attack and self._attacks.refuses)
+            if attack:
+                self._tell_attack(approach)
+            else:
+                self._tell_refusal(self._attacks.unproven(approach))
         self._next_attempt(approach)
 
     def _tell_refusal(self, unproven: str) -> None:
