@@ -18,8 +18,8 @@ from edge_gate.settings.config import DecisionSettings
 from edge_gate.wire.eye import Sighting
 
 _LONG_AGO_NS: Final = -(10**18)
-# An opening's score says who is let in only just, and had better be enrolled again. A tenth is enough for that, and
-# too coarse to draw a template after it.
+# An opening's score says who is let in only just, and had better be enrolled again: a tenth is enough for that. Whoever
+# would learn more of a template from it opens the door, and is in the log, for each look.
 SCORE_DIGITS: Final = 1
 TOKEN_ASKED: Final = "eyes alone do not open now"  # noqa: S105 - a sentence
 _log = logging.getLogger(__name__)
