@@ -77,7 +77,8 @@ def checkpoint(path: Path, as_json: bool) -> None:
 def accept(path: Path, as_json: bool) -> None:
     """Take a log in doubt as it stands, with a second person.
 
-    The gate says in `edge-gate status` why it is in doubt. Somebody may have emptied it, or the site has restored an older backup: see docs/maintainer.md, "A log in doubt".
+    `edge-gate status` says why it is in doubt. Somebody may have emptied it, or the site has restored an older backup:
+    see docs/maintainer.md, "A log in doubt".
     """
     answer = ask(config.load(path), "audit-accept")
     if as_json:

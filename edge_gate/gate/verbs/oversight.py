@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from edge_gate.core.access import user_name
 from edge_gate.core.errors import LogUndoubted, WireError
+from edge_gate.gate.authorisation.approvals import ApprovalRequest
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation
@@ -49,17 +51,14 @@ class OversightVerbs:
     def _approvals(self, request: Request) -> None:
         approvals = self._authorisation.approvals
         request.answer(
-            [
-                {"id": each.id, "what": each.shown, "asked_by": user_name(each.uid), "left_s": approvals.left_s(each)}
-                for each in self._authorisation.waiting(request)
-            ]
+            [{**_told(each), "left_s": approvals.left_s(each)} for each in self._authorisation.waiting(request)]
         )
 
     def _approve(self, request: Request) -> None:
         approved = self._authorisation.approve(request, request.text("id"))
         if approved.verb == POLICY:
             self._adopt()
-        request.answer({"what": approved.shown, "asked_by": user_name(approved.uid), "verb": approved.verb})
+        request.answer(_told(approved))
 
     def _audit(self, request: Request) -> None:
         """Send one page of the log as it is, for the caller to judge (edge_gate.store.audit.chain.examine)."""
@@ -113,14 +112,14 @@ class OversightVerbs:
 
     def _accept(self, request: Request) -> None:
         """Take the audit log as it stands, once a second person has agreed, with the settings that hold now."""
-        watch, agreed = self._authorisation.log_watch, self._authorisation.agreed.written()
+        watch, settled = self._authorisation.log_watch, self._authorisation.settled
         why = " and ".join(watch.doubts().values())
         if not why:
             raise LogUndoubted
-        settings = ", ".join(f"{name} {value}" for name, value in agreed.items())
-        shown = f"taking the audit log as it stands, although {why}; these settings hold then: {settings}"
-        approved = self._authorisation.second(request, shown, shown, always=True)
-        watch.accept(lambda: self._authorisation.acted(request, detail=approved), agreed)
+        words = {name: json.dumps(value, ensure_ascii=False) for name, value in settled.items()}
+        shown = f"taking the audit log as it stands, although {why}, and with these settings"
+        approved = self._authorisation.second(request, shown, words=words, always=True)
+        watch.accept(lambda: self._authorisation.acted(request, detail=approved), settled)
         request.answer({})
 
     def _escrow(self, request: Request) -> None:
@@ -130,9 +129,16 @@ class OversightVerbs:
         """
         shares, needed = request.number("shares", 0, 2, 16), request.number("needed", 0, 2, 16)
         what = f"{shares} shares, any {needed} of which give it"
-        approved = self._authorisation.second(request, what, f"printing the store's key as {what}", always=True)
+        approved = self._authorisation.second(request, f"printing the store's key as {what}", always=True)
         self._authorisation.acted(request, detail={**approved, "shares": shares, "needed": needed})
         request.answer({})
+
+
+def _told(request: ApprovalRequest) -> dict[str, Any]:
+    """Return all that the second person agrees to, in words."""
+    matter = request.matter
+    who = {"asked_by": user_name(request.uid), "uid": request.uid}
+    return {"id": request.id, "verb": request.verb, "what": matter.shown, **who, "fields": dict(matter.fields)}
 
 
 def _unknown_codes(store: Store) -> Generator[None, None, list[str]]:

@@ -59,7 +59,14 @@ def _let_in(store: Store, people: list[Resident]) -> None:
         for each in people:
             opened = kind == "opened"
             event_id, who = str(uuid.uuid4()), each.id if opened else None
-            row = {"id": event_id, "at": now, "kind": kind, "resident_id": who, "score": 0.5, "detail": detail}
+            row = {
+                "id": event_id,
+                "at": now,
+                "kind": kind,
+                "resident_id": who,
+                "score": 0.5 if opened else None,
+                "detail": detail,
+            }
             whole = event_chain.chained(store, row, awaited=opened)
             seq = store.insert("event", whole)
             if opened:
