@@ -60,7 +60,7 @@ class Agreement:
         asked = held(wanted)
         if "fmr" in said:
             # Whoever wrote that knew of no attack detection at first: letting pictures pass was never agreed to.
-            known = {_FORMER[name]: value for name, value in said.items() if name in _FORMER}
+            known = {_FORMER[name]: _listed(value) for name, value in said.items() if name in _FORMER}
             said = {"liveness.mode": REQUIRE, **known}
             assumed = tuple(name for name in asked if name not in said)
             return cls({**asked, **_fitting(said, asked)}, assumed)
@@ -139,6 +139,11 @@ def _fitting(said: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any
         return type(value) is type(asked[name]) and (not isinstance(value, list) or all(map(_is_text, value)))
 
     return {name: said[name] for name in asked if name in said and fits(name)}
+
+
+def _listed(value: Any) -> Any:
+    """Return a list of texts in the form of today, and anything else as it is."""
+    return _plain(tuple(value)) if isinstance(value, list) and all(map(_is_text, value)) else value
 
 
 def _is_text(value: Any) -> bool:
