@@ -183,6 +183,8 @@ FREE: dict[str, tuple[Any, Any]] = {
     "decision.window_s": (2.0, 3.0),
     "decision.gap_s": (1.5, 0.3),
     "decision.hold_off_s": (5.0, 0.0),
+    "limiter.rest_after": (6, 100),
+    "limiter.forgiven_s": (30.0, 1.0),
     "quality.min_interocular_px": (22.0, 8.0),
     "quality.max_interocular_px": (600.0, 900.0),
     "quality.min_sharpness": (0.35, 0.0),
