@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -154,9 +153,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         items = sorted(map(_brief, value))
         return items if len(items) <= _MOST else [_hash("\n".join(sorted(value)))]
-    if isinstance(value, (str, PurePath)):
-        return _brief("" if value == type(value)() else str(value))
-    return value
+    if isinstance(value, (bool, int, float)):
+        return value
+    return _brief("" if value == type(value)() else str(value))  # a text or a path; of the empty path str is a dot
 
 
 def _brief(text: str) -> str:
