@@ -62,12 +62,12 @@ STRICTER: Final = MappingProxyType[str, tuple[str, Callable[[Any, Any], bool]]](
         **dict.fromkeys(
             ("decision.fmr", "decision.attempts", "decision.window_s", "door.pulse_ms", "roles.people_per_hour",
              "roles.approval_minutes", "quality.max_interocular_px", "quality.max_exposure", "quality.max_yaw_deg",
-             "quality.max_pitch_deg"),
+             "quality.max_pitch_deg", "limiter.stricter_after", "limiter.token_after", "limiter.rest_after"),
             ("lower", _lower),
         ),
         **dict.fromkeys(
             ("decision.min_sightings", "decision.hold_off_s", "quality.min_interocular_px", "quality.min_sharpness",
-             "quality.min_exposure", "quality.min_eyes_open"),
+             "quality.min_exposure", "quality.min_eyes_open", "limiter.forgiven_s", "limiter.wait_s", "limiter.rest_s"),
             ("higher", _higher),
         ),
         **dict.fromkeys(("models.trusted_keys", "models.allow_unsigned"), ("fewer", _fewer)),
@@ -79,6 +79,8 @@ STRICTER: Final = MappingProxyType[str, tuple[str, Callable[[Any, Any], bool]]](
 SERVED: Final = frozenset(
     {
         *("decision.fmr", "decision.min_sightings", "decision.window_s", "decision.attempts", "decision.gap_s"),
+        *("limiter.stricter_after", "limiter.token_after", "limiter.rest_after", "limiter.forgiven_s"),
+        *("limiter.wait_s", "limiter.rest_s"),
         *("decision.hold_off_s", "liveness.mode", "door.pulse_ms", "sockets.operators", "sockets.eye_user"),
         *("roles.installer", "roles.maintainer", "roles.auditor", "roles.people_per_hour", "roles.approval_minutes"),
     }

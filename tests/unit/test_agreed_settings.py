@@ -130,6 +130,14 @@ def test_the_stricter_of_two_settings_needs_nobody_else(name: str, agreed: Any, 
     assert before.waiting(with_value(Config(), name, stricter)) == []
 
 
+def test_a_row_of_before_says_the_same_of_any_number_of_keys() -> None:
+    many = with_value(Config(), "models.trusted_keys", tuple(f"key {number}" for number in range(20)))
+    row = {"fmr": 1e-4, "liveness": "require", "trusted_keys": sorted(many.models.trusted_keys), "allow_unsigned": []}
+    assert Agreement.read(row, many).waiting(many) == []
+    one_more = with_value(many, "models.trusted_keys", (*many.models.trusted_keys, "another"))
+    assert Agreement.read(row, one_more).waiting(one_more) == ["models.trusted_keys"]
+
+
 def test_an_infrared_camera_is_added_by_one_and_taken_away_by_two() -> None:
     without = Config()
     with_one = with_value(with_value(without, "infrared.driver", "v4l2"), "infrared.source", "/dev/video7")
@@ -175,6 +183,8 @@ FREE: dict[str, tuple[Any, Any]] = {
     "decision.window_s": (2.0, 3.0),
     "decision.gap_s": (1.5, 0.3),
     "decision.hold_off_s": (5.0, 0.0),
+    "limiter.rest_after": (6, 100),
+    "limiter.forgiven_s": (30.0, 1.0),
     "quality.min_interocular_px": (22.0, 8.0),
     "quality.max_interocular_px": (600.0, 900.0),
     "quality.min_sharpness": (0.35, 0.0),
