@@ -157,7 +157,7 @@ def place(disk_path: Path) -> Iterator[Place]:
         tcp.listen()
         udp.bind(tcp.getsockname())
         models = {"folder": str(disk_path / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)}
-        overrides = {"models": models, "door": {"relay": "lcus1", "port": board.path}}
+        overrides: dict[str, dict[str, Any]] = {"models": models, "door": {"relay": "lcus1", "port": board.path}}
         file = make_site(disk_path / "site", overrides)
         yield Place(config.load(file), disk_path / "environment/bin/python", packages, loot, (tcp, udp))
 
