@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import signal
 from functools import partial
 from types import FrameType
@@ -27,9 +26,10 @@ from edge_gate.eye.liveness.infrared import open_witness
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import EyeMode, Health
+from edge_gate.wire.eye import Command, EyeMode, Health
 
 _POLL_S: Final = 0.2
 _GREETING_S: Final = 0.5
@@ -52,6 +52,7 @@ class Eye:
     def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier, sealed: int = 0) -> None:
         """``sealed``: the walls that stand around this process (edge_gate.seal.Hardening), to be told to the gate."""
         self._sealed = sealed
+        self._settings = digest(settings)
         self._limits = settings.quality
         self._clock = clock
         self._notifier = notifier
@@ -65,7 +66,6 @@ class Eye:
         self._link = GateLink(self._gate_path, clock)
         self._pace = Pace()
         self._verb = EyeMode.WATCH
-        self._eye = secrets.randbits(64)
         self._sightings = self._healths = 0
         self._health_ns = 0
         self._status = ""
@@ -109,8 +109,11 @@ class Eye:
             self._hear()
 
     def _hear(self) -> None:
+        known = self._link.told is not None
         for command in self._link.receive():
             self._obey(command.verb)
+        if not known:  # a gate that has just come hears how this eye is before it hears of two people
+            self._health_ns = 0
 
     def _obey(self, verb: EyeMode) -> None:
         if verb is EyeMode.LEAVE:
@@ -140,29 +143,36 @@ class Eye:
         if frame is None:
             return
         began_ns = self._clock.monotonic_ns()
-        if self._link.connected:
+        if (told := self._link.told) is not None:
             seen = self._perception.see(frame.bgr, frame.captured_ns)
             if seen is not None:
-                self._say(seen)
+                self._say(seen, told)
         ended_ns = self._clock.monotonic_ns()
         self._pace.add(ended_ns, (ended_ns - began_ns) / 1e6)
 
-    def _say(self, seen: Observation) -> None:
+    def _say(self, seen: Observation, told: Command) -> None:
         self._sightings += 1
-        self._link.send(seen.sighting(self._eye, self._sightings, self._model_id))
+        self._link.send(seen.sighting(told, self._sightings, self._model_id))
 
     def _report(self) -> None:
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._health_ns < _HEALTH_NS:
             return
         self._health_ns = now_ns
-        self._healths += 1
         if self._perception.witness is not None:
             self._perception.witness.tend()
+        if (told := self._link.told) is not None:
+            self._say_health(told, now_ns)
+        self._notifier.notify("WATCHDOG=1")
+        self._tell_status()
+
+    def _say_health(self, told: Command, now_ns: int) -> None:
+        self._healths += 1
         fps, p50_ms, p95_ms = self._pace.figures(now_ns)
         count = self._lookout.count
         health = Health(
-            eye=self._eye,
+            order=told.order,
+            eye=told.eye,
             sequence=self._healths,
             sent_ns=now_ns,
             frames=self._pace.frames,
@@ -175,10 +185,9 @@ class Eye:
             arrived=min(count.arrived, _MOST_COUNTED),
             skipped=min(count.skipped, _MOST_COUNTED),
             scene=self._perception.scene,
+            settings=self._settings,
         )
         self._link.send(health)
-        self._notifier.notify("WATCHDOG=1")
-        self._tell_status()
 
     def _tell_status(self) -> None:
         gate = "gate connected" if self._link.connected else "waiting for the gate"

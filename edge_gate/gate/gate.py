@@ -20,6 +20,7 @@ from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
@@ -62,6 +63,7 @@ class Gate:
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
     attacks: AttackWatch
+    limiter: Limiter
     templates: TemplateVerbs
     verbs: ControlVerbs
     control: ControlServer
@@ -100,6 +102,7 @@ class Gate:
             raise self.door.lost
         self.journal.tick(now)
         self.approaches.tick(now)
+        self.limiter.tick(now)
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)

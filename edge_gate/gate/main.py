@@ -16,7 +16,7 @@ from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.time_zones import local_time
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.authorisation import Authorisation
-from edge_gate.gate.authorisation.roles import groups
+from edge_gate.gate.authorisation.roles import Lists, SystemLists, groups
 from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
@@ -30,6 +30,7 @@ from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.unlocking import Unlock, only_unlock, seal_and_unlock
 from edge_gate.gate.verbs.door import DoorVerbs
@@ -45,6 +46,9 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
+from edge_gate.rules.agreed_policy import digest
+from edge_gate.rules.lending import Lending
+from edge_gate.rules.limiter import Limits
 from edge_gate.settings.config import Config
 from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
@@ -59,33 +63,54 @@ _log = logging.getLogger(__name__)
 
 
 def build(
-    config: Config, store: Store, log: AuditLog, check: IntegrityCheck, door: Door, clock: Clock, written_by: int
+    config: Config,
+    store: Store,
+    log: AuditLog,
+    check: IntegrityCheck,
+    door: Door,
+    clock: Clock,
+    written_by: int,
+    lists: Lists,
 ) -> Gate:
     """Make the gate's parts, hand each the few services that it uses, and listen on both sockets."""
     journal = Journal(store, clock)
-    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
+    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
-    recognition = Recognition(store, config.models, config.decision, clock)
-    attacks = AttackWatch(config, store, journal, clock)
+    recognition = Recognition(store, config.models, clock)
+    limits = Limits.of(config.decision.attempts, config.limiter)
+    limiter = Limiter(limits, journal, authorisation.note, clock)
+    attacks = AttackWatch(config, store, journal, limiter)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
-    def adopt() -> None:
-        authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
-        attacks.mode = authorisation.agreed.liveness
+    def decide_as_agreed() -> None:
+        agreed = authorisation.agreed
+        authorisation.hold(recognition.adopt(agreed.decision, authorisation.wanted.decision))
+        attacks.mode = agreed.liveness.mode
+        limiter.adopt(Limits.of(agreed.decision.attempts, agreed.limiter))
 
-    adopt()
-    authorisation.check_policy = recognition.check
+    decide_as_agreed()
+    authorisation.check_policy = lambda wanted: recognition.check(wanted.decision)
     recognition.prepare()
     loop = Loop(selectors.DefaultSelector())
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
-    eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
+    eye = EyeWatch(authorisation.agreed.sockets, digest(config), model, journal, loop.selector, clock)
+    authorisation.doubt = lambda: eye.held
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
-    door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
-    approaches = Approaches(recognition, door_control, journal, mode, attacks, config.decision, clock)
+    door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
+    decision = authorisation.agreed.decision
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, decision, clock)
     local = local_time(config.site.time_zone, os.environ)
-    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, config.site.language, local)
-    liveness = LivenessVerbs(store, mode, authorisation, attacks, clock)
+
+    def adopt() -> None:
+        """Go on by the settings that were just agreed to. Which groups the kernel lets call is set at a start."""
+        decide_as_agreed()
+        approaches.adopt(authorisation.agreed.decision)
+        eye.link.allow(authorisation.agreed.sockets.eye_user)
+
+    lending, language = Lending(), config.site.language
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, lending, language, local)
+    liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     seal = SealState()
@@ -97,6 +122,7 @@ def build(
             eye=eye,
             approaches=approaches,
             attacks=attacks,
+            limiter=limiter,
             journal=journal,
             mode=mode,
             recognition=recognition,
@@ -122,7 +148,7 @@ def build(
     )
     verbs = ControlVerbs(handlers, authorisation.authorise)
     control = ControlServer(config.sockets.control, authorisation.judge, loop.selector, verbs.handle, clock)
-    set_access_list(config.sockets.control, groups(config))
+    set_access_list(config.sockets.control, groups(authorisation.agreed))
 
     def greet() -> None:
         authorisation.software.look()
@@ -145,6 +171,7 @@ def build(
         enrolment=enrolment,
         liveness=liveness,
         attacks=attacks,
+        limiter=limiter,
         templates=renewal,
         verbs=verbs,
         control=control,
@@ -156,12 +183,16 @@ def build(
 
 @contextmanager
 def open_gate(
-    config: Config, written_by: int = 0, unlock: Unlock = only_unlock, clock: Clock | None = None
+    config: Config,
+    written_by: int = 0,
+    unlock: Unlock = only_unlock,
+    clock: Clock | None = None,
+    lists: Lists | None = None,
 ) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
     ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``unlock`` gets the
-    key. Without a ``clock`` the machine's own is used.
+    key. Without ``clock`` and ``lists`` (of users and groups) the machine's own are used.
 
     The relay comes first: its pulse guard has to be started while this process is small, unsealed, and holds no key.
     """
@@ -178,7 +209,8 @@ def open_gate(
         reading_key, _ = keys_in_use(store.path, key)  # a change of the key may have been cut off half-way
         reader = stack.enter_context(closing(connection.reader(store.path, reading_key)))
         check = IntegrityCheck(reader, store.path)
-        gate = build(config, store, AuditLog(store, store.keyring.signer()), check, door, clock, written_by)
+        log = AuditLog(store, store.keyring.signer())
+        gate = build(config, store, log, check, door, clock, written_by, lists or SystemLists())
         gate.seal.sealed = sealed
         stack.callback(gate.close)
         gate.start()

@@ -50,17 +50,10 @@ class Journal(Protocol):
     def finish(self, event: Event, outcome: str) -> None:
         """Write how an event ended, now or as soon as the store takes it."""
 
-    def record(
-        self,
-        kind: str,
-        *,
-        resident_id: str | None = None,
-        score: float | None = None,
-        detail: dict[str, Any] | None = None,
-    ) -> None:
+    def record(self, kind: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write an event that nothing waits for; never raises for a store that fails."""
 
-    def record_seen(self, kind: str, *, score: float | None = None, detail: dict[str, Any] | None = None) -> None:
+    def record_seen(self, kind: str, *, detail: dict[str, Any] | None = None) -> None:
         """Write an event that the eye alone can cause, within a bound."""
 
     def note_fault(self, error: StoreError) -> None:
@@ -147,9 +140,12 @@ class Authorisation(Protocol):
         """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""
 
     def second(
-        self, asked: Request, key: str, shown: str, resident_id: str | None = None, *, always: bool = False
+        self, asked: Request, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
     ) -> dict[str, Any]:
         """Return what the audit row has to say about an approval. Raises ApprovalNeeded, having asked for it."""
+
+    def beyond(self) -> dict[str, Any]:
+        """Return what the audit row of an erasure or a withdrawal has to say: nothing while few are made."""
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""

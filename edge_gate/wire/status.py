@@ -66,8 +66,18 @@ class LivenessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LimiterStatus:
+    """What refusals have made of the gate (open, slower, stricter, token, rest), in how many seconds it becomes milder
+    if nobody else is refused, None where it is open, and how many judgements ended in a refusal since the start."""
+
+    state: str
+    milder_in_s: float | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
-    """The looser settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
+    """The settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
 
     waiting: tuple[str, ...]
     held: str
@@ -103,7 +113,8 @@ class GateStatus:
     """The answer to the verb `status`.
 
     ``approach`` is what a person in front of the camera is told, None where nobody is there. ``unsigned_models`` has
-    the reason for each. ``residents_in_gallery`` are those whose consent holds.
+    the reason for each. ``residents_in_gallery`` are those whose consent holds. ``many_erased``: how many were
+    withdrawn or erased within a day beyond the hourly number, for which nobody else has to agree.
     """
 
     site: str
@@ -113,6 +124,7 @@ class GateStatus:
     keyring: PartStatus
     approach: str | None
     liveness: LivenessStatus
+    limiter: LimiterStatus
     enrolling: bool
     paused: bool
     residents_in_gallery: int
@@ -121,6 +133,7 @@ class GateStatus:
     unsigned_models: dict[str, str]
     policy: PolicyStatus
     approvals_waiting: int
+    many_erased: int
     sealed: SealedStatus
     processes: ProcessStatus
     uptime_s: float

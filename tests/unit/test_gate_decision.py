@@ -87,7 +87,7 @@ def test_views_that_cancel_each_other_are_like_nobody() -> None:
     views = [embedding(2, noise=0), negated(embedding(2, noise=0))] * 2
     decision = judge([sighting(view, at_s=i * 0.1) for i, view in enumerate(views)])
     assert decision.verdict is not Verdict.OPEN
-    assert decision.comparison_score is not None and abs(decision.comparison_score) < 0.3
+    assert decision.comparison_score is None, "of a refusal nothing is told"
 
 
 def test_sightings_without_an_embedding_never_decide() -> None:
@@ -152,23 +152,21 @@ def test_enrolment_makes_a_template_of_one_person() -> None:
 
 def test_enrolment_of_two_people_who_take_turns_fails() -> None:
     with pytest.raises(EnrolmentFailed, match="one person alone"):
-        enrolled([1, 2] * (WANTED // 2)).template()
+        enrolled([1, 2] * (WANTED // 2))
 
 
 def test_enrolment_of_views_that_cancel_each_other_fails() -> None:
     """A taken-over eye can send them; their mean has no direction, and dividing by its length gave NaN."""
     enrolment = Enrolment(10**12, 0.5)
-    for number in range(WANTED):
-        view = embedding(1, noise=0)
-        enrolment.add(sighting(negated(view) if number // 2 % 2 else view, at_s=number * SPACING_NS / 1e9 + 1))
-    assert enrolment.complete
+    view = embedding(1, noise=0)
+    enrolment.add(sighting(view, at_s=1))
     with pytest.raises(EnrolmentFailed, match="differ too much"):
-        enrolment.template()
+        enrolment.add(sighting(negated(view), at_s=2))
 
 
 def test_enrolment_notices_that_somebody_else_stepped_in() -> None:
     enrolment = enrolled([1, 1, 1])
-    with pytest.raises(EnrolmentFailed, match="somebody else"):
+    with pytest.raises(EnrolmentFailed, match="differ too much"):
         enrolment.add(sighting(embedding(2), at_s=2, track=2))
 
 

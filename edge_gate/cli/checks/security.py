@@ -160,7 +160,7 @@ def _check_people(patient: Patient) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
-    members = roles.members(patient.settings)
+    members = roles.members(patient.settings, roles.SystemLists())
     for role, users in members.items():
         names = sorted(filter(None, map(_login_name, users)))
         yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
@@ -169,8 +169,8 @@ def _check_people(patient: Patient) -> Iterator[Finding]:
         mend = "Add a second one: docs/maintainer.md, Roles."
         yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)
     if patient.status and patient.status.policy.waiting:
-        looser = ", ".join(patient.status.policy.waiting)
-        yield Finding("people", "unknown", f"looser settings wait for a second person: {looser}", "edge-gate approvals")
+        waiting = ", ".join(patient.status.policy.waiting)
+        yield Finding("people", "unknown", f"settings wait for a second person: {waiting}", "edge-gate approvals")
 
 
 def _check_door(patient: Patient) -> Iterator[Finding]:

@@ -75,6 +75,10 @@ class PeerLink(Generic[HeardT, SaidT]):
         self._joins = TokenBucket(MOST_JOINS, JOINS_PER_S, now_ns)
         self._lines = TokenBucket(MOST_LINES, LINES_PER_S, now_ns)
 
+    def allow(self, user: str) -> None:
+        """Have processes of this user come from now on, and none of another one's. A peer that is there stays."""
+        self._allowed = list_peer_uids(user)
+
     def accept(self) -> bool:
         """Take a waiting process. Returns whether it is now the peer.
 
@@ -84,7 +88,7 @@ class PeerLink(Generic[HeardT, SaidT]):
         connection.setblocking(False)
         if self.connection is not None and _has_hung_up(self.connection):
             self.drop(f"the {self._link.name} has gone")  # else one that is started again would be taken for a second
-        pid, uid, _ = read_credentials(connection)
+        pid, uid = read_credentials(connection)
         objection = self._object(pid, uid)
         if objection:
             self._turn_away(objection)
@@ -93,7 +97,7 @@ class PeerLink(Generic[HeardT, SaidT]):
             connection.close()
             return False
         self.connection, self.process = connection, pid
-        self._channel.renew_patience()
+        self._channel.begin()
         _log.info("the %s is connected (process %d)", self._link.name, pid)
         return True
 

@@ -18,15 +18,23 @@ BACKLOG: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
-def read_credentials(connection: socket.socket) -> tuple[int, int, int]:
-    """Return (pid, uid, gid) of the process at the other end, as the kernel vouches for it."""
-    pid, uid, gid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return pid, uid, gid
+def read_credentials(connection: socket.socket) -> tuple[int, int]:
+    """Return (pid, uid) of the process at the other end, as the kernel vouches for it. Its group vouches for nothing
+    (edge_gate/gate/authorisation/roles.py)."""
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid
 
 
 def list_peer_uids(user: str) -> frozenset[int]:
-    """Return the uids that may be a peer: root's, this process's own, and that of ``user``. An empty name adds none."""
-    return frozenset({0, os.getuid(), *({pwd.getpwnam(user).pw_uid} if user else ())})
+    """Return the uids that may be a peer: root's, this process's own, and that of ``user``.
+
+    An empty name adds none, nor does one that the system does not know: what was agreed to may be older than its users.
+    """
+    try:
+        named = {pwd.getpwnam(user).pw_uid} if user else set()
+    except KeyError:
+        named = set()
+    return frozenset({0, os.getuid(), *named})
 
 
 def listen(path: Path, kind: socket.SocketKind, mode: int) -> socket.socket:

@@ -22,14 +22,14 @@ class DoorVerbs:
     def _test(self, request: Request) -> None:
         """Pulse the lock once, as an opening would, with its event before and its outcome after.
 
-        While nothing may be opened, wider trust in models being unapproved, that takes a second person too.
+        While nothing may be opened, since a setting waits, that takes a second person too.
         """
         if self._door.released:
             raise Busy("An opening")
         approved = {}
         if self._mode.held:
             shown = "releasing the lock by hand while nothing may be opened"
-            approved = self._authorisation.second(request, request.verb, shown, always=True)
+            approved = self._authorisation.second(request, shown, always=True)
         pulse_ms = self._door.pulse_ms
 
         def tell(outcome: Outcome) -> None:
