@@ -25,7 +25,7 @@ from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.reach import ask
 from edge_gate.core.access import find
 from edge_gate.core.errors import AccessDenied
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.gate.authorisation import roles
 from edge_gate.seal import kernel_view
 from edge_gate.spec.model import Role
@@ -107,7 +107,7 @@ def _check_store(patient: Patient) -> Iterator[Finding]:
 def _judge_head(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
     """Judge a file by its first 16 bytes; ``texts`` are what is said of it where they are sound and where not."""
     try:
-        with open_plain(path) as file:
+        with open_plain(path, ANY_LENGTH) as file:
             well = sound(file.read(16))
     except OSError as error:
         return Finding("store", "unknown", f"{path}: {error.strerror}", AS_ROOT)
