@@ -335,9 +335,9 @@ def open_board(
     """Return the board that the configuration names. Nothing is sent yet, and the port may be missing.
 
     Starts the pulse guard where the host has to time pulses, or calls on the one that ``environ`` names: call it
-    before the process starts threads or gives up
-    its right to start programs. Raises UnknownDriver, RelayError where the guard cannot be started, and BadPulse where
-    the board cannot give the configured pulse; ``may_pulse=False`` is for switching off alone, which needs no pulse.
+    before the process starts threads or gives up its right to start programs. Raises UnknownDriver, RelayError where
+    the guard cannot be started, and BadPulse where the board cannot give the configured pulse; ``may_pulse=False`` is
+    for switching off alone, which needs no pulse.
     """
     framing, rest = load_framing(settings)
     if may_pulse:

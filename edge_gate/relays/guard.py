@@ -127,7 +127,7 @@ class PulseGuard:
         self._say(_DISARM)
 
     def tick(self) -> None:
-        """Take the guard's answers; replace a child that is gone or gives none."""
+        """Take the guard's answers; replace a guard that is gone or gives none."""
         if self._socket is not None:
             self._hear(self._socket)
         if self._requests and (self._socket is None or self._clock.monotonic_ns() >= self._give_up_ns):

@@ -125,8 +125,9 @@ class Guard:
         """The gate is gone: switch off now. Returns whether there is anything to do."""
         if self.due_ns is not None:
             self._plan(now())
-            if self.device is not None:  # the next gate may use it
-                fcntl.flock(self.device, fcntl.LOCK_UN)
+            if self.device is not None:
+                with suppress(OSError):  # the next gate may use it
+                    fcntl.flock(self.device, fcntl.LOCK_UN)
         return self.due_ns is not None
 
     def act(self) -> None:
