@@ -28,6 +28,7 @@ from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
 from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, Sighting
+from tests.support.clerk import Roster
 from tests.support.clocks import WindableClock
 from tests.support.signing import own_key, sign
 
@@ -234,7 +235,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
     def body() -> None:
         try:
-            with gate_main.open_gate(loaded, clock=WindableClock()) as gate:
+            with gate_main.open_gate(loaded, clock=WindableClock(), lists=Roster()) as gate:
                 box.append(gate)
                 started.set()
                 gate.run()

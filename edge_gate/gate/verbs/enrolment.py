@@ -122,7 +122,8 @@ class EnrolmentVerbs:
         if residents.is_known(self._store, name):
             raise NameTaken(name)
         self._authorisation.let_through()
-        approved = self._authorisation.second(request, name, f"enrolling {name}")
+        words = {"consent.until": self._local.show_until(iso(stated.until))}
+        approved = self._authorisation.second(request, f"enrolling {name}", words=words)
         began_ns = self._store.clock.monotonic_ns()
         alike = alike_views(self._recognition.card.operating_points, self._recognition.plain_point)
         enrolment = Enrolment(began_ns, alike, self._attacks.wanted)
