@@ -198,7 +198,7 @@ def open_gate(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        door = Door(open_board(config.door, clock, may_pulse=False), config.door, clock)
+        door = Door(open_board(config.door, clock, may_pulse=False, environ=os.environ), config.door, clock)
         stack.callback(door.close)
         door.secure()
         door.settle()

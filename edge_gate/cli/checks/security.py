@@ -19,7 +19,7 @@ from typing import Final
 from edge_gate.cli import audit
 from edge_gate.cli.checks import health, installation
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
-from edge_gate.cli.checks.systemd import run_tool, show_unit
+from edge_gate.cli.checks.systemd import GUARD_UNIT, run_tool, show_unit
 from edge_gate.cli.common import local_time
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.reach import ask
@@ -198,6 +198,8 @@ def _find_guard(gate: int) -> Finding:
         return Finding("door", "unknown", f"pulse guard: {error.strerror}")
     if guards:
         return Finding("door", "ok", f"pulse guard: process {guards[0]} switches the relay off if the gate cannot")
+    if show_unit(GUARD_UNIT).get("ActiveState") == "active":
+        return Finding("door", "ok", f"pulse guard: {GUARD_UNIT} switches the relay off if the gate cannot")
     return Finding("door", "unknown", "pulse guard: none; only a board that times its pulses itself does without")
 
 
