@@ -22,6 +22,7 @@ from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
@@ -59,6 +60,7 @@ class Gate:
     recognition: Recognition
     approaches: Approaches
     eye: EyeWatch
+    guidance: GuidanceVerbs
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
     attacks: AttackWatch
@@ -100,6 +102,7 @@ class Gate:
             raise self.door.lost
         self.journal.tick(now)
         self.approaches.tick(now)
+        self.guidance.tick(now)
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)

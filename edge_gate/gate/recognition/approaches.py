@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Verdict
@@ -28,6 +30,7 @@ class Approaches:
         journal: Journal,
         mode: Mode,
         attacks: AttackWatch,
+        challenges: Challenges,
         settings: DecisionSettings,
         clock: Clock,
     ) -> None:
@@ -36,6 +39,7 @@ class Approaches:
         self._journal = journal
         self._mode = mode
         self._attacks = attacks
+        self._challenges = challenges
         self._hold_off_ns = settings.hold_off_s * 1e9
         self._clock = clock
         self._tracker = ApproachTracker(settings.gap_s)
@@ -70,6 +74,10 @@ class Approaches:
     def _consider(self, approach: Approach) -> None:
         if self._mode.held or self._mode.paused:
             return
+        if self._challenges.failed(approach):
+            self._next_attempt(approach)
+        if self._challenges.running(approach):
+            return
         decision = self._judge(approach)
         if decision.verdict is Verdict.OPEN:
             self._open_to_a_person(approach, decision)
@@ -80,9 +88,12 @@ class Approaches:
         return self._recognition.policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
 
     def _open_to_a_person(self, approach: Approach, decision: Decision) -> None:
-        """Open, unless a picture of the resident may be what is seen: then wait, and refuse when the time is over."""
+        """Open, unless a picture of the resident may be what is seen: then wait, and refuse when the time is over.
+
+        In doubt they are asked to move first."""
         if self._attacks.may_open(approach):
-            self._open(approach, decision)
+            if self._challenges.let_pass(approach, str(decision.resident_id)):
+                self._open(approach, decision)
         elif self._recognition.policy.window_over(approach, self._clock.monotonic_ns()):
             self._refuse_unproven(approach)
 
@@ -116,7 +127,7 @@ class Approaches:
                 "opened",
                 resident_id=resident_id,
                 score=decision.comparison_score,
-                detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
+                detail=_seen(approach),
                 on_outcome=note,
             )
         except StoreError:  # nothing was begun: the next turn tries again, and nobody has to step away for it
@@ -143,6 +154,8 @@ class Approaches:
         Where attacks are only watched, one that opened is told now that all of it was seen."""
         if approach.settled and self._attacks.is_attack(approach):
             self._attacks.note_attack(approach)
+        if self._challenges.left(approach):
+            return
         if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
             return
         if len(approach.vectors) >= self._recognition.policy.settings.min_sightings:
@@ -155,3 +168,9 @@ class Approaches:
         reasons = approach.refusals.most_common(1)
         detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
         self._journal.record_seen("not acquired", detail=detail)
+
+
+def _seen(approach: Approach) -> dict[str, Any]:
+    """Return what an opening rests on."""
+    seen = {"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns}
+    return seen if approach.challenge is None else {**seen, "challenge": approach.challenge.doubt.value}

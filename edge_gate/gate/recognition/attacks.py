@@ -80,9 +80,11 @@ class AttackWatch:
 
     def verdict(self, approach: Approach) -> Liveness:
         """Judge the approach as it stands."""
-        now_ns, attacked_ns = self._clock.monotonic_ns(), self._attacked_ns
-        wary = attacked_ns is not None and now_ns - attacked_ns < WARY_NS
-        return judge(approach.looks, self.point, twice=wary)
+        return judge(approach.looks, self.point, twice=self.attacked_within(WARY_NS))
+
+    def attacked_within(self, ns: int) -> bool:
+        """Tell whether an attack was told so short a time ago."""
+        return self._attacked_ns is not None and self._clock.monotonic_ns() - self._attacked_ns < ns
 
     def is_attack(self, approach: Approach) -> bool:
         """Tell whether an approach is one, where attacks are looked for."""

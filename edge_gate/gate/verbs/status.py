@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge_gate.core.clock import Clock
-from edge_gate.documents import guidance
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.control.requests import Handler
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.peers.eye_watch import EyeWatch
-from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.services import Journal, Mode, Recognition
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.provenance.cards import Card
 from edge_gate.seal import Sealed
 from edge_gate.seal.hardening import ALL, Hardening, summary
@@ -43,8 +43,9 @@ class Sources:
     store: Store
     door: Door
     eye: EyeWatch
-    approaches: Approaches
+    guidance: GuidanceVerbs
     attacks: AttackWatch
+    challenges: Challenges
     journal: Journal
     mode: Mode
     recognition: Recognition
@@ -71,7 +72,7 @@ class StatusVerbs:
             eye=self._eye(),
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
-            approach=self._approach(),
+            approach=of.guidance.sentence(of.config.site.language),
             liveness=self._liveness(),
             enrolling=of.mode.enrolling,
             paused=of.mode.paused,
@@ -102,18 +103,10 @@ class StatusVerbs:
         )
 
     def _liveness(self) -> LivenessStatus:
-        attacks = self._sources.attacks
-        fault = attacks.fault if self._sources.recognition.gallery.ids else None  # to nobody it opens anyway
-        return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, fault)
-
-    def _approach(self) -> str | None:
-        approach = self._sources.approaches.current
-        if approach is None:
-            return None
-        language = self._sources.config.site.language
-        if approach.attempt > 1 and self._sources.attacks.is_attack(approach):
-            return guidance.otherwise(language)  # kindly: it may be the sun on the lens
-        return guidance.text(approach.last.refusal, language)
+        attacks, challenges = self._sources.attacks, self._sources.challenges
+        # To nobody it opens anyway.
+        fault = attacks.fault or challenges.fault if self._sources.recognition.gallery.ids else None
+        return LivenessStatus(attacks.mode, challenges.setting, attacks.name, attacks.people, attacks.attacks, fault)
 
     def _sealed(self) -> SealedStatus:
         """What is not to be had here is the same for both, and the gate knows it; what stands the eye says."""
