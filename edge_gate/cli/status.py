@@ -80,6 +80,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
     if state.liveness.fault:
         yield "liveness", state.liveness.fault
+    if state.guidance.fault:
+        yield "guidance", state.guidance.fault
     if state.policy.held:
         yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
 

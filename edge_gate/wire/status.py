@@ -115,6 +115,7 @@ class GateStatus:
     keyring: PartStatus
     approach: str | None
     liveness: LivenessStatus
+    guidance: PartStatus
     enrolling: bool
     paused: bool
     residents_in_gallery: int

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,10 +86,12 @@ def look(eye: RawEye, gate: Gate, act: Act | None, *, number: int, track: int, p
     let_turn(gate)
 
 
-def obey(eye: RawEye, gate: Gate, display: Display, *, track: int, seconds: float = 30.0) -> list[Act | None]:
+def obey(
+    eye: RawEye, gate: Gate, display: Display, *, track: int, seconds: float = 30.0, pad: float = LIVE
+) -> list[Act | None]:
     """Have Ann do what the display says, after a moment, until the door opened or she is told to use her card.
 
-    Returns what she was asked for, in order."""
+    Returns what she was asked for, in order. ``pad`` is her score from then on."""
     asked: list[Act | None] = []
     since = 0
     for number in range(round(seconds / PICTURE_S)):
@@ -98,7 +104,8 @@ def obey(eye: RawEye, gate: Gate, display: Display, *, track: int, seconds: floa
         since += 1
         if sentence == OTHERWISE or gate.door.releasing:
             return asked
-        look(eye, gate, now if since > 8 else None, number=number, track=track)
+        score = pad if asked else LIVE
+        look(eye, gate, now if since > 8 else None, number=number, track=track, pad=score)
     return asked
 
 
@@ -205,7 +212,7 @@ def test_without_a_display_nobody_is_let_in_by_a_challenge_and_the_status_says_w
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with site(tmp_path, board) as (gate, settings, eye):
-        assert any("edge-gate guidance" in each for each in find_faults(status(settings)))
+        assert any(each.startswith("guidance:") for each in find_faults(status(settings)))
         attack(eye)
         stand_still(eye, gate, track=3, seconds=12.0)
         (told,) = events(settings, "not acquired")
@@ -213,7 +220,7 @@ def test_without_a_display_nobody_is_let_in_by_a_challenge_and_the_status_says_w
         assert status(settings).approach == guidance.otherwise(settings.site.language)
         eye.step_away()
         display = Display(settings)
-        assert not any("edge-gate guidance" in each for each in find_faults(status(settings)))
+        assert not any(each.startswith("guidance:") for each in find_faults(status(settings)))
         obey(eye, gate, display, track=4)
         assert pulsed(board)
 
@@ -236,6 +243,16 @@ def test_whoever_goes_away_instead_has_failed_and_is_asked_more_next_time(
         assert len(gate.approaches.current.challenge.script.acts) == fewer + 1
         obey(eye, gate, display, track=3)
         assert pulsed(board)
+
+
+def test_a_challenge_lets_nobody_in_whom_the_network_refuses(tmp_path: Path, board: BoardSimulator) -> None:
+    with site(tmp_path, board) as (gate, settings, eye):
+        display = Display(settings)
+        eye.health(scene=0)
+        asked = obey(eye, gate, display, track=3, pad=PICTURE)
+        assert len(asked) > 3, "she did what was asked"
+        until(lambda: events(settings, "attack"))
+    assert not opened(board)
 
 
 def test_the_alarm_is_over_some_minutes_later(tmp_path: Path, board: BoardSimulator) -> None:
@@ -283,3 +300,23 @@ def test_a_display_that_goes_is_noticed(tmp_path: Path, board: BoardSimulator) -
         assert gate.guidance.heard
         lines.close()  # type: ignore[attr-defined]
         until(lambda: not gate.guidance.heard)
+
+
+def test_the_command_shows_each_sentence_once_and_ends_quietly(tmp_path: Path, board: BoardSimulator) -> None:
+    with site(tmp_path, board) as (gate, settings, eye):
+        file = settings.store.path.parent / "edge-gate.toml"
+        command = [sys.executable, "-m", "edge_gate.cli", "guidance", "--config", str(file)]
+        environment = {**os.environ, "PYTHONUTF8": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as shown:
+            until(lambda: gate.guidance.heard)
+            stand_still(eye, gate, track=2, seconds=0.5)
+            eye.see(refusal=AcquisitionFailure.TOO_FAR, track=2, pad=float("nan"))
+            let_turn(gate)
+            eye.step_away()
+            let_turn(gate)
+            assert shown.stdout is not None and shown.stderr is not None
+            lines = [shown.stdout.readline().decode().strip() for _ in range(4)]
+            shown.send_signal(signal.SIGINT)
+            assert shown.wait(10) == 130 and b"Traceback" not in shown.stderr.read()
+    sentences = [f"{guidance.text(each, 'zh')} / {guidance.text(each, 'en')}" for each in AcquisitionFailure]
+    assert lines == ["", sentences[AcquisitionFailure.NONE], sentences[AcquisitionFailure.TOO_FAR], ""]

@@ -23,7 +23,9 @@ from edge_gate.settings.liveness import NEVER, REQUIRE
 ALARM_NS: Final = 300_000_000_000
 # How often one who stands there is asked: once more with other acts, then there is the other way in.
 MOST_TRIES: Final = 2
-UNHEARD: Final = "liveness.challenge asks people to move, and no display shows it: run `edge-gate guidance` at the gate"
+UNHEARD: Final = (
+    "people are asked to move (liveness.challenge), and no display shows it: whoever is asked is not let in"
+)
 _log = logging.getLogger(__name__)
 
 

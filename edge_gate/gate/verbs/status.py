@@ -74,6 +74,7 @@ class StatusVerbs:
             keyring=PartStatus(of.store.keyring.suspect or None),
             approach=of.guidance.sentence(of.config.site.language),
             liveness=self._liveness(),
+            guidance=PartStatus(of.challenges.fault),
             enrolling=of.mode.enrolling,
             paused=of.mode.paused,
             residents_in_gallery=len(of.recognition.gallery.ids),
@@ -104,8 +105,7 @@ class StatusVerbs:
 
     def _liveness(self) -> LivenessStatus:
         attacks, challenges = self._sources.attacks, self._sources.challenges
-        # To nobody it opens anyway.
-        fault = attacks.fault or challenges.fault if self._sources.recognition.gallery.ids else None
+        fault = attacks.fault if self._sources.recognition.gallery.ids else None  # to nobody it opens anyway
         return LivenessStatus(attacks.mode, challenges.setting, attacks.name, attacks.people, attacks.attacks, fault)
 
     def _sealed(self) -> SealedStatus:
