@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,21 @@ def test_a_challenge_lets_nobody_in_whom_the_network_refuses(tmp_path: Path, boa
         asked = obey(eye, gate, display, track=3, pad=PICTURE)
         assert len(asked) > 3, "she did what was asked"
         until(lambda: events(settings, "attack"))
+    assert not opened(board)
+
+
+def test_whoever_is_measured_meanwhile_is_not_asked_any_more(tmp_path: Path, board: BoardSimulator) -> None:
+    with site(tmp_path, board) as (gate, settings, eye), ThreadPoolExecutor(1) as pool:
+        Display(settings)
+        eye.health(scene=0)
+        stand_still(eye, gate, track=3, seconds=1.0)
+        assert gate.approaches.current is not None and gate.approaches.current.challenge is not None
+        asked = pool.submit(lambda: ask(settings, "pad-record", species="live", source="1", seconds=2))
+        until(lambda: gate.liveness.recording or asked.done())
+        stand_still(eye, gate, track=3, seconds=3.0)
+        asked.result()
+        stand_still(eye, gate, track=3, seconds=6.0)
+        assert events(settings, "not acquired") == []
     assert not opened(board)
 
 

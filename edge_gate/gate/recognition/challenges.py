@@ -62,8 +62,8 @@ class Challenges:
 
     @staticmethod
     def running(approach: Approach) -> bool:
-        """Tell whether somebody was asked, and has neither done it nor failed."""
-        return approach.challenge is not None and approach.challenge.running
+        """Tell whether somebody was asked, and has neither done it nor failed. Whoever is let in or enrolled is not."""
+        return not approach.settled and approach.challenge is not None and approach.challenge.running
 
     def let_pass(self, approach: Approach, resident_id: str) -> bool:
         """Tell whether an approach that would open may. Where there is a doubt, ask first."""
@@ -88,7 +88,7 @@ class Challenges:
 
     def failed(self, approach: Approach) -> bool:
         """Tell whether somebody did not do what was asked, and write it. The caller begins the next attempt."""
-        if approach.challenge is None:
+        if approach.settled or approach.challenge is None:
             return False
         approach.challenge = asked = approach.challenge.lapsed(self._clock.monotonic_ns())
         if asked.outcome in (Outcome.RUNNING, Outcome.PASSED):
@@ -98,10 +98,9 @@ class Challenges:
 
     def left(self, approach: Approach) -> bool:
         """Tell whether somebody went away before they had done what was asked, and write it."""
-        asked = approach.challenge
-        if asked is None or not asked.running:
+        if approach.challenge is None or not self.running(approach):
             return False
-        self._note_failed(approach, asked, "left")
+        self._note_failed(approach, approach.challenge, "left")
         return True
 
     def _note_failed(self, approach: Approach, asked: Challenge, how: str) -> None:
