@@ -57,7 +57,8 @@ class Display:
 
     @property
     def sentence(self) -> str | None:
-        return self.lines[-1]["guidance_en"]
+        said: str | None = self.lines[-1]["guidance_en"]
+        return said
 
 
 @contextmanager
