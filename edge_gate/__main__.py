@@ -4,12 +4,21 @@
 from collections.abc import Callable
 from typing import NoReturn
 
-from edge_gate.core.interrupts import run_program
+from edge_gate.core.interrupts import ending_at_once, run_program
 
 
 def main() -> NoReturn:
     """Run the command line."""
     run_program(_load)
+
+
+def isolated() -> NoReturn:
+    """Do the same, in Python's isolated mode: what pip's script calls."""
+    with ending_at_once():
+        from edge_gate.core.isolation import begin_again_isolated
+
+    begin_again_isolated("edge_gate")
+    main()
 
 
 def _load() -> Callable[[], int]:

@@ -114,7 +114,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _call(arguments: Sequence[str] | None) -> int:
     """Run a command; return its exit code. Raises what went wrong, but for mistakes in the typing."""
     try:
-        ended = group.main(arguments, standalone_mode=False)
+        ended = group.main(arguments, prog_name="edge-gate", standalone_mode=False)
     except click.Abort as abort:
         if isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from abort

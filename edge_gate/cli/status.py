@@ -82,6 +82,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "liveness", state.liveness.fault
     if state.guidance.fault:
         yield "guidance", state.guidance.fault
+    if state.many_erased:
+        yield "residents", f"{state.many_erased} withdrawn or erased within a day beyond the hourly number"
     if state.policy.held:
         yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_gate.core.clock import Clock, SystemClock
+from edge_gate.core.isolation import module_command
 
 BACKOFF_NS: Final = 300_000_000
 PATIENCE_S: Final = 5.0
@@ -96,8 +96,3 @@ def gate_command(path: Path) -> list[str]:
 def eye_command(path: Path) -> list[str]:
     """Return the command line of the eye process, for a configuration file."""
     return [*module_command("edge_gate.eye"), "--config", str(path.absolute())]
-
-
-def module_command(module: str) -> list[str]:
-    """Return the command line that runs a module of ours. -P: no module comes from the folder where somebody stands."""
-    return [sys.executable, "-P", "-m", module]

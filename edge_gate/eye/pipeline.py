@@ -28,7 +28,7 @@ from edge_gate.eye.runtime import TfliteModel, verify_model
 from edge_gate.rules.liveness import Look, refute
 from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.settings.liveness import OFF
-from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, SceneState, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Command, PadReason, Quality, SceneState, Sighting
 
 # Seen: one person in successive pictures (approaching, swaying, noise, every seventh blurred) 0.56 to 1, median 0.98;
 # two people who are no look-alikes at most 0.5, median 0.2. Look-alikes cannot be told apart here.
@@ -75,10 +75,11 @@ class Observation:
     embedding: bytes
     pad: Look
 
-    def sighting(self, eye: int, sequence: int, model_id: bytes) -> Sighting:
-        """Return it as the message that the eye of this number sends."""
+    def sighting(self, told: Command, sequence: int, model_id: bytes) -> Sighting:
+        """Return it as the message that an eye sends which was ``told`` what to do before it looked."""
         return Sighting(
-            eye=eye,
+            order=told.order,
+            eye=told.eye,
             sequence=sequence,
             captured_ns=self.captured_ns,
             track=self.track,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import signal
 from functools import partial
 from types import FrameType
@@ -29,7 +28,7 @@ from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import EyeMode, Health
+from edge_gate.wire.eye import Command, EyeMode, Health
 
 _POLL_S: Final = 0.2
 _GREETING_S: Final = 0.5
@@ -65,7 +64,6 @@ class Eye:
         self._link = GateLink(self._gate_path, clock)
         self._pace = Pace()
         self._verb = EyeMode.WATCH
-        self._eye = secrets.randbits(64)
         self._sightings = self._healths = 0
         self._health_ns = 0
         self._status = ""
@@ -140,29 +138,36 @@ class Eye:
         if frame is None:
             return
         began_ns = self._clock.monotonic_ns()
-        if self._link.connected:
+        if (told := self._link.told) is not None:
             seen = self._perception.see(frame.bgr, frame.captured_ns)
             if seen is not None:
-                self._say(seen)
+                self._say(seen, told)
         ended_ns = self._clock.monotonic_ns()
         self._pace.add(ended_ns, (ended_ns - began_ns) / 1e6)
 
-    def _say(self, seen: Observation) -> None:
+    def _say(self, seen: Observation, told: Command) -> None:
         self._sightings += 1
-        self._link.send(seen.sighting(self._eye, self._sightings, self._model_id))
+        self._link.send(seen.sighting(told, self._sightings, self._model_id))
 
     def _report(self) -> None:
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._health_ns < _HEALTH_NS:
             return
         self._health_ns = now_ns
-        self._healths += 1
         if self._perception.witness is not None:
             self._perception.witness.tend()
+        if (told := self._link.told) is not None:
+            self._say_health(told, now_ns)
+        self._notifier.notify("WATCHDOG=1")
+        self._tell_status()
+
+    def _say_health(self, told: Command, now_ns: int) -> None:
+        self._healths += 1
         fps, p50_ms, p95_ms = self._pace.figures(now_ns)
         count = self._lookout.count
         health = Health(
-            eye=self._eye,
+            order=told.order,
+            eye=told.eye,
             sequence=self._healths,
             sent_ns=now_ns,
             frames=self._pace.frames,
@@ -177,8 +182,6 @@ class Eye:
             scene=self._perception.scene,
         )
         self._link.send(health)
-        self._notifier.notify("WATCHDOG=1")
-        self._tell_status()
 
     def _tell_status(self) -> None:
         gate = "gate connected" if self._link.connected else "waiting for the gate"

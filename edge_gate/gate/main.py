@@ -7,7 +7,7 @@ import logging
 import os
 import selectors
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
@@ -16,7 +16,7 @@ from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.time_zones import local_time
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.authorisation import Authorisation
-from edge_gate.gate.authorisation.roles import groups
+from edge_gate.gate.authorisation.roles import Lists, SystemLists, groups
 from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
@@ -32,6 +32,7 @@ from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.recognition import Recognition
+from edge_gate.gate.unlocking import Unlock, only_unlock, seal_and_unlock
 from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.events import EventVerbs
@@ -46,29 +47,32 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
-from edge_gate.seal import enforce, policy
-from edge_gate.settings.config import Config, StoreSettings
+from edge_gate.settings.config import Config
 from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.integrity import IntegrityCheck
 from edge_gate.store.keys.pending import keys_in_use
-from edge_gate.store.keys.source import load_key
 from edge_gate.store.lock import sole_use
-from edge_gate.store.upgrade import upgrade_apart
 
 # How often the watchdog is fed; the unit's WatchdogSec= is ten times that.
 FEED_S: Final = 1.0
 _log = logging.getLogger(__name__)
-Loader = Callable[[StoreSettings, Mapping[str, str]], bytes]
 
 
 def build(
-    config: Config, store: Store, log: AuditLog, check: IntegrityCheck, door: Door, clock: Clock, written_by: int
+    config: Config,
+    store: Store,
+    log: AuditLog,
+    check: IntegrityCheck,
+    door: Door,
+    clock: Clock,
+    written_by: int,
+    lists: Lists,
 ) -> Gate:
     """Make the gate's parts, hand each the few services that it uses, and listen on both sockets."""
     journal = Journal(store, clock)
-    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault)
+    authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     recognition = Recognition(store, config.models, config.decision, clock)
     attacks = AttackWatch(config, store, journal, clock)
@@ -173,14 +177,18 @@ def build(
 
 @contextmanager
 def open_gate(
-    config: Config, written_by: int = 0, load: Loader = load_key, clock: Clock | None = None
+    config: Config,
+    written_by: int = 0,
+    unlock: Unlock = only_unlock,
+    clock: Clock | None = None,
+    lists: Lists | None = None,
 ) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.
 
-    ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``load`` gets the key.
-    Without a ``clock`` the machine's own is used.
+    ``written_by`` is the user who owns the configuration file; a second person is anybody else. ``unlock`` gets the
+    key. Without ``clock`` and ``lists`` (of users and groups) the machine's own are used.
 
-    The relay comes first: its pulse guard has to be started while this process is small and holds no key.
+    The relay comes first: its pulse guard has to be started while this process is small, unsealed, and holds no key.
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
@@ -189,24 +197,24 @@ def open_gate(
         door.secure()
         door.settle()
         door.check_pulse()  # every relay is off by now, whatever the configuration says
-        lock = stack.enter_context(sole_use(config.store.path))
-        key = load(config.store, os.environ)
-        upgrade_apart(config.store.path, key, lock)
+        stack.enter_context(sole_use(config.store.path))
+        key, sealed = unlock(config)
         store = stack.enter_context(Store.open(config.store.path, key, clock))
         reading_key, _ = keys_in_use(store.path, key)  # a change of the key may have been cut off half-way
         reader = stack.enter_context(closing(connection.reader(store.path, reading_key)))
         check = IntegrityCheck(reader, store.path)
-        gate = build(config, store, AuditLog(store, store.keyring.signer()), check, door, clock, written_by)
+        log = AuditLog(store, store.keyring.signer())
+        gate = build(config, store, log, check, door, clock, written_by, lists or SystemLists())
+        gate.seal.sealed = sealed
         stack.callback(gate.close)
         gate.start()
         yield gate
 
 
-def serve(config: Config, *, written_by: int = 0, load: Loader = load_key) -> None:
-    """Run the gate until SIGTERM or SIGINT. The arguments are as in `open_gate`. Raises EdgeGateError."""
+def serve(config: Config, *, written_by: int = 0) -> None:
+    """Run the gate, sealed, until SIGTERM or SIGINT. ``written_by`` is as in `open_gate`. Raises EdgeGateError."""
     notifier = ServiceNotifier(os.environ)
-    with open_gate(config, written_by, load) as gate:
-        gate.seal.sealed = enforce(policy.gate(config), config.seal.required)
+    with open_gate(config, written_by, seal_and_unlock) as gate:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gate.stop())
 

@@ -34,7 +34,6 @@ def _serve(argv: Sequence[str] | None) -> None:
     with ending_at_once():
         from edge_gate.gate.main import serve
         from edge_gate.store.files import refuse_stranger
-        from edge_gate.store.keys.asking import load_or_ask
 
     refuse_stranger(settings.store.path)
-    serve(settings, written_by=path.stat().st_uid, load=load_or_ask)
+    serve(settings, written_by=path.stat().st_uid)

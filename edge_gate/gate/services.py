@@ -147,9 +147,12 @@ class Authorisation(Protocol):
         """Write down what a caller does, in the transaction that does it. Raises StoreError; then it is not done."""
 
     def second(
-        self, asked: Request, key: str, shown: str, resident_id: str | None = None, *, always: bool = False
+        self, asked: Request, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
     ) -> dict[str, Any]:
         """Return what the audit row has to say about an approval. Raises ApprovalNeeded, having asked for it."""
+
+    def beyond(self) -> dict[str, Any]:
+        """Return what the audit row of an erasure or a withdrawal has to say: nothing while few are made."""
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""

@@ -8,9 +8,12 @@ bind all.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import logging
 import os
 import resource
+import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +29,7 @@ _MCL_FUTURE: Final = 2
 _MCL_ONFAULT: Final = 4  # lock what is used, when it is used: without it every reserved address would become memory
 _TCP_ABI: Final = 4
 _SCOPE_ABI: Final = 6
+_STDERR: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -141,6 +145,8 @@ def _landlock(policy: SandboxPolicy) -> None:
 
     if (threads := len(list(Path("/proc/self/task").iterdir()))) != 1:
         raise RuntimeError(f"{threads} threads run already, and Landlock would bind one")
+    if way := _way_out(policy):
+        raise RuntimeError(f"{way} is open already, and Landlock binds only what is opened later")
     read = AccessFs.READ_FILE | AccessFs.READ_DIR
     write = AccessFs.WRITE_FILE | AccessFs.TRUNCATE | AccessFs.MAKE_REG | AccessFs.REMOVE_FILE
     control = AccessFs.WRITE_FILE | AccessFs.IOCTL_DEV
@@ -149,6 +155,7 @@ def _landlock(policy: SandboxPolicy) -> None:
         rules = Landlock(strict=False)
         for paths, access in (
             (policy.readable, read), (policy.writable, read | write), (policy.devices, read | control),
+            (policy.sockets, AccessFs.MAKE_SOCK | AccessFs.REMOVE_FILE),
         ):  # fmt: skip
             for path in {each.resolve() for each in paths if each.exists()}:
                 rules.add_path_rule(path, access=access if path.is_dir() else access & of_a_file)
@@ -157,6 +164,33 @@ def _landlock(policy: SandboxPolicy) -> None:
         rules.apply()
     except py_landlock.LandlockError as error:
         raise RuntimeError(f"Landlock: {error}") from error
+
+
+def _way_out(policy: SandboxPolicy) -> str:
+    """Return something that is open for writing and that no wall would let this process open any more; "" for none.
+
+    What it was started with, its output, is its starter's choice.
+    """
+    writable = [each.resolve() for each in policy.writable]
+    for each in Path("/proc/self/fd").iterdir():
+        number = int(each.name)
+        try:
+            kind, opened = os.fstat(number).st_mode, each.readlink()
+            writes = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        except OSError:  # that with which the folder was read
+            continue
+        if number <= _STDERR or not writes:
+            continue
+        if stat.S_ISREG(kind) and not any(opened.is_relative_to(folder) for folder in writable):
+            return f"the file {opened}"
+        if stat.S_ISSOCK(kind) and _family(number) != socket.AF_UNIX:
+            return "a network socket"
+    return ""
+
+
+def _family(number: int) -> int:
+    with socket.socket(fileno=os.dup(number)) as same:
+        return same.getsockopt(socket.SOL_SOCKET, socket.SO_DOMAIN)
 
 
 def _libseccomp() -> Any:

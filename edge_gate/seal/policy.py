@@ -39,13 +39,15 @@ class Denied:
 @dataclass(frozen=True, slots=True)
 class SandboxPolicy:
     """One process. ``readable`` and ``writable`` are files and folders with all that is in them; in ``writable`` plain
-    files may be made and removed too. ``devices``: may be read, written and controlled, but not made."""
+    files may be made and removed too. ``devices``: may be read, written and controlled, but not made. ``sockets``:
+    folders in which sockets may be made and removed, and nothing else."""
 
     name: str
     readable: tuple[Path, ...]
     writable: tuple[Path, ...]
     devices: tuple[Path, ...]
     denied: tuple[Denied, ...]
+    sockets: tuple[Path, ...] = ()
 
 
 def _each(*calls: str) -> tuple[Denied, ...]:
@@ -155,11 +157,13 @@ def eye(settings: Config) -> SandboxPolicy:
 
 def gate(settings: Config) -> SandboxPolicy:
     """Return the gate's policy: it reads programs, /etc (who calls is looked up there), models' cards, its store, and
-    writes the store's folder and the relay's port, which may be unplugged and come back as another file of /dev."""
+    writes the store's folder and the relay's port, which may be unplugged and come back as another file of /dev. It
+    listens where its two sockets are to be."""
     return SandboxPolicy(
         name="gate",
         readable=(*programs(), Path("/etc"), Path("/proc/self"), cards.folder(settings.models.folder)),
         writable=(settings.store.path.absolute().parent,),
         devices=(DEV,),
         denied=COMMON,
+        sockets=tuple(each.absolute().parent for each in (settings.sockets.control, settings.sockets.eye)),
     )

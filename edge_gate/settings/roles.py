@@ -19,7 +19,8 @@ class RoleSettings:
     auditor: str = setting("edge-gate-auditor", "the Unix group that reads audit log, events and status only")
     people_per_hour: int = setting(
         10,
-        "enrolments and deletions in an hour, whoever makes them; each one more needs a second person",
+        "enrolments, withdrawals and deletions in an hour, whoever makes them; each enrolment more needs a second"
+        " person, each of the others is told",
         low=1,
         high=1000,
     )

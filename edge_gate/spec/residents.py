@@ -12,14 +12,19 @@ SPEC: Final = Capability(
     verbs=(
         Verb("residents", roles(Role.MAINTAINER)),
         Verb("enrol", roles(Role.MAINTAINER), changes=True, second=roles(Role.MAINTAINER), people=True),
-        Verb("withdraw", roles(Role.MAINTAINER), changes=True, second=roles(Role.MAINTAINER), people=True),
-        Verb("forget", roles(Role.MAINTAINER), changes=True, second=roles(Role.MAINTAINER), people=True),
+        Verb("withdraw", roles(Role.MAINTAINER), changes=True, people=True),
+        Verb("forget", roles(Role.MAINTAINER), changes=True, people=True),
     ),
     events=(
         EventKind("enrolled", "a resident was enrolled; by which operator, from how many views"),
         EventKind("enrolment failed", "an enrolment ended without one; nothing was stored"),
         EventKind("consent withdrawn", "a consent was withdrawn and the template erased; by which operator"),
         EventKind("forgotten", "a person was erased; by which operator, not who it was"),
+        EventKind(
+            "many erased",
+            "within an hour more residents were enrolled, withdrawn or erased than `roles.people_per_hour`, and one was"
+            " withdrawn or erased once more; by which operator, and how many it were",
+        ),
     ),
     tables=(
         PersonalTable(

@@ -2,23 +2,23 @@
 """Brings an older store up to date in a short process of its own, before a process that serves opens it.
 
 sqlite-utils and the packages that it brings stay out of the process that holds the keys for months. The other process
-gets the key through a pipe, and the caller's lock. Where it ends half-way, through a power cut too, the store is as it
-was.
+is started before there is a key, and waits for it; it inherits the caller's lock. Where it ends half-way, through a
+power cut too, the store is as it was.
 """
 
 from __future__ import annotations
 
 import logging
 import signal
-import subprocess
-import sys
+import socket
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from edge_gate.core.clock import SystemClock
-from edge_gate.core.ending import end_well
 from edge_gate.core.errors import StoreError
-from edge_gate.seal.apply import keep_in_memory
+from edge_gate.core.forked import fork
 from edge_gate.store.connection import look
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -29,23 +29,29 @@ from edge_gate.store.schema import SCHEMA, applied_steps
 _log = logging.getLogger(__name__)
 
 
-def upgrade_apart(path: Path, key: bytes, lock: int) -> None:
-    """Have another process apply the steps that this store has not had, where there are any.
+def prepare_upgrade(path: Path, confine: Callable[[], object]) -> Callable[[bytes], None]:
+    """Start the other process, and return what has it apply, with the key, the steps that the store has not had.
 
-    ``lock`` is the descriptor that holds the store (lock.sole_use): if this process is killed, the other one holds it.
-
-    Raises SystemExit with the failure's own code where the other process has told what failed, StoreError where it
-    could not, and what `connection.look` raises.
+    ``confine`` takes from the other process what it does not need, before it has the key. What is returned is called
+    once. It raises SystemExit with the failure's own code where the other process has told what failed, StoreError
+    where it could not, and what `connection.look` raises.
     """
-    if not lacks_steps(path, key):
-        return
-    _log.info("the store is of an earlier version; it is brought up to date")
-    command = [sys.executable, "-P", "-m", __name__, str(path.absolute())]
-    ended = subprocess.run(command, input=key, check=False, pass_fds=(lock,)).returncode  # noqa: S603 - ourselves
-    if ended < 0:
-        raise StoreError(path, f"bringing it up to date was ended by {signal.Signals(-ended).name}; it is as it was")
-    if ended:
-        raise SystemExit(ended)
+    other = fork(partial(_upgrade, path, confine))
+
+    def upgrade(key: bytes) -> None:
+        try:
+            if needed := lacks_steps(path, key):
+                _log.info("the store is of an earlier version; it is brought up to date")
+                other.say(key)
+        finally:
+            ended = other.wait()
+        if needed and ended < 0:
+            told = f"bringing it up to date was ended by {signal.Signals(-ended).name}; it is as it was"
+            raise StoreError(path, told)
+        if ended:
+            raise SystemExit(ended)
+
+    return upgrade
 
 
 def lacks_steps(path: Path, key: bytes) -> bool:
@@ -55,13 +61,7 @@ def lacks_steps(path: Path, key: bytes) -> bool:
     return bool(applied) and not set(SCHEMA.known_steps()) <= set(applied)
 
 
-def main() -> int:
-    """Open the store that is named, with the key on standard input, and close it."""
-    keep_in_memory()
-    return end_well(
-        "edge-gate", lambda: Store.open(Path(sys.argv[1]), sys.stdin.buffer.read(KEY_BYTES), SystemClock()).close()
-    )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _upgrade(path: Path, confine: Callable[[], object], caller: socket.socket) -> None:
+    confine()
+    if key := caller.recv(KEY_BYTES):  # nothing where the caller hangs up: there is nothing to do
+        Store.open(path, key, SystemClock()).close()

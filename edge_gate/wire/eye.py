@@ -5,6 +5,10 @@
     eye -> gate   Health     64 bytes   once a second: is the camera alive
     gate -> eye   Command    16 bytes   watch, enrol, pause, leave
 
+The gate gives each connection a number of its own, drawn at random, and each command a count. Whatever the eye says
+repeats both, so that it belongs to one connection, and to what was wanted when it was seen
+(edge_gate.gate.peers.orders).
+
 A Sighting has room for 256 one-byte embedding components and a few dozen figures. A strip of 160 x 72 pixels needs
 34,560 bytes. The gate bounds how many it accepts a second (see edge_gate.gate.peers.eye). The header is the frame's
 (edge_gate.wire.frame); all numbers lie at multiples of their size.
@@ -27,9 +31,11 @@ MODEL_ID_BYTES: Final = 8
 LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
-_SIGHTING: Final = struct.Struct(f"<3x 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<3x 4Q 4f BB 2H Bx")
-_COMMAND: Final = struct.Struct("<B 2x I I")
+_SIGHTING: Final = struct.Struct(f"<x H 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
+_HEALTH: Final = struct.Struct("<x H 4Q 4f BB 2H Bx")
+_COMMAND: Final = struct.Struct("<B H Q")
+MOST_COMMANDS: Final = 2**16
+"""The count of commands goes round."""
 
 
 class AcquisitionFailure(enum.IntEnum):
@@ -108,7 +114,7 @@ class Quality:
 class Sighting:
     """One person seen once.
 
-    ``eye`` is drawn at random at each start of the eye; ``sequence`` grows by one with each sighting of it;
+    ``order`` and ``eye`` are those of the command that held when it was seen; ``sequence`` grows with each sighting;
     ``captured_ns`` is CLOCK_MONOTONIC at capture, the same clock in both processes; ``track`` counts the people
     followed since the eye's start; ``x, y`` the middle of the eyes in a frame of ``width x height`` pixels;
     ``pad_score`` 0..1 (ISO/IEC 30107-3), 1 for a bona fide presentation, NaN where it was not measured, and
@@ -130,6 +136,7 @@ class Sighting:
     refusal: AcquisitionFailure
     model_id: bytes
     embedding: bytes
+    order: int = 0
 
     @property
     def stamp(self) -> Stamp:
@@ -139,9 +146,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the eye is, once a second. ``fps`` and ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit
-    field; ``arrived`` pictures came in the last second, and ``skipped`` of them could not be used; ``scene``: what is
-    known of the scene behind people."""
+    """How the eye is, once a second. ``order`` and ``eye`` are those of the command that holds. ``fps`` and
+    ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit field; ``arrived`` pictures came in the last
+    second, and ``skipped`` of them could not be used; ``scene``: what is known of the scene behind people."""
 
     eye: int
     sequence: int
@@ -156,6 +163,7 @@ class Health:
     arrived: int = 0
     skipped: int = 0
     scene: SceneState = SceneState.NEVER_EMPTY
+    order: int = 0
 
     @property
     def stamp(self) -> Stamp:
@@ -165,16 +173,16 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the gate asks: ``argument`` is a number whose meaning the verb gives (0 for all today)."""
+    """What the gate asks. ``order`` counts the commands, and ``eye`` is the number that this connection was given."""
 
     verb: EyeMode
-    sequence: int
-    argument: int = 0
+    order: int
+    eye: int = 0
 
 
 def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
-    eye, sequence, captured_ns, track, x, y, width, height = fields[:8]
-    figures, pad_score, refusal, model_id, pad_reason, dimensions, padded = fields[8:15], *fields[15:]
+    order, eye, sequence, captured_ns, track, x, y, width, height = fields[:9]
+    figures, pad_score, refusal, model_id, pad_reason, dimensions, padded = fields[9:16], *fields[16:]
     if not all(abs(figure) <= LARGEST_FIGURE for figure in figures):  # nor NaN
         raise ValueError("a quality figure is beyond all measure")
     if not 0 <= figures[-1] <= 1:
@@ -203,24 +211,43 @@ def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
         AcquisitionFailure(refusal),
         model_id,
         embedding,
+        order,
     )
 
 
 def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
-    eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped, scene = fields
+    order, eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped, scene = fields
     if skipped > arrived:
         raise ValueError(f"{skipped} pictures skipped of {arrived}")
     state = CameraState(camera)
     return Health(
-        eye, sequence, sent_ns, frames, fps, p50, p95, luminance, state, sealed, arrived, skipped, SceneState(scene)
+        eye,
+        sequence,
+        sent_ns,
+        frames,
+        fps,
+        p50,
+        p95,
+        luminance,
+        state,
+        sealed,
+        arrived,
+        skipped,
+        SceneState(scene),
+        order,
     )
 
 
 def _read_command(fields: tuple[Any, ...]) -> Command:
-    verb, sequence, argument = fields
-    return Command(EyeMode(verb), sequence, argument)
+    verb, order, eye = fields
+    return Command(EyeMode(verb), order, eye)
+
+
+def _list_health(health: Health) -> tuple[Any, ...]:
+    *others, order = astuple(health)
+    return (order, *others)
 
 
 def _list_sighting(sighting: Sighting) -> tuple[Any, ...]:
@@ -229,17 +256,17 @@ def _list_sighting(sighting: Sighting) -> tuple[Any, ...]:
     # NaN has many forms, of which one goes over the wire.
     pad_score = math.nan if math.isnan(sighting.pad_score) else sighting.pad_score
     return (
-        sighting.eye, sighting.sequence, sighting.captured_ns, sighting.track,
+        sighting.order, sighting.eye, sighting.sequence, sighting.captured_ns, sighting.track,
         sighting.x, sighting.y, sighting.width, sighting.height, *astuple(sighting.quality), pad_score,
         sighting.refusal, sighting.model_id, sighting.pad_reason, len(sighting.embedding), sighting.embedding,
     )  # fmt: skip
 
 
 SIGHTING: Final = MessageKind(1, Sighting, _SIGHTING, _list_sighting, _read_sighting)
-HEALTH: Final = MessageKind(2, Health, _HEALTH, astuple, _read_health)
+HEALTH: Final = MessageKind(2, Health, _HEALTH, _list_health, _read_health)
 COMMAND: Final = MessageKind(3, Command, _COMMAND, astuple, _read_command)
 EYE_LINK: Final[Link[Sighting | Health, Command]] = Link(
-    id=1, name="eye", version=5, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
+    id=1, name="eye", version=6, to_gate=(SIGHTING, HEALTH), from_gate=(COMMAND,)
 )
 
 SIGHTING_BYTES: Final = SIGHTING.length

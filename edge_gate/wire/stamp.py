@@ -11,7 +11,7 @@ from typing import Protocol
 class Stamp:
     """Where a message stands in its stream.
 
-    ``sender`` is drawn at random at each start of the peer. ``sequence`` grows with each message of one kind.
+    ``sender`` names the peer, or its connection. ``sequence`` grows with each message of one kind.
     ``at_ns`` is CLOCK_MONOTONIC, the same clock in every process.
     """
 

@@ -105,7 +105,8 @@ class GateStatus:
     """The answer to the verb `status`.
 
     ``approach`` is what a person in front of the camera is told, None where nobody is there. ``unsigned_models`` has
-    the reason for each. ``residents_in_gallery`` are those whose consent holds.
+    the reason for each. ``residents_in_gallery`` are those whose consent holds. ``many_erased``: how many were
+    withdrawn or erased within a day beyond the hourly number, for which nobody else has to agree.
     """
 
     site: str
@@ -124,6 +125,7 @@ class GateStatus:
     unsigned_models: dict[str, str]
     policy: PolicyStatus
     approvals_waiting: int
+    many_erased: int
     sealed: SealedStatus
     processes: ProcessStatus
     uptime_s: float

@@ -25,8 +25,8 @@ import numpy as np
 
 from edge_gate.settings import config
 from edge_gate.tools.demo.street import HEADER, MAGIC
-from edge_gate.wire.eye import EYE_LINK, LARGEST_BYTES, Sighting
-from edge_gate.wire.frame import Direction, decode
+from edge_gate.wire.eye import EYE_LINK, LARGEST_BYTES, Command, EyeMode, Sighting
+from edge_gate.wire.frame import Direction, decode, encode
 from tests.canary.marked import Picture
 
 PATIENCE_S = 60.0
@@ -78,6 +78,7 @@ class Watched:
         for each in (self._street, self._gate):
             self._open.callback(each.close)
         self._gate.settimeout(PATIENCE_S)
+        self._gate.send(encode(EYE_LINK, Direction.FROM_GATE, Command(EyeMode.WATCH, 1, 1)))
         (child,) = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self.pid = int(child)
 

@@ -157,9 +157,11 @@ def make_eye(folder: Path) -> Target:
                 caller.connect(str(turned.config.sockets.control))
                 caller.send(enrol)
                 turned.turn(lambda: not turned.gate.mode.enrolling)
+            told = 0, 0
             for number, (right, message) in enumerate(_messages(data), 1):
+                told = _told(eye, told)
                 with contextlib.suppress(OSError):
-                    eye.send(_put_right(message, turned.model_id, turned.runs, number) if right else message or b"\0")
+                    eye.send(_put_right(message, turned.model_id, told, number) if right else message or b"\0")
                 turned.turn(lambda: False)
         turned.turn(lambda: turned.gate.eye.link.connection is not None or bool(turned.gate.control._callers))
         with contextlib.suppress(ResidentUnknown):
@@ -203,11 +205,20 @@ def _messages(data: bytes) -> list[tuple[bool, bytes]]:
     return found
 
 
-def _put_right(message: bytes, model_id: bytes, eye: int, number: int) -> bytes:
+def _told(eye: socket.socket, before: tuple[int, int]) -> tuple[int, int]:
+    """Return count and number of the newest command that the gate gave on this connection."""
+    with contextlib.suppress(OSError):
+        while command := eye.recv(64):
+            *_, order, number = struct.unpack("<2sBBB B H Q", command)
+            before = order, number
+    return before
+
+
+def _put_right(message: bytes, model_id: bytes, told: tuple[int, int], number: int) -> bytes:
     kind, size = (2, HEALTH_BYTES) if len(message) <= HEALTH_BYTES else (1, SIGHTING_BYTES)
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     right = bytearray(message.ljust(size, b"\0"))
-    right[:32] = struct.pack("<2sBBB 3x 3Q", b"EG", 1, 5, kind, eye, number, now)
+    right[:32] = struct.pack("<2sBBB x H 3Q", b"EG", 1, 6, kind, *told, number, now)
     if kind == 1:
         right[77:85] = model_id
     return bytes(right)

@@ -1,25 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls on the desk of a running gate as any user: what the kernel would say of them is given here.
+"""Calls on the desk of a running gate as any user: what the kernel and the system's lists would say is given here.
 
-Roles come from groups that every Debian has. tests/system/test_insiders.py does the same with real processes of other
-users, whom the kernel names.
+Roles come from groups that every Debian has. tests/system/test_insiders.py does the same with real processes of real
+users, whom the kernel names and the system lists.
 """
 
 from __future__ import annotations
 
 import grp
 import json
+import pwd
 import socket
 from typing import Any
 
 from edge_gate.core.access import user_name
 from edge_gate.core.errors import EdgeGateError
+from edge_gate.gate.authorisation.roles import SystemLists
 from edge_gate.gate.control.caller import Caller, failure
 from edge_gate.gate.control.requests import Request
 from edge_gate.gate.gate import Gate
 
 ROLES = {"installer": "bin", "maintainer": "daemon", "auditor": "sys"}
 ANNE, BERT, CARL = 54_321, 54_322, 54_323  # users without a name
+
+
+class Roster(SystemLists):
+    """The system's lists, in which any number may have an account besides, with the group of a role for its own."""
+
+    def __init__(self) -> None:
+        self.own: dict[int, int] = {}
+
+    def account(self, uid: int) -> pwd.struct_passwd | None:
+        """Return the account of a clerk, or the system's."""
+        if uid not in self.own:
+            return super().account(uid)
+        return pwd.struct_passwd((f"clerk-{uid}", "x", uid, self.own[uid], "", "/", "/bin/false"))
 
 
 class Clerk:
@@ -30,8 +45,8 @@ class Clerk:
         ours, theirs = socket.socketpair()
         ours.settimeout(20)
         theirs.setblocking(False)
-        gid = grp.getgrnam(ROLES[role]).gr_gid if role else 54_321
-        self._caller = Caller(theirs, uid, gid, user_name(uid))
+        self._gid = grp.getgrnam(ROLES[role]).gr_gid if role else 54_321
+        self._caller = Caller(theirs, uid, user_name(uid))
         self._lines = ours.makefile("rb")
         self._ours = ours
 
@@ -40,7 +55,8 @@ class Clerk:
 
         def hand_over() -> None:
             try:
-                self._gate.authorisation.judge(self._caller.uid, self._caller.gid)
+                self._roster.own[self._caller.uid] = self._gid
+                self._gate.authorisation.judge(self._caller.uid)
                 self._gate.verbs.handle(Request(self._caller, verb, {"verb": verb, **request}))
             except EdgeGateError as error:
                 self._caller.answer(failure(error))
@@ -63,6 +79,16 @@ class Clerk:
         """Ask, and return the name of the error, or nothing."""
         kind: str = self.ask(verb, **request).get("error", {}).get("kind", "")
         return kind
+
+    def leave(self) -> None:
+        """Have this user no longer in the group of their role."""
+        self._gid = self._roster.own[self._caller.uid] = 54_321
+
+    @property
+    def _roster(self) -> Roster:
+        lists = self._gate.authorisation.lists
+        assert isinstance(lists, Roster)
+        return lists
 
     def close(self) -> None:
         """Hang up."""

@@ -51,12 +51,11 @@ def pass_time(gate: Gate, seconds: float) -> None:
     let_turn(gate)
 
 
-def eye_at(gate: Gate, *, eye: int = 7) -> RawEye:
+def eye_at(gate: Gate) -> RawEye:
     """Return an eye that the gate has taken in, and whose pauses take no time."""
     joined = RawEye(
         Path(gate.eye.link.server.getsockname()),
         gate.recognition.card.model_id,
-        eye,
         clock=gate.clock,
         wait=lambda pause_s: pass_time(gate, pause_s),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import select
 import socket
 import struct
 import threading
@@ -27,6 +28,7 @@ from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
 from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, Sighting
+from tests.support.clerk import Roster
 from tests.support.clocks import WindableClock
 from tests.support.signing import own_key, sign
 
@@ -136,22 +138,39 @@ def embedding(person: int, noise: float = 0.05, seed: int = 0) -> bytes:
 
 @dataclass
 class RawEye:
-    """Speaks the eye's side of the socket with its own struct, so that a change of layout on one side is noticed."""
+    """Speaks the eye's side of the socket with its own struct, so that a change of layout on one side is noticed.
+
+    It says what the gate wants to hear: ``eye`` and ``order`` are the newest command's. ``changes`` are for
+    lies, and ``last`` is for playing it again.
+    """
 
     path: Path
     model_id: bytes
-    eye: int = 7
+    eye: int = 0
+    order: int = 0
     sequence: int = 0
+    last: bytes = b""
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[float], None] = time.sleep
     connection: socket.socket = field(init=False)
 
-    LAYOUT = struct.Struct("<2sBBB 3x 3QI 4H 8f B 8s BH 256s")
+    LAYOUT = struct.Struct("<2sBBB x H 3QI 4H 8f B 8s BH 256s")
+    COMMAND = struct.Struct("<2sBBB B H Q")
 
     def __post_init__(self) -> None:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.connection.settimeout(5)
         self.connection.connect(str(self.path))
+
+    def hear(self) -> int:
+        """Take the gate's commands, waiting for the first one; return the newest verb, 0 where nothing was said."""
+        verb = 0
+        while select.select([self.connection], [], [], 0 if self.order else 5)[0]:
+            command = self.connection.recv(64)
+            if not command:
+                break
+            *_, verb, self.order, self.eye = self.COMMAND.unpack(command)
+        return verb
 
     def see(
         self,
@@ -167,8 +186,10 @@ class RawEye:
     ) -> None:
         """Send one sighting: of this view, or refused; ``pad`` is its PAD score, nan for one that was not measured;
         the head is turned by ``yaw`` degrees, and the ``eyes`` are open so far."""
+        self.hear()
         self.sequence += 1
-        fields = {"magic": b"EG", "link": 1, "version": 5, "kind": 1, "eye": self.eye, "sequence": self.sequence}
+        fields = {"magic": b"EG", "link": 1, "version": 6, "kind": 1, "order": self.order, "eye": self.eye}
+        fields |= {"sequence": self.sequence}
         fields |= {"captured_ns": self.clock.monotonic_ns(), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
         figures = (60.0, 0.6, 0.5, yaw, 0.0, eyes, 0.9, pad)
@@ -181,18 +202,19 @@ class RawEye:
             "embedding": view,
         }
         head, end = {**fields, **changes}, {**tail, **{k: v for k, v in changes.items() if k in tail}}
-        self.connection.send(self.LAYOUT.pack(*list(head.values())[:12], *figures, *end.values()))
+        self.last = self.LAYOUT.pack(*list(head.values())[:13], *figures, *end.values())
+        self.connection.send(self.last)
 
     def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, scene: int = 1) -> None:
         """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, and whether
         the scene is known, by that of SceneState."""
+        self.hear()
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
-        head = (b"EG", 1, 5, 2, self.eye, self.sequence, now, 99)
-        self.connection.send(
-            struct.pack("<2sBBB 3x 4Q 4f BB 2H Bx", *head, *figures, camera, 0, arrived, skipped, scene)
-        )
+        head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99)
+        tail = (camera, 0, arrived, skipped, scene)
+        self.connection.send(struct.pack("<2sBBB x H 4Q 4f BB 2H Bx", *head, *figures, *tail))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""
@@ -225,7 +247,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
     def body() -> None:
         try:
-            with gate_main.open_gate(loaded, clock=WindableClock()) as gate:
+            with gate_main.open_gate(loaded, clock=WindableClock(), lists=Roster()) as gate:
                 box.append(gate)
                 started.set()
                 gate.run()

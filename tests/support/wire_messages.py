@@ -31,7 +31,7 @@ def sightings(draw: st.DrawFn) -> wire.Sighting:
     pad_reason = draw(st.sampled_from([each for each in wire.PadReason if each is not wire.PadReason.NOT_MEASURED]))
     return wire.Sighting(
         draw(u64), draw(u64), draw(u64), draw(u32), draw(u16), draw(u16), draw(u16), draw(u16),
-        draw(qualities), pad_score, pad_reason, refusal, draw(st.binary(min_size=8, max_size=8)), view,
+        draw(qualities), pad_score, pad_reason, refusal, draw(st.binary(min_size=8, max_size=8)), view, draw(u16),
     )  # fmt: skip
 
 
@@ -41,11 +41,11 @@ def healths(draw: st.DrawFn) -> wire.Health:
     return wire.Health(
         draw(u64), draw(u64), draw(u64), draw(u64), draw(number), draw(number), draw(number), draw(number),
         draw(st.sampled_from(wire.CameraState)), draw(st.integers(0, 255)), arrived, draw(st.integers(0, arrived)),
-        draw(st.sampled_from(wire.SceneState)),
+        draw(st.sampled_from(wire.SceneState)), draw(u16),
     )  # fmt: skip
 
 
-commands = st.builds(wire.Command, st.sampled_from(wire.EyeMode), u32, u32)
+commands = st.builds(wire.Command, st.sampled_from(wire.EyeMode), u16, u64)
 cards = st.builds(Card, u64, u64, u64, st.binary(min_size=32, max_size=32))
 lamps = st.builds(Lamp, st.sampled_from(Colour), u16)
 

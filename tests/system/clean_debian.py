@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-import numpy as np
 
-from tests.support import eye_scenes, installer_page
+from tests.support import installer_page, walks
 from tests.system import debian_root
 from tests.system.debian_root import CACHE, CHECKOUT
 
@@ -27,6 +26,7 @@ PACKAGES: Final = ("systemd", "systemd-sysv", "udev", "dbus", "sudo", "python3",
 PIP: Final = "[global]\nno-index = true\nfind-links = /srv/wheels\ndisable-pip-version-check = true\n"
 APT: Final = 'Acquire::Retries "0";\n'
 BOOT_S: Final = 540
+FPS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,9 @@ def play(release: Release, shared: Path) -> str:
 
 
 def take_pictures(folder: Path) -> None:
-    """Write a film of a resident who does not exist: five seconds before the camera, then nobody for two."""
-    who, standing = eye_scenes.sitter("P001"), 75
-    for k in range(standing + 30):
-        sway = np.sin(2 * np.pi * k / standing * np.array([1.0, 2.0]))
-        at = (320 + 40 * sway[1], 215.0)
-        here = (
-            eye_scenes.frame(who, 60 + 8 * sway[0], at, 0.05 * sway[0], seed=k) if k < standing else eye_scenes.empty(k)
-        )
-        cv2.imwrite(str(folder / f"{k:03}.jpg"), here)
+    """Write a film of a resident who does not exist."""
+    for number, picture in enumerate(walks.film("P008", FPS)):
+        cv2.imwrite(str(folder / f"{number:03}.jpg"), picture)
 
 
 def prepare(release: Release, cache: Path = CACHE) -> Path:

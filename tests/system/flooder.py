@@ -134,18 +134,18 @@ def garbage(path: str) -> None:
     while True:
         with dial(path, socket.SOCK_SEQPACKET) as connection:
             for size in (344, 64, 16, 1, 4096, 345):
-                connection.send(b"EG\x01\x05\x01" + random.randbytes(size)[5:])
+                connection.send(b"EG\x01\x06\x01" + random.randbytes(size)[5:])
 
 
 def too_many(path: str) -> None:
     """Be the eye, and say well formed things all the time; when hung up on, come again."""
-    eye = random.getrandbits(60)
-    layout = struct.Struct("<2sBBB 3x 4Q 4f BB 2H 2x")
+    layout = struct.Struct("<2sBBB x H 4Q 4f BB 2H 2x")
     with dial(path, socket.SOCK_SEQPACKET) as connection:
+        *_, order, eye = struct.unpack("<2sBBB B H Q", connection.recv(64).ljust(16, b"\0"))
         for number in itertools.count(1):
             now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
             connection.send(
-                layout.pack(b"EG", 1, 5, 2, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
+                layout.pack(b"EG", 1, 6, 2, order, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
             )
 
 

@@ -37,6 +37,9 @@ from tests.support.peers import RawEye, embedding, enrol, running_gate, until
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 ANNE, BERT, CARL, EVE = 64_001, 64_002, 64_003, 64_004
+# In which of the roles' groups the gate finds them, in lists that are its own.
+MEMBERS = {"installer": "bert", "maintainer": "anne,bert", "auditor": "bert,carl"}
+LISTED = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group && exec "$@"'
 FLOODER = Path(__file__).with_name("flooder.py")
 LASTS_S = 2.5
 # From the first sighting of an approach until the relay is on. Three sightings take 80 ms of it.
@@ -109,7 +112,6 @@ class Site:
         self.settings, self.board, self.model_id = settings, board, model_id
         self.notified = notified
         self.process: subprocess.Popen[bytes] | None = None
-        self.eyes = 100
 
     @contextmanager
     def running(self, without: str = "") -> Iterator[int]:
@@ -117,7 +119,10 @@ class Site:
         file = self.settings.store.path.with_name("edge-gate.toml")
         script = f"{without}\nimport sys\nfrom edge_gate.gate.program import run\nsys.exit(run())"
         process = subprocess.Popen(
-            [sys.executable, "-c", script, "--config", str(file)],
+            [
+                *("unshare", "--mount", "sh", "-c", LISTED, str(file.parents[1])),
+                *(sys.executable, "-c", script, "--config", str(file)),
+            ],
             env={**os.environ, "NOTIFY_SOCKET": self.notified.getsockname()},
             stderr=subprocess.DEVNULL,
         )
@@ -143,8 +148,7 @@ class Site:
         return False
 
     def eye(self) -> RawEye:
-        self.eyes += 1
-        return RawEye(self.settings.sockets.eye, self.model_id, eye=self.eyes)
+        return RawEye(self.settings.sockets.eye, self.model_id)
 
     def opening_s(self, eye: RawEye, track: int) -> float:
         """Walk up to the door and return how long it took to open, or infinity."""
@@ -232,7 +236,21 @@ def site() -> Iterator[Site]:
             until(lambda: filled)
         for each in (folder, folder / "site"):
             each.chmod(0o711)
+        write_lists(folder)
         yield Site(settings, board, model_id, notified)
+
+
+def write_lists(folder: Path) -> None:
+    """Write the system's lists of users and groups, with the users of these tests."""
+    users = {"anne": ANNE, "bert": BERT, "carl": CARL, "eve": EVE}
+    passwd = "".join(f"{name}:x:{uid}:{uid}::/:/bin/sh\n" for name, uid in users.items())
+    (folder / "passwd").write_text(Path("/etc/passwd").read_text() + passwd)
+    groups = Path("/etc/group").read_text()
+    for role, names in MEMBERS.items():
+        line = f"{ROLES[role]}:x:{grp.getgrnam(ROLES[role]).gr_gid}:"
+        assert line + "\n" in groups
+        groups = groups.replace(line + "\n", f"{line}{names}\n")
+    (folder / "group").write_text(groups)
 
 
 @contextmanager

@@ -49,6 +49,7 @@ SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "store": lambda state: replace(state, store=replace(state.store, fault="no room is left")),
     "keyring": lambda state: replace(state, keyring=replace(state.keyring, fault="an older one")),
     "liveness": lambda state: replace(state, liveness=replace(state.liveness, fault="never measured")),
+    "residents": lambda state: replace(state, many_erased=3),
     "policy": lambda state: replace(state, policy=replace(state.policy, held="a key was added")),
 }
 

@@ -18,6 +18,7 @@ from edge_gate.core.errors import BadCheckpoint, StoreError
 from edge_gate.documents import receipt as receipts
 from edge_gate.documents.receipt import check
 from edge_gate.gate.authorisation.authorisation import Authorisation
+from edge_gate.gate.authorisation.roles import SystemLists
 from edge_gate.settings.config import Config
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit import log_end
@@ -108,7 +109,7 @@ def sign_again(store: Store, log: AuditLog) -> None:
 
 def started(store: Store, log: AuditLog) -> None:
     """Let a gate's oversight start on this log."""
-    overseen = Authorisation(Config(), store, log, CLOCK, 0, lambda error: pytest.fail(str(error)))
+    overseen = Authorisation(Config(), store, log, CLOCK, 0, lambda error: pytest.fail(str(error)), SystemLists())
     overseen.start()
 
 

@@ -19,7 +19,8 @@ from edge_gate.core.errors import InternalFault, LibraryUnusable
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.tools.trial import make_site
 
-SCRIPTS: Final = Path(sys.executable).parent
+# Not as pip's scripts, which are isolated: here PYTHONPATH puts a broken library in the place of a good one.
+PROGRAMS: Final = {"edge-gate": "edge_gate", "edge-gate-eye": "edge_gate.eye", "edge-gate-gate": "edge_gate.gate"}
 RAISED: Final = {
     "missing": "raise ModuleNotFoundError(\"No module named 'cv2.cv2'\")",
     "no library": "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')",
@@ -56,7 +57,7 @@ def run(folder: Path, words: tuple[str, ...], library: str, body: str, site: Pat
     package.mkdir()
     (package / "__init__.py").write_text(body)
     environment = {**os.environ, "PYTHONPATH": str(folder), "EDGE_GATE_CONFIG": str(site)}
-    command = [str(SCRIPTS / words[0]), *words[1:]]
+    command = [sys.executable, "-P", "-m", PROGRAMS[words[0]], *words[1:]]
     if len(words) == 1:
         command += ["--config", str(site)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)

@@ -113,8 +113,38 @@ def test_a_new_connection_has_its_whole_patience_and_its_old_numbers() -> None:
     channel = Channel("reader", LIMITS, clock)
     for number in range(4):
         channel.admit(card(number, 0))
-    channel.renew_patience()
+    channel.begin()
     with pytest.raises(WireError, match="sequence 3 after 3"):
         channel.admit(card(3, clock.ns))
     assert [channel.admit(card(number, 0)) for number in range(4, 8)] == [False] * 4
+    channel.begin()
     assert channel.admit(card(0, clock.ns, sender=8)), "a peer that was started again counts from the beginning"
+
+
+def test_a_connection_has_one_sender() -> None:
+    clock = SetClock()
+    channel = Channel("reader", LIMITS, clock)
+    assert channel.admit(card(1, clock.ns))
+    with pytest.raises(WireError, match="second sender"):
+        channel.admit(card(2, clock.ns, sender=8))
+
+
+@given(st.lists(st.integers(0, SECOND), min_size=2, max_size=20), st.booleans())
+def test_times_never_go_back_on_the_next_connection_neither(ages_ns: list[int], joins_anew: bool) -> None:
+    clock = SetClock()
+    channel = Channel("reader", ENDLESS, clock)
+    newest_ns = 0
+    for number, age_ns in enumerate(ages_ns):
+        if joins_anew:
+            channel.begin()
+        at_ns = clock.ns - age_ns
+        verdict = admitted(channel, card(number if not joins_anew else 1, at_ns, sender=number if joins_anew else 7))
+        assert verdict is (None if at_ns < newest_ns else True)
+        newest_ns = max(newest_ns, at_ns)
+
+
+def test_a_time_that_is_still_to_come_sets_no_bound() -> None:
+    clock = SetClock()
+    channel = Channel("reader", LIMITS, clock)
+    assert not channel.admit(card(1, clock.ns + SECOND))
+    assert channel.admit(card(2, clock.ns))

@@ -68,6 +68,8 @@ class Gate:
             except OSError:
                 return
             with self.eye:
+                with suppress(OSError):
+                    self.ask(EyeMode.WATCH)
                 while message := self._next(self.eye):
                     self.heard.append(decode(EYE_LINK, Direction.TO_GATE, message))
 

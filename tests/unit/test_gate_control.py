@@ -44,13 +44,12 @@ def test_a_second_withdrawal_signs_nothing_over_nothing(tmp_path: Path, board: B
         settle(gate, "Ann")
         assert "RECEIPT OF A WITHDRAWAL" in ask(settings, "withdraw", name="Ann")["receipt"]
         log, told = len(within(gate, lambda: audit_log.rows(gate.store))), len(events(settings))
-        with pytest.raises(GateRefused, match="nothing to withdraw") as refusal:  # and asks for no second person
+        with pytest.raises(GateRefused, match="nothing to withdraw") as refusal:  # and counts for nothing
             ask(settings, "withdraw", name="Ann")
         assert refusal.value.exit_code == ExitCode.CONSENT_MISSING
         assert len(within(gate, lambda: audit_log.rows(gate.store))) == log and len(events(settings)) == told
         within(gate, lambda: gate.store.run("UPDATE consent SET withdrawn_at = NULL"))  # as an old backup has it
-        with pytest.raises(GateRefused, match="edge-gate approve"):
-            ask(settings, "withdraw", name="Ann")
+        assert "RECEIPT OF A WITHDRAWAL" in ask(settings, "withdraw", name="Ann")["receipt"]
 
 
 @pytest.mark.parametrize("consent", [None, {}, {**CONSENT, "until": "2020-01-01"}, {**CONSENT, "given_by": ""}])

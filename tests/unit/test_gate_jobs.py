@@ -26,7 +26,7 @@ class Asked:
     def __init__(self, uid: int) -> None:
         ours, self._theirs = socket.socketpair()
         ours.setblocking(False)
-        self.request = Request(Caller(ours, uid, 0, "somebody"), "forget", {})
+        self.request = Request(Caller(ours, uid, "somebody"), "forget", {})
 
     def close(self) -> None:
         self.request.caller.connection.close()

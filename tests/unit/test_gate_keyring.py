@@ -76,7 +76,7 @@ def test_with_an_older_keyring_the_gate_goes_on_for_those_whose_keys_are_there_a
         with pytest.raises(GateRefused) as refused:
             ask(settings, "templates-renew")
         assert refused.value.exit_code == 95
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         eye.walk_up(1, track=3)
         assert pulsed(board)
     shutil.copy(tmp_path / "new-edge-gate.db.keyring", tmp_path / "site" / "edge-gate.db.keyring")

@@ -18,6 +18,7 @@ from edge_gate.cli.audit import read
 from edge_gate.core.clock import SystemClock
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.membership import CHANGED, LOOK_NS, MOST_SHOWN, Membership
+from edge_gate.gate.authorisation.roles import SystemLists
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.spec.model import Role
@@ -67,7 +68,7 @@ def watch(store: Store, settings: config.Config | None = None) -> Membership:
     def note(verb: str, *, detail: dict[str, Any]) -> None:
         log.append(verb, actor="gate", role="gate", detail=detail)
 
-    return Membership(settings or config.Config(), store, note)
+    return Membership(settings or config.Config(), store, note, SystemLists())
 
 
 def rows(store: Store) -> list[dict[str, Any]]:
@@ -172,5 +173,5 @@ def test_no_name_of_a_user_is_in_the_log(tmp_path: Path) -> None:
     ):
         (row,) = [row for row in read(settings)[0] if row.verb == CHANGED]
         found = row.said["now"]["auditor"]
-        assert os.getuid() in found and found == sorted(roles.members(settings)[Role.AUDITOR])
+        assert os.getuid() in found and found == sorted(roles.members(settings, SystemLists())[Role.AUDITOR])
         assert mine.pw_name not in json.dumps(row.shown())

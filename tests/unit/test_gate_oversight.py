@@ -9,6 +9,7 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -60,7 +61,7 @@ def test_who_left_a_group_has_lost_the_role_though_still_connected(tmp_path: Pat
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, _):
         anne = Clerk(gate, ANNE, "maintainer")
         assert "ok" in anne.ask("residents")
-        anne._caller.gid = 54_321
+        anne.leave()
         assert anne.refused("residents") == "NotAllowed"
 
 
@@ -80,8 +81,6 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         enrolled = answer.result()
         assert enrolled["ok"]["views"] == 16
         for verb in ("withdraw", "forget"):
-            request = waiting(anne, bert, verb)
-            assert "ok" in bert.ask("approve", id=request)
             assert "ok" in anne.ask(verb, name="Ann-Enrolled-Here")
         request = waiting(anne, bert, "templates-renew")
         assert "ok" in bert.ask("approve", id=request)
@@ -107,35 +106,40 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         assert verbs[:4] == ["started", "policy", "roles changed", "enrol"] and verbs[-2:] == ["stopped", "started"]
 
 
-def waiting(asker: Clerk, other: Clerk, verb: str, name: str = "Ann-Enrolled-Here") -> str:
-    assert asker.refused(verb, name=name) == "ApprovalNeeded"
+def waiting(asker: Clerk, other: Clerk, verb: str, **asked: Any) -> str:
+    assert asker.refused(verb, **asked) == "ApprovalNeeded"
     (request,) = other.ask("approvals")["ok"]
     found: str = request["id"]
     return found
 
 
-def test_many_deletions_need_a_second_person_and_each_approval_is_good_for_one(
+def test_many_enrolments_need_a_second_person_and_each_approval_is_good_for_one(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 2}) as (gate, settings):
-        settle(gate, "A", "B", "C", "D")
+        eye = eye_at(gate)
+        settle(gate, "A", "B")
         anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
         assert "ok" in anne.ask("forget", name="A") and "ok" in bert.ask("forget", name="B")
-        request = waiting(anne, bert, "forget", "C")
-        assert waiting(anne, bert, "forget", "C") == request, "asking again asks for nothing new"
+        request = waiting(anne, bert, "enrol", name="C", consent=CONSENT)
+        assert waiting(anne, bert, "enrol", name="C", consent=CONSENT) == request, "asking again asks for nothing new"
         assert anne.refused("approve", id=request) == "NotAllowed", "nobody is their own second person"
         assert Clerk(gate, CARL, "installer").refused("approve", id=request) == "NotAllowed", "the wrong role"
-        assert len(ask(settings, "residents")) == 2
-        assert bert.ask("approve", id=request)["ok"]["what"] == "forgetting C"
+        assert not gate.mode.enrolling
+        assert bert.ask("approve", id=request)["ok"]["what"] == "enrolling C"
         assert bert.refused("approve", id=request) == "ApprovalUnknown"
-        assert bert.refused("forget", name="C") == "ApprovalNeeded", "it is for who asked"
-        assert anne.refused("forget", name="D") == "ApprovalNeeded", "and for what was asked"
-        assert "ok" in anne.ask("forget", name="C")
-        assert [row["name"] for row in ask(settings, "residents")] == ["D"]
-        assert anne.refused("forget", name="D") == "ApprovalNeeded"
-        (approved,) = [row for row in log(settings, "forget") if "approval" in row.detail]
-        said = {"approval": request, "approver": f"uid {BERT}", "keyring": gate.store.keyring.generation}
-        assert json.loads(approved.detail) == said
+        assert bert.refused("enrol", name="C", consent=CONSENT) == "ApprovalNeeded", "it is for who asked"
+        assert anne.refused("enrol", name="D", consent=CONSENT) == "ApprovalNeeded", "and for what was asked"
+        anne.start("enrol", name="C", consent=CONSENT)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(anne.answer)
+            until(lambda: ask(settings, "status")["enrolling"])
+            stand(eye, 1, track=50, until_done=answer.done)
+        assert "ok" in answer.result() and [row["name"] for row in ask(settings, "residents")] == ["C"]
+        assert "ok" in bert.ask("forget", name="C")
+        assert anne.refused("enrol", name="C", consent=CONSENT) == "ApprovalNeeded", "once"
+        (approved,) = [row for row in log(settings, "enrol") if "approval" in row.detail]
+        assert (approved.said["approval"], approved.said["approver"]) == (request, f"uid {BERT}")
 
 
 def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimulator) -> None:
@@ -150,14 +154,18 @@ def test_many_enrolments_need_a_second_person(tmp_path: Path, board: BoardSimula
 
 def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, _):
-        settle(gate, "A", "B")
+        eye = eye_at(gate)
+        settle(gate, "A")
         anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
         assert "ok" in anne.ask("forget", name="A")
-        request = waiting(anne, bert, "forget", "B")
+        request = waiting(anne, bert, "enrol", name="B", consent=CONSENT)
         assert "ok" in bert.ask("approve", id=request)
+        del eye
     with running_gate(tmp_path, board.path) as (gate, _):
+        eye = eye_at(gate)
         assert Clerk(gate, BERT, "maintainer").refused("approve", id=request) == "ApprovalUnknown"
-        assert Clerk(gate, ANNE, "maintainer").refused("forget", name="B") == "ApprovalNeeded"
+        assert Clerk(gate, ANNE, "maintainer").refused("enrol", name="B", consent=CONSENT) == "ApprovalNeeded"
+        del eye
 
 
 def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once(
@@ -229,7 +237,7 @@ def test_nothing_opens_while_wider_trust_in_models_waits(tmp_path: Path, board: 
         enrol(settings, eye, "Ann", 1, track=1)
     change(settings, "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')
     with running_gate(tmp_path, board.path) as (gate, settings):
-        eye = eye_at(gate, eye=8)
+        eye = eye_at(gate)
         assert "allow_unsigned" in ask(settings, "status")["policy"]["held"]
         with pytest.raises(GateRefused) as refusal:
             enrol(settings, eye, "Bo", 2, track=1)

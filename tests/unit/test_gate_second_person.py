@@ -12,8 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from edge_gate.cli import reach as client
 from edge_gate.cli.audit import read
+from edge_gate.cli.status import find_faults
 from edge_gate.core.errors import ApprovalNeeded
+from edge_gate.gate.authorisation.approvals import MOST_OF_ONE_USER
 from edge_gate.gate.authorisation.authorisation import POLICY_WAITS_S
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
@@ -22,16 +27,23 @@ from edge_gate.store.templates import renewal
 from edge_gate.wire.client import ask
 from tests.support.clerk import ANNE, BERT, ROLES, Clerk
 from tests.support.gates import change, eye_at, pass_time, settle, within
-from tests.support.peers import CONSENT, pulsed, running_gate, until
+from tests.support.peers import CONSENT, events, pulsed, running_gate, until
 
 # Each verb that may have to wait, with what it is asked.
 WAITS: dict[str, dict[str, Any]] = {
     "enrol": {"name": "New", "consent": CONSENT},
-    "forget": {"name": "B"},
-    "withdraw": {"name": "B"},
     "templates-renew": {},
 }
 MINUTES = 15
+
+
+OTHERWISE: dict[str, Any] = {
+    "name": {"name": "Newer"},
+    "until": {"consent": {**CONSENT, "until": "2099-12-31"}},
+    "purpose": {"consent": {**CONSENT, "purpose": "opening the office"}},
+    "given_by": {"consent": {**CONSENT, "given_by": "somebody else"}},
+    "a field more": {"note": "x"},
+}
 
 
 def expired(settings: config.Config) -> list[str]:
@@ -58,7 +70,7 @@ def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_e
         assert [row["name"] for row in ask(settings, "residents")] == ["B"]
         assert within(gate, lambda: renewal.protection_status(gate.store)).renewals == 0
         assert not ask(settings, "status")["enrolling"]
-        for each in waiting[:2]:
+        for each in waiting[:1]:
             assert "ok" in bert.ask("approve", id=each["id"])
         pass_time(gate, 60 * MINUTES)
         until(lambda: len(expired(settings)) == len(WAITS))
@@ -68,6 +80,72 @@ def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_e
         for verb, request in WAITS.items():
             assert anne.refused(verb, **request) == "ApprovalNeeded", "the agreement was used after its time"
         assert [row["name"] for row in ask(settings, "residents")] == ["B"]
+        del eye
+
+
+@pytest.mark.parametrize("field", OTHERWISE)
+def test_an_approval_is_for_the_whole_request_and_not_for_a_name(
+    tmp_path: Path, board: BoardSimulator, field: str
+) -> None:
+    """Agreed to is one enrolment. With another date, purpose or person who consents, it is another one."""
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, settings):
+        eye = eye_at(gate)
+        settle(gate, "A")
+        anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
+        assert "ok" in anne.ask("forget", name="A")
+        assert anne.refused("enrol", **WAITS["enrol"]) == "ApprovalNeeded"
+        (request,) = bert.ask("approvals")["ok"]
+        shown = request["fields"]
+        assert (shown["name"], shown["consent.purpose"], shown["consent.given_by"]) == (
+            "New",
+            "opening the gate",
+            "Ann",
+        )
+        assert CONSENT["until"][:4] in shown["consent.until"]
+        assert bert.ask("approve", id=request["id"])["ok"]["fields"] == shown
+        assert anne.refused("enrol", **{**WAITS["enrol"], **OTHERWISE[field]}) == "ApprovalNeeded"
+        assert not gate.mode.enrolling and len(bert.ask("approvals")["ok"]) == 1, "another request"
+        anne.start("enrol", **WAITS["enrol"])  # the control: what was agreed to
+        until(lambda: ask(settings, "status")["enrolling"])
+        del eye
+
+
+def test_one_user_who_asks_for_much_keeps_nobody_else_from_asking(tmp_path: Path, board: BoardSimulator) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 1}) as (gate, _):
+        eye = eye_at(gate)
+        settle(gate, "A", "B")
+        anne, bert = Clerk(gate, ANNE, "maintainer"), Clerk(gate, BERT, "maintainer")
+        assert "ok" in anne.ask("forget", name="A")
+        asked = [anne.refused("enrol", name=f"N{number}", consent=CONSENT) for number in range(20)]
+        assert asked == ["ApprovalNeeded"] * MOST_OF_ONE_USER + ["Busy"] * (20 - MOST_OF_ONE_USER)
+        assert bert.refused("enrol", name="Another", consent=CONSENT) == "ApprovalNeeded"
+        assert bert.refused("templates-renew") == "ApprovalNeeded"
+        assert "ok" in anne.ask("forget", name="B")
+        del eye
+
+
+@pytest.mark.parametrize("verb", ["forget", "withdraw"])
+def test_nobodys_wish_to_be_erased_waits_and_many_of_them_are_told(
+    tmp_path: Path, board: BoardSimulator, verb: str
+) -> None:
+    with running_gate(tmp_path, board.path, roles={**ROLES, "people_per_hour": 2}) as (gate, settings):
+        eye = eye_at(gate)
+        settle(gate, *"ABCDE")
+        anne = Clerk(gate, ANNE, "maintainer")
+        for name in "AB":
+            assert "ok" in anne.ask(verb, name=name)
+        assert ask(settings, "status")["many_erased"] == 0 and events(settings, "many erased") == []
+        for name in "CD":
+            assert "RECEIPT" in anne.ask(verb, name=name)["ok"]["receipt"]
+        assert anne.ask("approvals")["ok"] == []
+        told = [each["detail"] for each in events(settings, "many erased")]
+        assert told == [{"operator": f"uid {ANNE}", "within the hour": number} for number in (4, 3)]
+        rows = [row for row in read(settings)[0] if row.verb == verb]
+        assert [row.said.get("within the hour") for row in rows] == [None, None, 3, 4]
+        assert any(fault.startswith("residents: 2 ") for fault in find_faults(client.status(settings)))
+        assert anne.refused("enrol", **WAITS["enrol"]) == "ApprovalNeeded", "the control: an enrolment waits"
+        pass_time(gate, 24 * 3600)
+        assert ask(settings, "status")["many_erased"] == 0
         del eye
 
 

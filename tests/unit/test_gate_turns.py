@@ -43,7 +43,7 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.control = ControlServer(self.path, self._judge, self.selector, self._handle, self.clock)
 
-    def _judge(self, uid: int, _: int) -> None:
+    def _judge(self, uid: int) -> None:
         if uid != os.getuid():
             raise NotAllowed("somebody", "")
 
@@ -173,7 +173,7 @@ def test_a_login_name_that_is_no_unicode_comes_back_escaped() -> None:
     """As the system's list of users may have one; an exception here would end the gate."""
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb") as lines:
-        Caller(theirs, 1, 1, "caf\udce9").answer({"ok": "caf\udce9"})
+        Caller(theirs, 1, "caf\udce9").answer({"ok": "caf\udce9"})
         assert json.loads(lines.readline()) == {"ok": "caf\udce9"}
 
 

@@ -9,7 +9,7 @@ import struct
 import threading
 import tty
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from edge_gate.relays.line import SerialLine
 from edge_gate.relays.modbus import WaveshareModbus
 from edge_gate.relays.pulses import Confirmation
 from edge_gate.settings.config import DoorSettings
-from edge_gate.wire.eye import EYE_LINK, SIGHTING_BYTES, Sighting
+from edge_gate.wire.eye import EYE_LINK, SIGHTING_BYTES, EyeMode, Sighting
 from edge_gate.wire.frame import Direction, encode
 from tests.support.clocks import HeldClock
 from tests.support.peers import embedding, sighting
@@ -32,6 +32,7 @@ from tests.support.turning import TurnedBoard
 
 MODEL = b"12345678"
 NOW = 10**12
+COMMAND = struct.Struct("<2sBBB B H Q")
 
 
 @dataclass
@@ -42,13 +43,15 @@ class Joined:
     clock: HeldClock = field(default_factory=lambda: HeldClock(NOW))
     link: EyeLink = field(init=False)
     eye: socket.socket = field(init=False)
+    number: int = field(init=False)
 
     def __enter__(self) -> Joined:
         path = self.folder / "eye.sock"
         self.link = EyeLink(path, "", MODEL, 0, self.clock, lambda _: None)
         self.eye = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.eye.connect(str(path))
-        assert self.link.accept()
+        assert self.link.accept() and self.link.send(EyeMode.WATCH)
+        *_, self.number = COMMAND.unpack(self.eye.recv(64))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,9 +67,9 @@ class Joined:
         return [each for each in self.link.receive() if isinstance(each, Sighting)]
 
 
-def frame(sequence: int, *, at_ns: int = NOW, eye: int = 7) -> bytes:
-    """Return a good sighting with this number."""
-    whole = bytearray(encode(EYE_LINK, Direction.TO_GATE, sighting(embedding(1, seed=sequence))))
+def frame(sequence: int, eye: int, *, at_ns: int = NOW) -> bytes:
+    """Return a good sighting with this number, by the first command of a connection."""
+    whole = bytearray(encode(EYE_LINK, Direction.TO_GATE, replace(sighting(embedding(1, seed=sequence)), order=1)))
     whole[8:32] = struct.pack("<3Q", eye, sequence, at_ns)
     return bytes(whole)
 
@@ -89,10 +92,10 @@ def test_only_whole_fresh_sightings_in_order_are_accepted_and_nothing_after_one_
         last, over = 0, False
         for kind, number, noise in said:
             message = {
-                "good": frame(number),
-                "longer": frame(number) + noise,
-                "shorter": frame(number)[: len(noise)],
-                "old": frame(number, at_ns=NOW - LIMITS.oldest_ns - 1),
+                "good": frame(number, channel.number),
+                "longer": frame(number, channel.number) + noise,
+                "shorter": frame(number, channel.number)[: len(noise)],
+                "old": frame(number, channel.number, at_ns=NOW - LIMITS.oldest_ns - 1),
                 "made up": noise,
             }[kind]
             accepted = channel.says(message)
@@ -103,17 +106,21 @@ def test_only_whole_fresh_sightings_in_order_are_accepted_and_nothing_after_one_
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(1, 200), st.integers(0, 2**64 - 1))
+@given(st.integers(1, 200))
 def test_a_recording_that_is_played_again_is_refused_by_its_numbers_and_otherwise_by_its_age(
-    tmp_path: Path, count: int, another: int
+    tmp_path: Path, count: int
 ) -> None:
-    recorded = [frame(number) for number in range(1, count + 1)]
     with Joined(tmp_path) as channel:
+        recorded = [frame(number, channel.number) for number in range(1, count + 1)]
         assert sum(len(channel.says(each)) for each in recorded) == min(count, LIMITS.messages_per_s)
         assert channel.says(recorded[0]) == [] and channel.link.connection is None
     with Joined(tmp_path) as channel:
+        assert channel.says(recorded[-1]) == [] and channel.link.connection is None, (
+            "it has another connection's number"
+        )
+    with Joined(tmp_path) as channel:
         channel.clock.at_ns += LIMITS.oldest_ns + 1
-        assert [channel.says(frame(number, eye=another)) for number in range(1, 5)] == [[]] * 4
+        assert [channel.says(frame(number, channel.number)) for number in range(1, 5)] == [[]] * 4
 
 
 @dataclass

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,12 @@ def card(sequence: int, digest: bytes = b"c" * 32) -> Card:
     return Card(7, sequence, SystemClock().monotonic_ns(), digest)
 
 
+def as_told(eye: PeerClient[Any, Command], health: Health) -> Health:
+    """Return it as said by an eye that has heard the gate's command."""
+    (command,) = eye.receive()
+    return replace(health, eye=command.eye, order=command.order)
+
+
 def test_a_made_up_link_is_spoken_both_ways(ends: Ends) -> None:
     client = ends.client()
     first, alive = card(1), Alive(7, 1, SystemClock().monotonic_ns())
@@ -112,7 +119,8 @@ def test_a_second_eye_is_told_to_leave_and_the_first_stays(tmp_path: Path) -> No
     link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
     health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
     first, second = (PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock()) for _ in range(2))
-    assert first.receive() == [] and link.accept()
+    assert first.receive() == [] and link.accept() and link.send(EyeMode.WATCH)
+    health = as_told(first, health)
     for talks_first in (False, True):  # what the second has sent is never read: its end is told of an error instead
         assert second.receive() == []
         assert not talks_first or second.send(health)
@@ -132,9 +140,10 @@ def test_an_eye_that_comes_back_before_its_end_was_noticed_is_no_second_one(tmp_
     link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), gone.append)
     health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
     first, second = (PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock()) for _ in range(2))
-    assert first.receive() == [] and link.accept() and first.send(health)
+    assert first.receive() == [] and link.accept() and link.send(EyeMode.WATCH) and first.send(as_told(first, health))
     first.close()
-    assert second.receive() == [] and link.accept() and len(gone) == 1
+    assert second.receive() == [] and link.accept() and len(gone) == 1 and link.send(EyeMode.WATCH)
+    health = as_told(second, health)
     assert second.send(health) and link.receive() == [health]
     assert second.receive() == [] and second.connected
     second.close()
@@ -157,12 +166,12 @@ def test_a_stranger_is_told_nothing(tmp_path: Path) -> None:
 def test_the_health_of_an_eye_goes_with_it(tmp_path: Path) -> None:
     link = EyeLink(tmp_path / "eye.sock", "", MODEL, 0, SystemClock(), lambda _: None)
     health = Health(7, 1, SystemClock().monotonic_ns(), 9, 15.0, 8.0, 12.0, 0.5, CameraState.WORKING, 0)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
-        eye.connect(str(tmp_path / "eye.sock"))
-        assert link.accept()
-        eye.send(encode(EYE_LINK, Direction.TO_GATE, replace(health, loop_p50_ms=8.5)))
-        link.receive()
-        assert link.health is not None and link.health.loop_p50_ms == 8.5
+    eye = PeerClient(EYE_LINK, tmp_path / "eye.sock", SystemClock())
+    assert eye.receive() == [] and link.accept() and link.send(EyeMode.WATCH)
+    assert eye.send(replace(as_told(eye, health), loop_p50_ms=8.5))
+    link.receive()
+    assert link.health is not None and link.health.loop_p50_ms == 8.5
+    eye.close()
     assert link.receive() == [] and link.connection is None and link.health is None
     link.close()
 

@@ -18,16 +18,15 @@ from typing import Any, Final
 
 import pytest
 
-from edge_gate.core.errors import EdgeGateError
+from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.core.exit_codes import ExitCode
 from edge_gate.provenance import cards
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.store.connection import look
 from edge_gate.store.keys.keyring import keyring_path
-from edge_gate.store.lock import sole_use
 from edge_gate.store.schema import SCHEMA, applied_steps
-from edge_gate.store.upgrade import lacks_steps, upgrade_apart
+from edge_gate.store.upgrade import lacks_steps
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask
 from tests.support import peers
@@ -87,11 +86,6 @@ def put_back(old: Path, site: config.Config) -> None:
         if path.exists():
             shutil.copy(path, copy)
             copy.chmod(0o600)
-
-
-def upgrade(site: config.Config, key: bytes = KEY) -> None:
-    with sole_use(site.store.path) as lock:
-        upgrade_apart(site.store.path, key, lock)
 
 
 @contextmanager
@@ -156,91 +150,89 @@ def test_what_must_not_be_there_would_be_noticed() -> None:
 # --- the step before -----------------------------------------------------------------------------------------------
 
 
-def test_a_store_that_is_up_to_date_starts_no_process(site: config.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    upgrade(site)
-
-
-def test_the_key_goes_through_a_pipe_and_stands_in_no_command_line(
-    site: config.Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_back(OLDEST, site)
-    seen: list[tuple[Any, dict[str, Any]]] = []
-    run = subprocess.run
-
-    def watched(*words: Any, **more: Any) -> Any:
-        seen.append((words, more))
-        return run(*words, **more)
-
-    monkeypatch.setattr(subprocess, "run", watched)
-    upgrade(site)
-    ((words, more),) = seen
-    assert KEY.hex() not in str(words) and more["input"] == KEY and "env" not in more
-    assert steps_of(site.store.path) == SCHEMA.known_steps()
-
-
-def test_whoever_is_killed_while_bringing_it_up_to_date_leaves_it_as_it_was_and_the_next_start_goes_on(
-    site: config.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_back(OLDEST, site)
-    before = steps_of(site.store.path)
-    (tmp_path / "sitecustomize.py").write_text(KILLED)
-    with monkeypatch.context() as patch, pytest.raises(EdgeGateError, match="ended by SIGKILL; it is as it was"):
-        patch.setenv("PYTHONPATH", str(tmp_path))
-        upgrade(site)
-    assert steps_of(site.store.path) == before and lacks_steps(site.store.path, KEY)
-    upgrade(site)
-    assert not lacks_steps(site.store.path, KEY)
-
-
-# Kills the process that brings a store up to date when it comes to the last step.
-KILLED: Final = """
-import os, signal
+# A process of its own, as the gate is: it starts the one that brings a store up to date, and has no key before that.
+UPGRADES: Final = """
+import os, signal, sys
+from pathlib import Path
+from edge_gate.core.ending import end_well
+from edge_gate.core.errors import StoreFull
+from edge_gate.store.database import Store
 from edge_gate.store.steps.step import Step
-apply = Step.apply
+from edge_gate.store.upgrade import prepare_upgrade
+from edge_gate.seal.apply import keep_in_memory
+how, path, key = sys.argv[1], Path(sys.argv[2]), bytes.fromhex(sys.argv[3])
+apply, me = Step.apply, os.getpid()
 def killed(self, database, store):
     if self.name.startswith("0006"):
         os.kill(os.getpid(), signal.SIGKILL)
     apply(self, database, store)
-Step.apply = killed
-"""
-
-
-def test_what_keeps_it_from_being_brought_up_to_date_is_told_once_with_its_own_code(
-    site: config.Config, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_back(OLDEST, site)
-    (tmp_path / "sitecustomize.py").write_text(FULL)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(SystemExit) as ended:
-        upgrade(site)
-    assert ended.value.code == ExitCode.STORE_FULL
-    told = capfd.readouterr().err
-    assert told.count("edge-gate: ") == 1 and "Traceback" not in told and str(site.store.path) in told
-
-
-FULL: Final = """
-from edge_gate.core.errors import StoreFull
-from edge_gate.store.database import Store
 def full(self):
     raise StoreFull(self.path)
-Store._migrate = full
+if how == "killed":
+    Step.apply = killed
+if how == "full":
+    Store._migrate = full
+upgrade = prepare_upgrade(path, keep_in_memory)
+if how == "waits":
+    print("ready", flush=True)
+    sys.stdin.readline()
+code = end_well("edge-gate", lambda: upgrade(key))
+children = Path(f"/proc/self/task/{me}/children").read_text().split()
+print("sqlite_utils" in sys.modules, *children)
+sys.exit(code)
 """
+
+
+def upgrade(site: config.Config, key: bytes = KEY, how: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", UPGRADES, how, str(site.store.path), key.hex()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_older_store_is_brought_up_to_date_by_another_process_and_none_is_left(site: config.Config) -> None:
+    put_back(OLDEST, site)
+    for _ in range(2):  # the second time there is nothing to do
+        done = upgrade(site)
+        assert (done.returncode, done.stdout.split()) == (0, ["False"]), done
+        assert steps_of(site.store.path) == SCHEMA.known_steps()
+
+
+def test_whoever_is_killed_while_bringing_it_up_to_date_leaves_it_as_it_was_and_the_next_start_goes_on(
+    site: config.Config,
+) -> None:
+    put_back(OLDEST, site)
+    before = steps_of(site.store.path)
+    done = upgrade(site, how="killed")
+    assert "ended by SIGKILL; it is as it was" in done.stderr and done.returncode == StoreError.exit_code
+    assert steps_of(site.store.path) == before and lacks_steps(site.store.path, KEY)
+    assert upgrade(site).returncode == 0
+    assert not lacks_steps(site.store.path, KEY)
+
+
+def test_what_keeps_it_from_being_brought_up_to_date_is_told_once_with_its_own_code(site: config.Config) -> None:
+    put_back(OLDEST, site)
+    done = upgrade(site, how="full")
+    assert done.returncode == ExitCode.STORE_FULL
+    assert done.stderr.count("edge-gate: ") == 1 and "Traceback" not in done.stderr
+    assert str(site.store.path) in done.stderr
 
 
 def test_the_process_that_brings_it_up_to_date_dumps_nothing_before_it_has_the_key(site: config.Config) -> None:
     """The kernel's word of a real one, whose key is not sent yet. Only root is the owner of what is not dumpable."""
     put_back(OLDEST, site)
-    command = [sys.executable, "-P", "-m", "edge_gate.store.upgrade", str(site.store.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, preexec_fn=dumps_whole) as child:
+    command = [sys.executable, "-c", UPGRADES, "waits", str(site.store.path), KEY.hex()]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=dumps_whole
+    ) as caller:
         try:
-            until(lambda: resource.prlimit(child.pid, resource.RLIMIT_CORE) == (0, 0), 60)
-            until(lambda: Path(f"/proc/{child.pid}/environ").stat().st_uid == 0, 60)
+            assert caller.stdout is not None and caller.stdout.readline() == "ready\n"
+            (child,) = Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()
+            until(lambda: resource.prlimit(int(child), resource.RLIMIT_CORE) == (0, 0), 60)
+            until(lambda: Path(f"/proc/{child}/environ").stat().st_uid == 0, 60)
             assert lacks_steps(site.store.path, KEY)
-            child.communicate(KEY, timeout=60)
+            caller.communicate("\n", timeout=60)
         finally:
-            child.kill()
-    assert child.returncode == 0 and not lacks_steps(site.store.path, KEY)
+            caller.kill()
+    assert caller.returncode == 0 and not lacks_steps(site.store.path, KEY)
 
 
 def dumps_whole() -> None:
@@ -250,6 +242,4 @@ def dumps_whole() -> None:
 
 
 def test_a_store_that_the_key_does_not_open_is_the_same_error_as_without_the_step(site: config.Config) -> None:
-    with pytest.raises(EdgeGateError) as refused:
-        upgrade(site, bytes(32))
-    assert refused.value.exit_code == ExitCode.WRONG_KEY
+    assert upgrade(site, bytes(32)).returncode == ExitCode.WRONG_KEY

@@ -16,7 +16,7 @@ import pytest
 
 from edge_gate.gate.peers.eye import LIMITS, EyeLink
 from edge_gate.gate.peers.peer_link import BATCH
-from edge_gate.wire.eye import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES
+from edge_gate.wire.eye import HEALTH_BYTES, LARGEST_BYTES, SIGHTING_BYTES, EyeMode
 from tests.support.clocks import HeldClock
 from tests.support.peers import RawEye, embedding
 
@@ -30,7 +30,7 @@ def accepted_bytes(folder: Path, seconds: int, tries_a_second: int) -> tuple[int
     clock = HeldClock(10**12)
     link = EyeLink(folder / "eye.sock", "", MODEL, 0, clock, lambda _: None)
     eye = RawEye(folder / "eye.sock", MODEL)
-    assert link.accept()
+    assert link.accept() and link.send(EyeMode.WATCH)
     accepted = sent = 0
     for tick in range(seconds * tries_a_second):
         clock.at_ns = 10**12 + tick * 10**9 // tries_a_second
@@ -60,7 +60,7 @@ def test_a_message_that_is_longer_than_its_layout_ends_the_connection(tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as eye:
         eye.connect(str(tmp_path / "eye.sock"))
         assert link.accept()
-        eye.send(struct.pack("<2sBBB", b"EG", 1, 5, 1) + os.urandom(STRIP_BYTES))
+        eye.send(struct.pack("<2sBBB", b"EG", 1, 6, 1) + os.urandom(STRIP_BYTES))
         assert link.receive() == [] and link.connection is None and link.refused == 1
     link.close()
 

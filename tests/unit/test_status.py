@@ -69,6 +69,7 @@ ANSWER: Final[dict[str, Any]] = {
     "unsigned_models": {"mesh": "not signed"},
     "policy": {"waiting": ["attempts"], "held": ""},
     "approvals_waiting": 1,
+    "many_erased": 0,
     "sealed": {
         "gate": {"standing": ["files"], "not_here": {"TCP": "an old kernel"}, "missing": []},
         "eye": None,
@@ -112,6 +113,7 @@ statuses = st.builds(
     unsigned_models=st.dictionaries(texts, texts, max_size=3),
     policy=st.builds(PolicyStatus, names, texts),
     approvals_waiting=counts,
+    many_erased=counts,
     sealed=st.builds(SealedStatus, walls, st.none() | walls),
     processes=st.builds(ProcessStatus, counts, st.none() | counts),
     uptime_s=numbers,

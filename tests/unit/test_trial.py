@@ -22,9 +22,7 @@ import cv2
 import pytest
 
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.tools.demo.scene import SceneKind, Stage
-from edge_gate.tools.demo.schedule import Schedule, standard_schedule
-from tests.support import installer_page
+from tests.support import installer_page, walks
 
 FPS = 15
 PATIENCE_S = 120.0  # for a busy machine; whatever is waited for takes seconds at most
@@ -34,25 +32,16 @@ EDGE_GATE = [sys.executable, "-m", "edge_gate.cli"]
 @pytest.fixture(scope="module")
 def film() -> Iterator[Path]:
     """Somebody stands at the gate, leaves, and walks up again behind a mask. Below /dev it would pass for a device."""
-    scenes = standard_schedule().scenes
-    enrols = scenes[0]
-    comes = next(each for each in scenes if each.who == enrols.who and each.kind is SceneKind.APPROACH)
-    day = Schedule.of((enrols, comes))
     with tempfile.TemporaryDirectory(prefix="eg-") as folder:
         path = Path(folder) / "film.avi"
-        record(day, path)
+        record(path)
         yield path
 
 
-def record(day: Schedule, path: Path) -> None:
-    stage = Stage(day.scenes)
+def record(path: Path) -> None:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (640, 480))
-    for number in range(int(day.duration_s * FPS)):
-        now = day.at(number / FPS)
-        scene = now.scene
-        writer.write(
-            stage.compose(scene, now.t_s) if scene else stage.between(now.before, now.after, now.part, now.t_s)
-        )
+    for picture in walks.film("P001", FPS):
+        writer.write(picture)
     writer.release()
 
 

@@ -40,20 +40,23 @@ def table(file: str) -> list[list[str]]:
     return [line.split() for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("unit", UNITS)
-def test_a_unit_starts_a_program_that_pip_installs_with_the_default_configuration(unit: str) -> None:
-    (start,) = values(unit, "ExecStart")
-    program, *arguments = start.split()
+@pytest.mark.parametrize(("unit", "module"), [("edge-gate", "edge_gate.gate"), ("edge-gate-eye", "edge_gate.eye")])
+def test_a_unit_starts_its_process_isolated_and_not_the_command_line(unit: str, module: str) -> None:
+    assert values(unit, "ExecStart") == [f"/opt/edge-gate/bin/python -I -m {module} --config {DEFAULT_PATH}"]
+
+
+def test_whatever_any_unit_starts_of_ours_is_isolated() -> None:
+    """No module from a user's own folder, and nothing of PYTHON* in the environment."""
+    for unit in SYSTEMD.rglob("*.service"):
+        lines = [line for line in unit.read_text().splitlines() if "/opt/edge-gate/bin" in line]
+        assert lines and all("/opt/edge-gate/bin/python -I -m edge_gate" in line for line in lines), unit
+
+
+def test_every_script_that_pip_makes_begins_again_isolated() -> None:
     package = configparser.ConfigParser()
     package.read(CHECKOUT / "setup.cfg")
-    scripts = package["options.entry_points"]["console_scripts"]
-    assert Path(program).name in [line.partition("=")[0].strip() for line in scripts.splitlines()]
-    assert arguments[-2:] == ["--config", str(DEFAULT_PATH)]
-
-
-@pytest.mark.parametrize(("unit", "program"), [("edge-gate", "edge-gate-gate"), ("edge-gate-eye", "edge-gate-eye")])
-def test_a_unit_starts_its_process_and_not_the_command_line(unit: str, program: str) -> None:
-    assert [Path(start.split()[0]).name for start in values(unit, "ExecStart")] == [program]
+    scripts = package["options.entry_points"]["console_scripts"].split()
+    assert [each.rpartition(":")[2] for each in scripts if ":" in each] == ["isolated"] * 3
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -154,7 +157,7 @@ def test_the_opened_key_is_laid_where_the_gates_unit_takes_it_from_and_in_ramfs(
     unit = (folder / UNLOCK_UNIT).read_text().splitlines()
     assert f"LoadCredentialEncrypted={CREDENTIAL}:{SEALED_CREDENTIAL}" in unit
     assert f"RequiresMountsFor={OPENED.parent}" in unit and "RemainAfterExit=yes" in unit
-    assert f"ExecStart=/opt/edge-gate/bin/edge-gate keys open --config {DEFAULT_PATH}" in unit
+    assert f"ExecStart=/opt/edge-gate/bin/python -I -m edge_gate keys open --config {DEFAULT_PATH}" in unit
 
 
 def test_udev_gives_camera_and_relay_the_names_that_the_configuration_expects() -> None:

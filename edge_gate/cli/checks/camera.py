@@ -27,6 +27,7 @@ from typing import Final
 
 from edge_gate.cli.checks.findings import AS_ROOT, Finding, Patient
 from edge_gate.core.errors import WireError
+from edge_gate.core.isolation import module_command
 from edge_gate.seal.policy import WITHOUT_DEVICE
 from edge_gate.settings.config import CameraSettings, SocketSettings
 from edge_gate.wire.glance import IDENTITY, LONGEST_BYTES, PICTURE, Glance, decode
@@ -176,7 +177,7 @@ def _ask(question: Question, stranger: Stranger | None, patience_s: float) -> tu
 
 def _start(question: Question, stranger: Stranger | None, writer: int) -> subprocess.Popen[bytes]:
     asked = [str(question.path.absolute()), str(writer), question.camera.section, question.asked]
-    command = [sys.executable, "-P", "-m", "edge_gate.eye.glance", *asked]
+    command = [*module_command("edge_gate.eye.glance"), *asked]
     with _poured(question.text) as configuration:
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
             command,

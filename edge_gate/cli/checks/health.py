@@ -258,6 +258,7 @@ _MENDS: Final = MappingProxyType(
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
         "guidance": "edge-gate guidance, on a display that people at the gate see; docs/maintainer.md",
         "policy": _APPROVE,
+        "residents": "edge-gate events --kind 'many erased' says who; docs/maintainer.md, What takes two people.",
     }
 )
 CHECKS: Final[tuple[Check, ...]] = (

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from edge_gate.cli import audit
-from edge_gate.cli.checks import health
+from edge_gate.cli.checks import health, installation
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.checks.systemd import run_tool, show_unit
 from edge_gate.cli.common import local_time
@@ -160,7 +160,7 @@ def _check_people(patient: Patient) -> Iterator[Finding]:
         mode = stat.S_IMODE(found.st_mode)
         text = f"{control} is {'open to everybody' if mode & 0o007 else 'closed to all but the groups below'}"
         yield Finding("people", "fault" if mode & 0o007 else "ok", text, f"chmod 660 {control}")
-    members = roles.members(patient.settings)
+    members = roles.members(patient.settings, roles.SystemLists())
     for role, users in members.items():
         names = sorted(filter(None, map(_login_name, users)))
         yield Finding("people", "ok", f"{role.value}: {', '.join(names) or 'nobody'}")
@@ -222,5 +222,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check("people", _check_people),
     Check("models", health.check_models),
     Check("door", _check_door),
+    Check(installation.PART, installation.check_installation),
     Check("not stopped", _name_what_is_not_stopped),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -26,9 +26,10 @@ from edge_gate.core.errors import (
     WireError,
 )
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
+from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals, Matter
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
+from edge_gate.gate.authorisation.roles import Lists
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
 from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
 from edge_gate.settings.config import Config
@@ -43,6 +44,10 @@ from edge_gate.store.database import Store
 POLICY_WAITS_S: Final = 24 * 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
+BEYOND: Final = "within the hour"
+DAY_NS: Final = 24 * 3600 * 10**9
+# Erasures beyond the hourly number of which the moment is kept, to be counted.
+MOST_COUNTED: Final = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +57,6 @@ class Known(Protocol):
     @property
     def uid(self) -> int:
         """Their user's number."""
-
-    @property
-    def gid(self) -> int:
-        """The number of their process's group."""
 
     @property
     def operator(self) -> str:
@@ -68,6 +69,10 @@ class Asked(Protocol):
     @property
     def verb(self) -> str:
         """What is asked for."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All that was sent, the verb too."""
 
     @property
     def caller(self) -> Known:
@@ -89,6 +94,7 @@ class Authorisation:
         clock: Clock,
         written_by: int,
         on_fault: Callable[[StoreError], None],
+        lists: Lists,
     ) -> None:
         self._config = config
         self._store = store
@@ -98,7 +104,8 @@ class Authorisation:
         self._on_fault = on_fault
         self._lockouts = Lockouts()
         self.software = SoftwareInventory(config, store, self.note)
-        self._membership = Membership(config, store, self.note)
+        self.lists = lists
+        self._membership = Membership(config, store, self.note, lists)
         self.approvals = Approvals(clock)
         self.wanted = AgreedPolicy.of(config)
         row = audit_log.latest(store, POLICY)
@@ -109,6 +116,7 @@ class Authorisation:
         """The settings that hold: those of the file, but for what waits for a second person."""
         self.check_policy: Callable[[AgreedPolicy], None] = _accept
         """Raises an EdgeGateError for a policy by which the gate could not decide."""
+        self._beyond_ns: deque[int] = deque(maxlen=MOST_COUNTED)
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
         self.held = " and ".join(trust)
@@ -129,7 +137,8 @@ class Authorisation:
             self.note(POLICY, detail=self.agreed.written())
         if self._agreed and self.looser and self._usable(self.wanted):
             shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
-            request, _ = self.approvals.ask(POLICY, POLICY, shown, self._written_by, POLICY_WAITS_S)
+            matter = Matter.of(shown, {"verb": POLICY, **self.wanted.written()})
+            request, _ = self.approvals.ask(matter, self._written_by, POLICY_WAITS_S)
             detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
@@ -160,10 +169,10 @@ class Authorisation:
         if untold := self._lockouts.untold(now_ns):
             self.note("refusals not written down", detail={"count": untold})
 
-    def judge(self, uid: int, gid: int) -> None:
+    def judge(self, uid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
         self._listen(uid)
-        held = roles.roles_of(uid, gid, self._config)
+        held = roles.roles_of(uid, self._config, self.lists)
         if not held:
             self._refuse(uid, "call")
             hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
@@ -187,29 +196,47 @@ class Authorisation:
             detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
+        if detail and BEYOND in detail:
+            self._beyond_ns.append(self._clock.monotonic_ns())
 
     def second(
-        self, asked: Asked, key: str, shown: str, resident_id: str | None = None, *, always: bool = False
+        self, asked: Asked, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
     ) -> dict[str, Any]:
         """Return what the audit row of this act has to say about its approval: nothing while few are made.
 
-        ``key`` says to what exactly the approval applies, ``shown`` says so to people. ``always``: however few are
-        made. Raises ApprovalNeeded, having asked for it.
+        The approval applies to this very request, of which ``shown`` tells people the gist, and ``words`` what a field
+        says. ``always``: however few are made. Raises ApprovalNeeded, having asked for it.
         """
         verb, uid = asked.verb, asked.caller.uid
-        hour_ago = self._clock.now() - timedelta(hours=1)
-        if not always and audit_log.count(self._store, PEOPLE, hour_ago) < self.agreed.people_per_hour:
+        if not always and self._made_within_an_hour() < self.agreed.people_per_hour:
             return {}
-        if used := self.approvals.use(verb, key, uid):
+        matter = Matter.of(shown, asked.fields, words)
+        if used := self.approvals.use(matter, uid):
             return {"approval": used.id, "approver": f"uid {used.approver}"}
         minutes = self._config.roles.approval_minutes
-        request, new = self.approvals.ask(verb, key, shown, uid, 60 * minutes)
+        request, new = self.approvals.ask(matter, uid, 60 * minutes)
         if new:
             role = self._role(asked.caller, VERBS[verb].roles, verb)
             detail = {"approval": request.id, "for": verb}
-            actor = f"uid {uid}"
-            self.log.append("approval asked", actor=actor, role=role.value, resident_id=resident_id, detail=detail)
+            self.log.append("approval asked", actor=f"uid {uid}", role=role.value, detail=detail)
         raise ApprovalNeeded(shown, request.id, minutes)
+
+    def beyond(self) -> dict[str, Any]:
+        """Return what the audit row of an erasure or a withdrawal has to say: nothing while few are made.
+
+        Nobody's wish to be erased waits for a second person. That there were more than usual is told instead.
+        """
+        made = self._made_within_an_hour()
+        return {BEYOND: made + 1} if made >= self.agreed.people_per_hour else {}
+
+    @property
+    def many_erased(self) -> int:
+        """How often `beyond` had something to say within a day."""
+        since = self._clock.monotonic_ns() - DAY_NS
+        return sum(each > since for each in self._beyond_ns)
+
+    def _made_within_an_hour(self) -> int:
+        return audit_log.count(self._store, PEOPLE, self._clock.now() - timedelta(hours=1))
 
     def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""
@@ -234,7 +261,7 @@ class Authorisation:
 
     def waiting(self, asked: Asked) -> list[ApprovalRequest]:
         """Return what waits and this caller may approve or has asked for: what else waits may name residents."""
-        held = roles.roles_of(asked.caller.uid, asked.caller.gid, self._config)
+        held = roles.roles_of(asked.caller.uid, self._config, self.lists)
         return [
             each
             for each in self.approvals.waiting()
@@ -265,7 +292,7 @@ class Authorisation:
 
     def _role(self, caller: Known, allowed: frozenset[Role], verb: str) -> Role:
         """Return the role in which a caller may do something. Raises NotAllowed, having counted the refusal."""
-        role = roles.acting(roles.roles_of(caller.uid, caller.gid, self._config), allowed)
+        role = roles.acting(roles.roles_of(caller.uid, self._config, self.lists), allowed)
         if role is None:
             self._refuse(caller.uid, verb)
             who = " or ".join(sorted(allowed)) or Role.ROOT

@@ -2,9 +2,8 @@
 """Who is in which role's group, written down when it changes: whoever can change groups can make an installer.
 
 A user's number stands in the log, and no name (edge_gate/store/audit/log.py). Looked at when the gate starts, each
-minute, and when somebody calls in a role that is not known of them, so that nobody uses one unseen. Not seen: root, the
-gate's own user, who may use sudo, and a role that somebody has for one session without being a member (newgrp with a
-group's password); the row of what they do has the role.
+minute, and when somebody calls in a role that is not known of them, so that nobody uses one unseen. Not seen: root, and
+the gate's own user, who may use sudo; the row of what they do has the role.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from edge_gate.gate.authorisation import roles
+from edge_gate.gate.authorisation.roles import Lists
 from edge_gate.settings.config import Config
 from edge_gate.spec.model import Role
 from edge_gate.store.audit import log as audit_log
@@ -30,9 +30,10 @@ Members = Mapping[str, frozenset[int]]
 class Membership:
     """The members of each role's groups, compared with what the log has. ``note(verb, detail=...)`` writes a row."""
 
-    def __init__(self, config: Config, store: Store, note: Callable[..., None]) -> None:
+    def __init__(self, config: Config, store: Store, note: Callable[..., None], lists: Lists) -> None:
         self._config = config
         self._note = note
+        self._lists = lists
         row = audit_log.latest(store, CHANGED)
         self._written: dict[str, Shown] = row.said.get("now", {}) if row else {}
         self._members: Members | None = None
@@ -52,7 +53,7 @@ class Membership:
 
     def look(self) -> None:
         """Write down who has come to a role and who has gone, where anybody has."""
-        now = {role.value: each for role, each in roles.members(self._config).items() if each}
+        now = {role.value: each for role, each in roles.members(self._config, self._lists).items() if each}
         before, written = self._members, {role: _shown(each) for role, each in now.items()}
         changed = now != before if before is not None else written != self._written
         if before is None:

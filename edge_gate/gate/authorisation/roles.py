@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The roles that a user has, by the groups of the system. What each role may do stands in edge_gate/spec.
 
-The groups are looked up at each call, in the system's list rather than in what the kernel remembers of the caller's
-login: who was taken out of a group has lost the role at once, not at their next login.
+A caller is a user's number, which the kernel gives, and nothing else. The group that its process runs under says
+nothing: whoever was in a group for a minute can keep a set-group-ID program of that group for ever. So the number is
+looked up among the accounts, and those in the list of the group, anew at each request: who was taken out of a group has
+lost the role at once, however many logins, programs and connections they still have.
+
+Accounts that share a number are one user here, as they are to the kernel: it has the roles of them all. A number
+without an account has none.
 """
 
 from __future__ import annotations
@@ -10,10 +15,55 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from typing import Protocol
 
-from edge_gate.core.access import user_name
 from edge_gate.settings.config import Config
 from edge_gate.spec.model import Role
+
+
+class Lists(Protocol):
+    """The system's lists of users and groups."""
+
+    def accounts(self) -> list[pwd.struct_passwd]:
+        """Return every account that can be listed."""
+
+    def account(self, uid: int) -> pwd.struct_passwd | None:
+        """Return the account of a number, also one that is not listed."""
+
+    def named(self, name: str) -> pwd.struct_passwd | None:
+        """Return the account of a name."""
+
+    def group(self, name: str) -> grp.struct_group | None:
+        """Return a group."""
+
+
+class SystemLists:
+    """Asks the system each time (nsswitch.conf(5)), and keeps nothing."""
+
+    def accounts(self) -> list[pwd.struct_passwd]:
+        """Return every account that can be listed."""
+        return pwd.getpwall()
+
+    def account(self, uid: int) -> pwd.struct_passwd | None:
+        """Return the account of a number, also one that is not listed."""
+        try:
+            return pwd.getpwuid(uid)
+        except KeyError:
+            return None
+
+    def named(self, name: str) -> pwd.struct_passwd | None:
+        """Return the account of a name."""
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            return None
+
+    def group(self, name: str) -> grp.struct_group | None:
+        """Return a group."""
+        try:
+            return grp.getgrnam(name)
+        except KeyError:
+            return None
 
 
 def grants(config: Config) -> tuple[tuple[str, Role], ...]:
@@ -32,27 +82,31 @@ def groups(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(group for group, _ in grants(config)))
 
 
-def roles_of(uid: int, gid: int, config: Config) -> frozenset[Role]:
+def roles_of(uid: int, config: Config, lists: Lists) -> frozenset[Role]:
     """Return the roles of a user whom the kernel named; none where they have no business here."""
     if uid == 0:
         return frozenset({Role.ROOT})
     if uid == os.getuid():
         return frozenset({Role.GATE})
-    name = user_name(uid)
-    return frozenset(role for group, role in grants(config) if _member(name, gid, group))
+    alone = lists.account(uid)
+    theirs = [each for each in lists.accounts() if each.pw_uid == uid] + ([alone] if alone else [])
+    names, own = {each.pw_name for each in theirs}, {each.pw_gid for each in theirs}
+    return frozenset(
+        role
+        for name, role in grants(config)
+        if (group := lists.group(name)) and (group.gr_gid in own or not names.isdisjoint(group.gr_mem))
+    )
 
 
-def members(config: Config) -> dict[Role, frozenset[int]]:
+def members(config: Config, lists: Lists) -> dict[Role, frozenset[int]]:
     """Return the users, by number, who have each role from a group: as members of it, or as their own group."""
     found: dict[Role, frozenset[int]] = {}
-    users = pwd.getpwall()
+    users = lists.accounts()
     for name, role in grants(config):
-        try:
-            group = grp.getgrnam(name)
-        except KeyError:
+        if (group := lists.group(name)) is None:
             continue
         own = {user.pw_uid for user in users if user.pw_gid == group.gr_gid}
-        named = {uid for each in group.gr_mem if (uid := _uid(each)) is not None}
+        named = {account.pw_uid for each in group.gr_mem if (account := lists.named(each))}
         found[role] = found.get(role, frozenset()) | own | named
     return found
 
@@ -61,18 +115,3 @@ def acting(roles: frozenset[Role], allowed: frozenset[Role]) -> Role | None:
     """Return the role in which somebody may do what those ``allowed`` may, or None where they may not."""
     fitting = [role for role in Role if role in roles and (role in allowed or role in (Role.ROOT, Role.GATE))]
     return fitting[0] if fitting else None
-
-
-def _uid(name: str) -> int | None:
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        return None
-
-
-def _member(name: str, gid: int, group: str) -> bool:
-    try:
-        found = grp.getgrnam(group)
-    except KeyError:
-        return False
-    return gid == found.gr_gid or name in found.gr_mem

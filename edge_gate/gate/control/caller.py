@@ -39,7 +39,6 @@ class Caller:
 
     connection: socket.socket
     uid: int
-    gid: int
     operator: str
     received: bytearray = field(default_factory=bytearray)
     to_send: bytearray = field(default_factory=bytearray)

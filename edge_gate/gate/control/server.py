@@ -33,13 +33,13 @@ IDLE_NS: Final = 20 * 10**9
 _log = logging.getLogger(__name__)
 
 
-Judge = Callable[[int, int], None]
+Judge = Callable[[int], None]
 
 
 class ControlServer:
     """Listens, names the caller, cuts the stream into requests and hands each to ``handle``, one in each turn.
 
-    ``judge(uid, gid)`` raises for who may not call at all.
+    ``judge(uid)`` raises for who may not call at all.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class ControlServer:
                 self._receive(self.server.accept()[0])
 
     def _receive(self, connection: socket.socket) -> None:
-        _, uid, gid = read_credentials(connection)
-        caller = Caller(connection, uid, gid, user_name(uid), heard_ns=self._clock.monotonic_ns())
+        _, uid = read_credentials(connection)
+        caller = Caller(connection, uid, user_name(uid), heard_ns=self._clock.monotonic_ns())
         connection.setblocking(False)
         try:
-            self._judge(uid, gid)
+            self._judge(uid)
             self._find_room(uid)
         except EdgeGateError as error:
             caller.answer(failure(error))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gate's end of the eye's link: how much the eye may say, of which model, and how it is."""
+"""The gate's end of the eye's link: how much the eye may say, of which model, by which command, and how it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import WireError
+from edge_gate.gate.peers.orders import Orders
 from edge_gate.gate.peers.peer_link import PeerLink
 from edge_gate.wire.channel import ChannelLimits
 from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, Command, EyeMode, Health, Sighting
@@ -43,7 +44,7 @@ class EyeLink:
         self._model_id = model_id
         self._dimensions = dimensions
         self._on_gone = on_gone
-        self._commands = 0
+        self._orders = Orders(clock)
         self.health: Health | None = None
         self._peer = PeerLink(
             EYE_LINK,
@@ -52,8 +53,8 @@ class EyeLink:
             LIMITS,
             clock,
             judge=self._judge,
-            dismissal=Command(EyeMode.LEAVE, 0),
-            on_gone=self._forget_health,
+            dismissal=Command(EyeMode.LEAVE, 0, 0),
+            on_gone=self._forget,
         )
 
     @property
@@ -91,15 +92,16 @@ class EyeLink:
         return self._peer.accept()
 
     def receive(self) -> list[Sighting | Health]:
-        """Return the acceptable messages that have come; drops an eye that has gone or talks rubbish."""
-        return self._peer.receive()
+        """Return the acceptable messages that have come; drops an eye that has gone or talks rubbish.
+
+        What was seen by an older command is passed over."""
+        return [each for each in self._peer.receive() if isinstance(each, Health) or self._orders.holds(each)]
 
     def send(self, verb: EyeMode) -> bool:
         """Ask something of the eye. Returns False where there is none to ask."""
         if self._peer.connection is None:
             return False
-        self._commands += 1
-        return self._peer.send(Command(verb, self._commands))
+        return self._peer.send(self._orders.give(verb))
 
     def drop(self, reason: str) -> None:
         """End the connection; the eye's supervisor or the eye itself will come again."""
@@ -110,6 +112,7 @@ class EyeLink:
         self._peer.close()
 
     def _judge(self, message: Sighting | Health) -> None:
+        self._orders.judge(message)
         if isinstance(message, Health):
             self.health = message
             return
@@ -120,6 +123,7 @@ class EyeLink:
             if len(message.embedding) != self._dimensions:
                 raise WireError("eye", f"{len(message.embedding)} components, not {self._dimensions}")
 
-    def _forget_health(self, connection: socket.socket) -> None:
+    def _forget(self, connection: socket.socket) -> None:
         self.health = None
+        self._orders.begin()
         self._on_gone(connection)

@@ -84,7 +84,7 @@ class PeerLink(Generic[HeardT, SaidT]):
         connection.setblocking(False)
         if self.connection is not None and _has_hung_up(self.connection):
             self.drop(f"the {self._link.name} has gone")  # else one that is started again would be taken for a second
-        pid, uid, _ = read_credentials(connection)
+        pid, uid = read_credentials(connection)
         objection = self._object(pid, uid)
         if objection:
             self._turn_away(objection)
@@ -93,7 +93,7 @@ class PeerLink(Generic[HeardT, SaidT]):
             connection.close()
             return False
         self.connection, self.process = connection, pid
-        self._channel.renew_patience()
+        self._channel.begin()
         _log.info("the %s is connected (process %d)", self._link.name, pid)
         return True
 

@@ -18,10 +18,11 @@ BACKLOG: Final = 64
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
-def read_credentials(connection: socket.socket) -> tuple[int, int, int]:
-    """Return (pid, uid, gid) of the process at the other end, as the kernel vouches for it."""
-    pid, uid, gid = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return pid, uid, gid
+def read_credentials(connection: socket.socket) -> tuple[int, int]:
+    """Return (pid, uid) of the process at the other end, as the kernel vouches for it. Its group vouches for nothing
+    (edge_gate/gate/authorisation/roles.py)."""
+    pid, uid, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return pid, uid
 
 
 def list_peer_uids(user: str) -> frozenset[int]:

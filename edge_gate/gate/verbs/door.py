@@ -29,7 +29,7 @@ class DoorVerbs:
         approved = {}
         if self._mode.held:
             shown = "releasing the lock by hand while nothing may be opened"
-            approved = self._authorisation.second(request, request.verb, shown, always=True)
+            approved = self._authorisation.second(request, shown, always=True)
         pulse_ms = self._door.pulse_ms
 
         def tell(outcome: Outcome) -> None:

@@ -25,7 +25,7 @@ from edge_gate.gate.control.requests import Handler, Request, read_line
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
-from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, refuse_duplicate
+from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, alike_views, refuse_duplicate
 from edge_gate.rules.naming import kept_name
 from edge_gate.store import events
 from edge_gate.store.database import Store
@@ -122,9 +122,11 @@ class EnrolmentVerbs:
         if residents.is_known(self._store, name):
             raise NameTaken(name)
         self._authorisation.let_through()
-        approved = self._authorisation.second(request, name, f"enrolling {name}")
+        words = {"consent.until": self._local.show_until(iso(stated.until))}
+        approved = self._authorisation.second(request, f"enrolling {name}", words=words)
         began_ns = self._store.clock.monotonic_ns()
-        enrolment = Enrolment(began_ns, self._recognition.plain_point.threshold, self._attacks.wanted)
+        alike = alike_views(self._recognition.card.operating_points, self._recognition.plain_point)
+        enrolment = Enrolment(began_ns, alike, self._attacks.wanted)
         self._session = EnrolmentSession(request, name, stated, enrolment, approved)
         self._mode.enrol(True)
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from edge_gate.core.access import user_name
 from edge_gate.core.errors import WireError
+from edge_gate.gate.authorisation.approvals import ApprovalRequest
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.jobs import Jobs, Slices
 from edge_gate.gate.services import Authorisation
@@ -45,17 +46,14 @@ class OversightVerbs:
     def _approvals(self, request: Request) -> None:
         approvals = self._authorisation.approvals
         request.answer(
-            [
-                {"id": each.id, "what": each.shown, "asked_by": user_name(each.uid), "left_s": approvals.left_s(each)}
-                for each in self._authorisation.waiting(request)
-            ]
+            [{**_told(each), "left_s": approvals.left_s(each)} for each in self._authorisation.waiting(request)]
         )
 
     def _approve(self, request: Request) -> None:
         approved = self._authorisation.approve(request, request.text("id"))
         if approved.verb == POLICY:
             self._adopt()
-        request.answer({"what": approved.shown, "asked_by": user_name(approved.uid), "verb": approved.verb})
+        request.answer(_told(approved))
 
     def _audit(self, request: Request) -> None:
         """Send one page of the log as it is, for the caller to judge (edge_gate.store.audit.chain.examine)."""
@@ -98,6 +96,13 @@ class OversightVerbs:
         """
         shares, needed = request.number("shares", 0, 2, 16), request.number("needed", 0, 2, 16)
         what = f"{shares} shares, any {needed} of which give it"
-        approved = self._authorisation.second(request, what, f"printing the store's key as {what}", always=True)
+        approved = self._authorisation.second(request, f"printing the store's key as {what}", always=True)
         self._authorisation.acted(request, detail={**approved, "shares": shares, "needed": needed})
         request.answer({})
+
+
+def _told(request: ApprovalRequest) -> dict[str, Any]:
+    """Return all that the second person agrees to, in words."""
+    matter = request.matter
+    who = {"asked_by": user_name(request.uid), "uid": request.uid}
+    return {"id": request.id, "verb": request.verb, "what": matter.shown, **who, "fields": dict(matter.fields)}

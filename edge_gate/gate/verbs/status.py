@@ -83,6 +83,7 @@ class StatusVerbs:
             unsigned_models={card.name: card.waived for card in of.unsigned},
             policy=PolicyStatus(tuple(of.authorisation.looser), of.authorisation.held),
             approvals_waiting=len(of.authorisation.approvals.waiting()),
+            many_erased=of.authorisation.many_erased,
             sealed=self._sealed(),
             processes=ProcessStatus(os.getpid(), of.eye.link.process),
             uptime_s=round((of.clock.monotonic_ns() - of.started_ns) / 1e9, 1),

@@ -80,7 +80,7 @@ class TemplateVerbs:
         if self._busy:
             raise Busy("A renewal of the templates")
         self._refuse_doubtful()
-        approved = self._authorisation.second(request, request.verb, "giving all templates new axes", always=True)
+        approved = self._authorisation.second(request, "giving all templates new axes", always=True)
 
         def record() -> None:
             self._authorisation.acted(request, detail=approved)

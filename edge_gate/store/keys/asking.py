@@ -4,58 +4,68 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from edge_gate.core.ending import tell, understand
-from edge_gate.core.errors import KeyLocked, PassphraseWrong
-from edge_gate.core.interrupts import INTERRUPTED
+from edge_gate.core.ending import tell
+from edge_gate.core.errors import KeyLocked, KeyMalformed, LockDamaged, PassphraseWrong
+from edge_gate.core.forked import fork
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import is_locked, unlock
-from edge_gate.store.keys.source import as_it_lies, plain_key
+from edge_gate.store.keys.source import HeldPlace, held, plain_key
 
 ATTEMPTS: Final = 3
 _TERMINAL: Final = Path("/dev/tty")
 
 
-def load_or_ask(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
-    """Return the key for a gate at a desk; where it is locked, ask for the passphrase at the terminal.
+@contextmanager
+def held_or_asked(
+    settings: StoreSettings, environ: Mapping[str, str], confine: Callable[[], object]
+) -> Iterator[Callable[[], bytes]]:
+    """Yield what reads the key, for a gate that seals itself in between. Nothing of a plain key is read before.
 
-    Raises what `load_key` and `ask_in_child` raise.
+    Where the key is locked, a copy of this process, which ``confine`` confines, asks for the passphrase at the
+    terminal: deriving takes more memory than the gate has. Raises what `source.held` raises and KeyLocked; what is
+    yielded raises KeyMalformed, or SystemExit with the failure's own code where the copy has told what failed.
     """
-    content, place = as_it_lies(settings, environ)
-    return ask_in_child(content, place) if is_locked(content) else plain_key(content, place)
+    with held(settings, environ) as place:
+        yield ask_in_copy(place.read(), place.path, confine) if place.is_locked else partial(_read_plain, place)
 
 
-def ask_in_child(content: bytes, place: Path) -> bytes:
-    """Do the same as `ask_passphrase` in a process of its own: deriving takes more memory than the gate has.
+def _read_plain(place: HeldPlace) -> bytes:
+    content = place.read()
+    if is_locked(content):  # the beginning of one, which no passphrase opens
+        raise LockDamaged(place.path, f"it ends after {len(content)} bytes")
+    return plain_key(content, place.path)
 
-    Raises KeyLocked; SystemExit, with the failure's own code, where the other process has told what failed.
-    """
+
+def ask_in_copy(content: bytes, place: Path, confine: Callable[[], object]) -> Callable[[], bytes]:
+    """Start to ask; return what waits for the key. Raises KeyLocked where there is no terminal."""
+    if not is_locked(content):
+        raise KeyMalformed(place)
     if not at_a_terminal():
         raise KeyLocked(place)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
+
+    def ask(caller: socket.socket) -> None:
+        confine()
         try:
-            os.write(writer, ask_passphrase(content, place)[0])
-            code = 0
-        except (EOFError, KeyboardInterrupt):
-            code = INTERRUPTED
-        except Exception as error:
-            failure = understand(error)
-            tell(f"edge-gate: {failure}")
-            code = failure.exit_code
-        finally:
-            os._exit(code)  # whatever happens, this copy of the process does not go on
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        key = pipe.read()
-    if (status := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) != 0:
-        raise SystemExit(status)
-    return key
+            caller.sendall(ask_passphrase(content, place)[0])
+        except EOFError as error:
+            raise KeyboardInterrupt from error
+
+    copy = fork(ask)
+
+    def wait() -> bytes:
+        key = copy.hear()
+        if (code := copy.wait()) != 0:
+            raise SystemExit(code)
+        return key
+
+    return wait
 
 
 def ask_passphrase(content: bytes, place: Path) -> tuple[bytes, str]:

@@ -5,7 +5,7 @@ that wants a passphrase at the start has the key there locked (locked.py); then 
 The credential is systemd's to protect: it lies in memory, in a folder that only the unit's user may enter, and is
 owned by that user or by root with an access list (systemd.exec(5), "CREDENTIALS"). A key file has to protect itself,
 so its owner and mode are judged strictly. Both are read through one descriptor, so that what was judged is what is
-read.
+read. A process that seals itself opens the place before, and reads it afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,8 @@ KEY_BYTES: Final = 32
 CREDENTIAL: Final = "store-key"
 
 _DIGITS: Final = re.compile(rb"[0-9a-fA-F]{64}\n?")
-_LONGEST: Final = max(2 * KEY_BYTES + 2, LENGTH + 1)
+_LONGEST_DIGITS: Final = 2 * KEY_BYTES + 1
+_LONGEST: Final = max(_LONGEST_DIGITS + 1, LENGTH + 1)
 
 
 def load_key(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
@@ -41,16 +44,48 @@ def load_key(settings: StoreSettings, environ: Mapping[str, str]) -> bytes:
 
 def as_it_lies(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[bytes, Path]:
     """Return what is in the key's place, digits or a locked key, and where that is. Raises KeyMissing or KeyUnsafe."""
+    with held(settings, environ) as place:
+        return place.read(), place.path
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPlace:
+    """The key's place, judged and held open, and not read yet."""
+
+    path: Path
+    descriptor: int
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a locked key lies there, as its length tells: nothing of a plain one is read for that."""
+        return os.fstat(self.descriptor).st_size > _LONGEST_DIGITS
+
+    def read(self) -> bytes:
+        """Return what lies there."""
+        return os.pread(self.descriptor, _LONGEST, 0)
+
+
+@contextmanager
+def held(settings: StoreSettings, environ: Mapping[str, str]) -> Iterator[HeldPlace]:
+    """Yield the key's place, held open. Raises KeyMissing, KeyUnsafe or AccessDenied."""
+    path, of_root_too = _place(settings, environ)
+    descriptor = _open_private(path, shared_with_root=of_root_too)
+    try:
+        yield HeldPlace(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place(settings: StoreSettings, environ: Mapping[str, str]) -> tuple[Path, bool]:
     if settings.key_file != Path():
-        return read_private(settings.key_file, shared_with_root=False), settings.key_file
+        return settings.key_file, False
     folder = environ.get("CREDENTIALS_DIRECTORY", "")
     if not folder:
         raise KeyMissing(
             f"the systemd credential `{CREDENTIAL}` was not passed, as `sudo systemctl start edge-gate` does, and"
             " store.key_file is not set"
         )
-    path = Path(folder) / CREDENTIAL
-    return read_private(path, shared_with_root=True), path
+    return Path(folder) / CREDENTIAL, True
 
 
 def plain_key(content: bytes, place: Path) -> bytes:
@@ -75,6 +110,14 @@ def write_key_file(path: Path, key: bytes) -> None:
 
 def read_private(path: Path, *, shared_with_root: bool) -> bytes:
     """Return what a file holds that nobody else may touch. Raises KeyMissing, KeyUnsafe or AccessDenied."""
+    descriptor = _open_private(path, shared_with_root=shared_with_root)
+    try:
+        return os.pread(descriptor, _LONGEST, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _open_private(path: Path, *, shared_with_root: bool) -> int:
     try:
         # O_NONBLOCK: a pipe put in the file's place must not hang the gate's start.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -84,9 +127,10 @@ def read_private(path: Path, *, shared_with_root: bool) -> bytes:
         raise KeyMissing(f"{path}: {error.strerror}") from error
     try:
         _judge(path, os.fstat(descriptor), shared_with_root=shared_with_root)
-        return os.read(descriptor, _LONGEST)
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _judge(path: Path, status: os.stat_result, *, shared_with_root: bool) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from edge_gate.core.supervise import module_command
+from edge_gate.core.isolation import module_command
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.protection import KEY_BYTES, SiteTransform
 from edge_gate.tools.bench.timing import Timing, measure

@@ -19,7 +19,7 @@ from edge_gate.eye.pipeline import Models, Observation, Perception, acquire, ope
 from edge_gate.settings.config import LivenessSettings, ModelSettings, QualityLimits
 from edge_gate.tools.bench.frames import Picture
 from edge_gate.tools.bench.timing import Stopwatch, Timing, one_thread
-from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, Quality
+from edge_gate.wire.eye import EYE_LINK, AcquisitionFailure, Command, EyeMode, Quality
 from edge_gate.wire.frame import Direction, encode
 
 STAGES: Final = ("decode", "detect", "mesh", "align", "quality", "embed", "attacks", "pack")
@@ -85,7 +85,7 @@ def _observed(picture: Picture, quality: Quality, embedding: bytes) -> Observati
 
 
 def _pack(seen: Observation, model_id: bytes) -> bytes:
-    return encode(EYE_LINK, Direction.TO_GATE, seen.sighting(1, 1, model_id))
+    return encode(EYE_LINK, Direction.TO_GATE, seen.sighting(Command(EyeMode.WATCH, 1, 1), 1, model_id))
 
 
 def _alone(models: Models, limits: QualityLimits, jpeg: Picture) -> bytes:

@@ -28,7 +28,7 @@ from edge_gate.settings.liveness import OFF
 from edge_gate.tools.demo.mask import MaskStyle
 from edge_gate.tools.pad.data import Clip, Origin, Presentation, Stills
 from edge_gate.tools.pad.masking import masked
-from edge_gate.wire.eye import AcquisitionFailure, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, Command, EyeMode, Sighting
 
 UNREADABLE: Final = "unreadable"
 NO_FACE: Final = "no face found"
@@ -178,7 +178,7 @@ class Eyes:
         return None if found is None else found.mesh
 
     def _sighting(self, seen: Observation, sequence: int) -> Sighting:
-        return seen.sighting(1, sequence, self._models.embedder.model_id)
+        return seen.sighting(Command(EyeMode.WATCH, 1), sequence, self._models.embedder.model_id)
 
 
 def _why(picture: Picture | None, sighting: Sighting | None) -> str:

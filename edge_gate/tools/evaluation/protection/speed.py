@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge_gate.core.supervise import module_command
+from edge_gate.core.isolation import module_command
 from edge_gate.rules.protection import BITS, differing, words
 
 TEMPLATES = 100_000
