@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edge_gate.rules.challenge import (
@@ -113,6 +113,7 @@ SCENES = {LEFT: (1.0, 20.0, 0.3), RIGHT: (1.0, -20.0, 0.3), CLOSE: (1.0, 0.0, 0.
 def test_whoever_does_what_is_asked_passes(
     acts: list[Act], bias_deg: float, eyes: float, fps: float, speed_deg_s: float
 ) -> None:
+    assume(speed_deg_s / fps < 0.9 * (LIMITS.max_yaw_deg - TURNED_DEG))  # else a turn may not be seen with an embedding
     head = Head(bias_deg, eyes, fps, speed_deg_s=speed_deg_s)
     assert head.answer(begun(*acts)).outcome is Outcome.PASSED
 
@@ -120,7 +121,7 @@ def test_whoever_does_what_is_asked_passes(
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0, 10), st.floats(0.14, 0.4))
 def test_what_is_still_or_tilted_does_not_pass(seed: int, shakes_deg: float, eyes: float) -> None:
-    """Of a simulated print or screen, turned by up to 60 degrees, the mesh says at most 10."""
+    """Of simulated prints and screens, turned by up to 50 degrees, the mesh says at most 10."""
     rng = random.Random(seed)
     challenge = begun(*Script.drawn(rng.randrange, FEWEST_ACTS).acts)
     moments = (seen(number / 15, rng.uniform(-shakes_deg, shakes_deg), eyes) for number in range(300))
