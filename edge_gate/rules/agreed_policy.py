@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from edge_gate.settings.config import Config, DecisionSettings
-from edge_gate.settings.liveness import MODES, REQUIRE
+from edge_gate.settings.liveness import CHALLENGES, MODES, REQUIRE
 
 POLICY: Final = "policy"
 # Each setting with the section it stands in, and what makes it stricter.
 _LOWER: Final = ("fmr", "attempts", "pulse_ms", "people_per_hour")
 _HIGHER: Final = ("min_sightings",)
 LIVENESS: Final = "liveness"
+CHALLENGE: Final = "challenge"
 TRUST: Final = ("trusted_keys", "allow_unsigned")
 
 
@@ -33,6 +34,7 @@ class AgreedPolicy:
     pulse_ms: int
     people_per_hour: int
     liveness: str
+    challenge: str
     trusted_keys: tuple[str, ...]
     allow_unsigned: tuple[str, ...]
 
@@ -47,6 +49,7 @@ class AgreedPolicy:
             config.door.pulse_ms,
             config.roles.people_per_hour,
             config.liveness.mode,
+            config.liveness.challenge,
             tuple(sorted(models.trusted_keys)),
             tuple(sorted(models.allow_unsigned)),
         )
@@ -69,6 +72,8 @@ class AgreedPolicy:
         higher = [name for name in _HIGHER if getattr(self, name) < getattr(agreed, name)]
         if MODES.index(self.liveness) < MODES.index(agreed.liveness):
             lower.append(LIVENESS)
+        if CHALLENGES.index(self.challenge) < CHALLENGES.index(agreed.challenge):
+            lower.append(CHALLENGE)
         trust = [name for name in TRUST if not set(getattr(self, name)) <= set(getattr(agreed, name))]
         return [*lower, *higher, *trust]
 
@@ -87,6 +92,6 @@ class AgreedPolicy:
 
 def _shown(policy: AgreedPolicy, name: str) -> str:
     value = getattr(policy, name)
-    if name == LIVENESS:
+    if name in (LIVENESS, CHALLENGE):
         return str(value)
     return (", ".join(value) or "none") if name in TRUST else f"{value:g}"

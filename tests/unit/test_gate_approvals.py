@@ -154,12 +154,13 @@ def test_a_flood_is_so_many_rows_an_hour_and_one_that_counts_the_rest() -> None:
         ("people_per_hour", 11, 9),
         ("min_sightings", 2, 4),
         ("liveness", "off", "require"),
+        ("challenge", "never", "always"),
         ("trusted_keys", ("a", "b", "c"), ("a",)),
         ("allow_unsigned", ("m", "n"), ()),
     ],
 )
 def test_the_stricter_of_two_settings_holds(setting: str, looser: Any, stricter: Any) -> None:
-    agreed = AgreedPolicy(1e-4, 3, 3, 700, 10, "watch", ("a", "b"), ("m",))
+    agreed = AgreedPolicy(1e-4, 3, 3, 700, 10, "watch", "in-doubt", ("a", "b"), ("m",))
     wider, tighter = replace(agreed, **{setting: looser}), replace(agreed, **{setting: stricter})
     assert wider.looser(agreed) == [setting] and wider.stricter(agreed) == agreed
     assert tighter.looser(agreed) == [] and tighter.stricter(agreed) == tighter

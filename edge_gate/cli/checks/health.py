@@ -256,6 +256,7 @@ _MENDS: Final = MappingProxyType(
     {
         "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
+        "guidance": "edge-gate guidance, on a display that people at the gate see; docs/maintainer.md",
         "policy": _APPROVE,
         "residents": "edge-gate events --kind 'many erased' says who; docs/maintainer.md, What takes two people.",
     }
