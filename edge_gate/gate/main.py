@@ -48,6 +48,7 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.rules.lending import Lending
 from edge_gate.rules.limiter import Limits
 from edge_gate.settings.config import Config
@@ -77,38 +78,47 @@ def build(
     journal = Journal(store, clock)
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
-    recognition = Recognition(store, config.models, config.decision, clock)
-    limiter = Limiter(Limits.of(config.decision.attempts, config.limiter), journal, authorisation.note, clock)
+    recognition = Recognition(store, config.models, clock)
+    limits = Limits.of(config.decision.attempts, config.limiter)
+    limiter = Limiter(limits, journal, authorisation.note, clock)
     attacks = AttackWatch(config, store, journal, limiter)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
-    def adopt() -> None:
-        authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
-        attacks.mode = authorisation.agreed.liveness
-        limiter.adopt(Limits.of(recognition.policy.settings.attempts, config.limiter))
+    def decide_as_agreed() -> None:
+        agreed = authorisation.agreed
+        authorisation.hold(recognition.adopt(agreed.decision, authorisation.wanted.decision))
+        attacks.mode = agreed.liveness.mode
+        limiter.adopt(Limits.of(agreed.decision.attempts, agreed.limiter))
 
-    adopt()
-    authorisation.check_policy = recognition.check
+    decide_as_agreed()
+    authorisation.check_policy = lambda wanted: recognition.check(wanted.decision)
     recognition.prepare()
     loop = Loop(selectors.DefaultSelector())
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
-    eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
+    eye = EyeWatch(authorisation.agreed.sockets, digest(config), model, journal, loop.selector, clock)
+    authorisation.doubt = lambda: eye.held
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
-    door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
+    door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
+    decision = authorisation.agreed.decision
     challenges = Challenges(
         attacks,
         journal,
         clock,
-        setting=lambda: authorisation.agreed.challenge,
+        setting=lambda: authorisation.agreed.liveness.challenge,
         scene_known=lambda: eye.scene_known,
         heard=lambda: guidance.heard,
     )
-    approaches = Approaches(
-        recognition, door_control, journal, mode, attacks, limiter, challenges, config.decision, clock
-    )
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, challenges, decision, clock)
     guidance = GuidanceVerbs(approaches, attacks, limiter, clock)
     local = local_time(config.site.time_zone, os.environ)
+
+    def adopt() -> None:
+        """Go on by the settings that were just agreed to. Which groups the kernel lets call is set at a start."""
+        decide_as_agreed()
+        approaches.adopt(authorisation.agreed.decision)
+        eye.link.allow(authorisation.agreed.sockets.eye_user)
+
     lending, language = Lending(), config.site.language
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, lending, language, local)
     liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
@@ -151,7 +161,7 @@ def build(
     )
     verbs = ControlVerbs(handlers, authorisation.authorise)
     control = ControlServer(config.sockets.control, authorisation.judge, loop.selector, verbs.handle, clock)
-    set_access_list(config.sockets.control, groups(config))
+    set_access_list(config.sockets.control, groups(authorisation.agreed))
 
     def greet() -> None:
         authorisation.software.look()

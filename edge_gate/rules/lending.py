@@ -7,6 +7,7 @@ begins so many enrolments at once, and so many an hour.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from edge_gate.core.errors import CameraLent
@@ -32,13 +33,13 @@ class Lending:
         if self._even_ns is not None:
             wait_ns = self._even_ns - now_ns - FOR_RESIDENTS * AT_ONCE_NS
             if wait_ns > 0:
-                raise CameraLent(wait_ns / 1e9)
+                raise CameraLent(_whole(wait_ns / 1e9))
 
     def check_enrolments(self, uid: int, now_ns: int) -> None:
         """Raise CameraLent where this user may not begin an enrolment now."""
         self.check(now_ns)
         if (wait_s := self._of(uid, now_ns).due_s(now_ns)) > 0:
-            raise CameraLent(wait_s)
+            raise CameraLent(_whole(wait_s))
 
     def lend(self, now_ns: int, *, enrolling: int | None = None) -> None:
         """Note that it was lent; ``enrolling``: to the enrolment that this user began."""
@@ -55,3 +56,8 @@ class Lending:
 
     def _of(self, uid: int, now_ns: int) -> TokenBucket:
         return self._enrolments.setdefault(uid, TokenBucket(MOST_ENROLMENTS, ENROLMENTS_PER_S, now_ns))
+
+
+def _whole(seconds: float) -> int:
+    """Return whole seconds, after which it is time."""
+    return math.ceil(round(seconds, 3)) or 1

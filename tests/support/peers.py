@@ -205,16 +205,18 @@ class RawEye:
         self.last = self.LAYOUT.pack(*list(head.values())[:13], *figures, *end.values())
         self.connection.send(self.last)
 
-    def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, scene: int = 1) -> None:
-        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, and whether
-        the scene is known, by that of SceneState."""
+    def health(
+        self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, settings: int = 0, scene: int = 1
+    ) -> None:
+        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, by which
+        settings, and whether the scene is known, by the number of SceneState."""
         self.hear()
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
-        head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99)
+        head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99, settings)
         tail = (camera, 0, arrived, skipped, scene)
-        self.connection.send(struct.pack("<2sBBB x H 4Q 4f BB 2H Bx", *head, *figures, *tail))
+        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H Bx", *head, *figures, *tail))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

@@ -77,7 +77,7 @@ class Busy(EdgeGateError):
 class CameraLent(Busy):
     message = (
         "The camera was lent to enrolments and field tests for long, and nobody is let in meanwhile. It is the"
-        " residents' now. Try again in {0:.0f} s."
+        " residents' now. Try again in {0} s."
     )
 
 

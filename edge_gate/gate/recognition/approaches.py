@@ -19,8 +19,8 @@ from edge_gate.settings.config import DecisionSettings
 from edge_gate.wire.eye import Sighting
 
 _LONG_AGO_NS: Final = -(10**18)
-# An opening's score says who is let in only just, and had better be enrolled again. A tenth is enough for that, and
-# too coarse to draw a template after it.
+# An opening's score says who is let in only just, and had better be enrolled again: a tenth is enough for that. Whoever
+# would learn more of a template from it opens the door, and is in the log, for each look.
 SCORE_DIGITS: Final = 1
 TOKEN_ASKED: Final = "eyes alone do not open now"  # noqa: S105 - a sentence
 _log = logging.getLogger(__name__)
@@ -48,13 +48,17 @@ class Approaches:
         self._attacks = attacks
         self._limiter = limiter
         self._challenges = challenges
-        self._hold_off_ns = settings.hold_off_s * 1e9
-        self._gap_ns = int(settings.gap_s * 1e9)
         self._clock = clock
-        self._tracker = ApproachTracker(settings.gap_s)
         self._visit = _nobody()
+        self.adopt(settings)
         self._opened_ns: dict[str, int] = {}
         self._pending: set[str] = set()
+
+    def adopt(self, settings: DecisionSettings) -> None:
+        """Judge by these settings from now on. An approach under way begins anew."""
+        self._hold_off_ns = settings.hold_off_s * 1e9
+        self._gap_ns = int(settings.gap_s * 1e9)
+        self._tracker = ApproachTracker(settings.gap_s)
 
     @property
     def current(self) -> Approach | None:
