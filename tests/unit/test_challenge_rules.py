@@ -121,7 +121,7 @@ def test_whoever_does_what_is_asked_passes(
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0, 10), st.floats(0.14, 0.4))
 def test_what_is_still_or_tilted_does_not_pass(seed: int, shakes_deg: float, eyes: float) -> None:
-    """Of simulated prints and screens, turned by up to 50 degrees, the mesh says at most 10."""
+    """Of real prints in hands the mesh says 10 degrees at the most."""
     rng = random.Random(seed)
     challenge = begun(*Script.drawn(rng.randrange, FEWEST_ACTS).acts)
     moments = (seen(number / 15, rng.uniform(-shakes_deg, shakes_deg), eyes) for number in range(300))

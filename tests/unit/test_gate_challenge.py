@@ -285,7 +285,7 @@ def test_the_alarm_is_over_some_minutes_later(tmp_path: Path, board: BoardSimula
 def test_another_person_in_her_place_has_failed_with_her(tmp_path: Path, board: BoardSimulator) -> None:
     """The eye begins another track where an embedding is another's: the challenge was of the one before."""
     with site(tmp_path, board) as (gate, settings, eye):
-        display = Display(settings)
+        Display(settings)
         attack(eye)
         stand_still(eye, gate, track=3, seconds=1.5)
         for number in range(10):
@@ -293,7 +293,7 @@ def test_another_person_in_her_place_has_failed_with_her(tmp_path: Path, board: 
             eye.wait(PICTURE_S)
         until(lambda: events(settings, "not acquired"))
         stand_still(eye, gate, track=5, seconds=1.0)
-        assert not opened(board) and display.sentence in SENTENCES
+    assert not opened(board)
 
 
 def test_what_is_asked_names_nobody_and_offers_the_other_way_in() -> None:
