@@ -88,6 +88,8 @@ def test_what_is_not_on_the_list_waits_in_one_direction_at_least(name: str) -> N
     first, second = value_of(settings, name), other(value_of(settings, name))
     if name == "liveness.mode":
         first, second = "require", "watch"
+    if name == "liveness.challenge":
+        first, second = "always", "in-doubt"
     ways = [(first, second), (second, first)]
     waited = []
     for old, new in ways:
@@ -118,6 +120,7 @@ def test_what_is_not_on_the_list_waits_in_one_direction_at_least(name: str) -> N
         ("quality.min_sharpness", 0.35, 0.0, 0.5),
         ("quality.max_yaw_deg", 25.0, 60.0, 10.0),
         ("liveness.mode", "watch", "off", "require"),
+        ("liveness.challenge", "in-doubt", "never", "always"),
         ("models.trusted_keys", ("a", "b"), ("a", "b", "c"), ("a",)),
         ("models.trusted_keys", ("a", "b"), ("c",), ()),
         ("models.allow_unsigned", ("m",), ("m", "n"), ()),
@@ -152,7 +155,7 @@ def test_a_row_has_room_for_whatever_a_file_says() -> None:
         value = value_of(settings, name)
         if isinstance(value, tuple):
             value = tuple(f'{number}"{hostile}' for number in range(500))
-        elif isinstance(value, (str, Path)) and name != "liveness.mode":  # which is one of three words
+        elif isinstance(value, (str, Path)) and not name.startswith("liveness."):  # which are words of three each
             value = type(value)(hostile)
         settings = with_value(settings, name, value)
     for each in (settings, with_value(settings, "models.trusted_keys", tuple(str(n) + 59 * "x" for n in range(8)))):
