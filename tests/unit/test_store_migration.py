@@ -165,7 +165,7 @@ def stale_copies(path: Path, schema: Any) -> int:
         clear = in_the_clear(path)
         events_of = "SELECT count(*) AS n FROM event WHERE resident_id = ?"
         living = sum(store.rows(events_of, (each.id,))[0]["n"] + 2 for each in people)  # their own row, and its index
-    return sum(clear.count(each.id.encode()) for each in people) - living
+    return sum(clear.count(each.id.encode()) for each in people) - int(living)
 
 
 def left_of_the_forgotten(path: Path) -> int:
