@@ -50,7 +50,10 @@ def test_a_picture_of_a_resident_does_not_open_and_is_one_attack(tmp_path: Path,
         assert not [key for key, value in attack["detail"].items() if isinstance(value, float)], "nothing to climb by"
         assert events(settings, "no match", "not acquired", "opened") == []
         assert status(settings).liveness.attacks == 1
-        eye.walk_up(1, track=3, views=30)  # and she herself comes in
+        for number in range(30):  # and she herself comes in
+            if not gate.door.releasing:  # the gate's clock is not to outrun the board, whose time is real
+                eye.see(embedding(1, seed=300 + number), track=3)
+                eye.wait(0.04)
         assert pulsed(board)
     assert opened(board) == 1
 
