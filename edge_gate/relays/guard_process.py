@@ -3,7 +3,7 @@
 
     python -I -S guard_process.py PORT BAUD MARGIN_MS OFF_FRAME_HEX...
 
-Descriptor 0 is a SOCK_SEQPACKET socket to the gate. Nine bytes a message: ``A`` and a little-endian CLOCK_MONOTONIC
+Descriptor 0 is a SOCK_SEQPACKET socket to the gate. Nine bytes a message: ``A`` and a little-endian CLOCK_BOOTTIME
 deadline in ns ("a relay goes on"), sent back to say that it is watched; or ``D`` and eight zeros ("it is off"). The
 child says ``R`` once, when no signal but SIGKILL can end it any more. When the gate's end closes while armed, or the
 deadline plus the margin has passed, the off frames are written, in rounds. It imports next to nothing, so it is small
@@ -28,8 +28,13 @@ LONGEST_WAIT_MS = 60_000
 MESSAGE_BYTES = 9
 
 
+def _now_ns() -> int:
+    """Return the gate's own clock (edge_gate/core/clock.py), which counts while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 class Guard:
-    """What is to be switched off, when, and how often still. Times are CLOCK_MONOTONIC in ns."""
+    """What is to be switched off, when, and how often still. Times are CLOCK_BOOTTIME in ns."""
 
     def __init__(self, port: str, baud: int, margin_ns: int, frames: list[bytes]) -> None:
         self.port = port
@@ -53,12 +58,12 @@ class Guard:
     def abandoned(self) -> bool:
         """The gate is gone: switch off now. Returns whether there is anything to do."""
         if self.due_ns is not None:
-            self._plan(time.monotonic_ns())
+            self._plan(_now_ns())
         return self.due_ns is not None
 
     def act(self) -> None:
         """Write the off frames where that is due, and plan the next round."""
-        now_ns = time.monotonic_ns()
+        now_ns = _now_ns()
         if self.due_ns is None or now_ns < self.due_ns:
             return
         if write_frames(self.port, self.baud, self.frames):
@@ -70,7 +75,7 @@ class Guard:
         """Return for how long there is nothing to do, None for until further notice; long waits come in pieces."""
         if self.due_ns is None:
             return None
-        return min(LONGEST_WAIT_MS, max(0, -(-(self.due_ns - time.monotonic_ns()) // 1_000_000)))
+        return min(LONGEST_WAIT_MS, max(0, -(-(self.due_ns - _now_ns()) // 1_000_000)))
 
     def _plan(self, due_ns: int) -> None:
         self.due_ns = due_ns

@@ -41,7 +41,7 @@ class Policy:
     settings: DecisionSettings
 
     def decide(self, approach: Approach, gallery: Gallery, now_ns: int) -> Decision:
-        """Judge the approach as it stands at ``now_ns`` (CLOCK_MONOTONIC)."""
+        """Judge the approach as it stands at ``now_ns`` (CLOCK_BOOTTIME)."""
         if approach.settled or approach.window_began_ns is None or len(approach.vectors) < self.settings.min_sightings:
             return Decision(Verdict.WAIT)
         best = next(iter(gallery.search(approach.probe(), 1)), None)
