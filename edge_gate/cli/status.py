@@ -78,6 +78,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "store", state.store.fault
     if state.keyring.fault:
         yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
+    if state.clock.fault:
+        yield "clock", f"{state.clock.fault}; nobody can be enrolled (docs/maintainer.md, The time)"
     if state.liveness.fault:
         yield "liveness", state.liveness.fault
     if state.many_erased:

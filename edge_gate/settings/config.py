@@ -14,6 +14,7 @@ from typing import Any, Final, get_type_hints
 
 from edge_gate.settings.camera import CameraSettings, InfraredSettings
 from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
+from edge_gate.settings.consent import ConsentSettings
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
 from edge_gate.settings.liveness import LivenessSettings
@@ -32,6 +33,7 @@ __all__ = [
     "RELEASE_KEY",
     "CameraSettings",
     "Config",
+    "ConsentSettings",
     "DecisionSettings",
     "DoorSettings",
     "InfraredSettings",
@@ -66,6 +68,7 @@ class Config:
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     door: DoorSettings = field(default_factory=DoorSettings)
+    consent: ConsentSettings = field(default_factory=ConsentSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     roles: RoleSettings = field(default_factory=RoleSettings)

@@ -45,6 +45,7 @@ from edge_gate.store.steps import (
     pad_trials,
     protected_templates,
     sealed_templates,
+    time_kept,
 )
 from edge_gate.store.steps.sealed_templates import UNSEALED
 from edge_gate.store.steps.step import Step
@@ -61,6 +62,9 @@ _INDEX: Final = re.compile("CREATE(UNIQUE)?INDEX", re.IGNORECASE)
 # From this step on templates are sealed.
 SEALING_STEP: Final = sealed_templates.STEP.name
 
+# From this step on a store keeps time (trusted_clock.py).
+TIME_STEP: Final = time_kept.STEP.name
+
 # A step that was released is never changed: a change is a new step at the end.
 STEPS: Final = (
     first_tables.STEP,
@@ -71,6 +75,7 @@ STEPS: Final = (
     event_names.STEP,
     event_kinds.STEP,
     pad_trials.STEP,
+    time_kept.STEP,
 )
 
 

@@ -46,6 +46,14 @@ class PartStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """The gate's time, and why the machine's date is not trusted, None where it is."""
+
+    now: str
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ThresholdStatus:
     """The comparison score that opens, and the false match rate that it is taken for."""
 
@@ -112,6 +120,7 @@ class GateStatus:
     eye: EyeStatus
     store: PartStatus
     keyring: PartStatus
+    clock: ClockStatus
     approach: str | None
     liveness: LivenessStatus
     enrolling: bool

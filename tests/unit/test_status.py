@@ -19,6 +19,7 @@ from edge_gate.core.errors import WireError
 from edge_gate.settings.config import parse
 from edge_gate.wire import client
 from edge_gate.wire.status import (
+    ClockStatus,
     DoorStatus,
     EyeStatus,
     GateStatus,
@@ -51,6 +52,7 @@ ANSWER: Final[dict[str, Any]] = {
     },
     "store": {"fault": None},
     "keyring": {"fault": None},
+    "clock": {"now": "2026-03-01T12:00:00.000Z", "fault": None},
     "approach": None,
     "liveness": {"mode": "require", "model": "attacks", "people_measured": 3, "attacks": 2, "fault": None},
     "enrolling": False,
@@ -94,6 +96,7 @@ statuses = st.builds(
     ),
     store=st.builds(PartStatus, st.none() | texts),
     keyring=st.builds(PartStatus, st.none() | texts),
+    clock=st.builds(ClockStatus, texts, st.none() | texts),
     approach=st.none() | texts,
     liveness=st.builds(LivenessStatus, texts, texts, counts, counts, st.none() | texts),
     enrolling=st.booleans(),
@@ -133,6 +136,7 @@ MAY_BE_NULL: Final = {
     ),
     ("store", "fault"),
     ("keyring", "fault"),
+    ("clock", "fault"),
     ("liveness", "fault"),
     ("approach",),
     ("sealed", "eye"),

@@ -106,6 +106,8 @@ from edge_gate.core.errors.residents import (
     ReceiptForeign,
     ReceiptInvalid,
     ResidentUnknown,
+    TimeDoubtful,
+    TimeRefused,
 )
 from edge_gate.core.errors.store import (
     OutcomeNotAwaited,
@@ -214,6 +216,8 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "SystemRefused",
+    "TimeDoubtful",
+    "TimeRefused",
     "TimeZoneUnknown",
     "UnknownDriver",
     "UnknownEventKind",

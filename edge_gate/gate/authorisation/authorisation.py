@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from edge_gate.core.access import user_name
@@ -37,11 +36,14 @@ from edge_gate.spec.model import Role
 from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
-from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, Checkpoint
+from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, TIME_KEPT, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 
 POLICY_WAITS_S: Final = 24 * 3600
+HOUR_S: Final = 3600
+# In the row of each change that counts: for how long the machine had run by then, over all restarts. No date moves it.
+RAN_S: Final = "ran_s"
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
 BEYOND: Final = "within the hour"
@@ -127,7 +129,10 @@ class Authorisation:
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
         whole = self.log.end_fits()
-        self.note(STARTED, detail={"device_key": key, "fmr": self.agreed.fmr, **known, **self.software.written()})
+        self.note(
+            STARTED,
+            detail={"device_key": key, "fmr": self.agreed.fmr, **known, TIME_KEPT: True, **self.software.written()},
+        )
         if not whole:
             self.note(END_LOST)
         self.software.start()
@@ -193,11 +198,18 @@ class Authorisation:
         verb = asked.verb
         role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
-            detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
+            running = {generation.FIELD: self._store.keyring.generation, RAN_S: self._store.clock.ran_s}
+            detail = {**(detail or {}), **running}
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         if detail and BEYOND in detail:
             self._beyond_ns.append(self._clock.monotonic_ns())
+
+    def did(self, verb: str, resident_id: str, detail: Mapping[str, Any]) -> None:
+        """Write down what the gate itself does to a resident's keys, in the transaction that does it. Raises
+        StoreError; then it is not done."""
+        said = {**detail, generation.FIELD: self._store.keyring.generation}
+        self.log.append(verb, actor="gate", role="gate", resident_id=resident_id, detail=said)
 
     def second(
         self, asked: Asked, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
@@ -236,7 +248,15 @@ class Authorisation:
         return sum(each > since for each in self._beyond_ns)
 
     def _made_within_an_hour(self) -> int:
-        return audit_log.count(self._store, PEOPLE, self._clock.now() - timedelta(hours=1))
+        """Return how many residents were enrolled, withdrawn or forgotten while the machine ran its last hour."""
+        since = self._store.clock.ran_s - HOUR_S
+        made = 0
+        for row in audit_log.newest(self._store, PEOPLE):
+            ran_s = row.said.get(RAN_S)
+            if not isinstance(ran_s, int) or ran_s < since:
+                break
+            made += 1
+        return made
 
     def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""

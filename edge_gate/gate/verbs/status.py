@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge_gate.core.clock import Clock
+from edge_gate.core.clock import Clock, iso
 from edge_gate.documents import guidance
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.control.requests import Handler
@@ -22,6 +22,7 @@ from edge_gate.seal.hardening import ALL, Hardening, summary
 from edge_gate.settings.config import Config
 from edge_gate.store.database import Store
 from edge_gate.wire.status import (
+    ClockStatus,
     DoorStatus,
     EyeStatus,
     GateStatus,
@@ -71,6 +72,7 @@ class StatusVerbs:
             eye=self._eye(),
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
+            clock=ClockStatus(iso(of.store.now()), of.store.clock.fault),
             approach=self._approach(),
             liveness=self._liveness(),
             enrolling=of.mode.enrolling,

@@ -20,7 +20,6 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
-from edge_gate.store.audit.chain import ANNOUNCING, CHECKPOINT_ROWS, GENESIS, Checkpoint, Row
+from edge_gate.store.audit.chain import ANNOUNCING, CHECKPOINT_ROWS, GENESIS, UNTRUSTED_TIME, Checkpoint, Row
 from edge_gate.store.audit.log_end import end, last_row, sign_end
 from edge_gate.store.connection import look
 from edge_gate.store.database import Store
@@ -62,7 +61,8 @@ class AuditLog:
         Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then what it records must not be done.
         """
         store = self._store
-        written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        doubted = {} if store.clock.look().trusted else UNTRUSTED_TIME
+        written = json.dumps({**(detail or {}), **doubted}, allow_nan=False, separators=(",", ":"), sort_keys=True)
         if len(written) > LONGEST_DETAIL_BYTES:
             raise StoreError(store.path, f"the detail of an audit row is longer than {LONGEST_DETAIL_BYTES} bytes")
         with store.transaction():
@@ -136,13 +136,17 @@ def latest(store: Store, verb: str) -> Row | None:
         return Row(**found[0]) if found else None
 
 
-def count(store: Store, verbs: Sequence[str], since: datetime) -> int:
-    """Return how many rows with one of these verbs there are since that moment."""
-    found = store.rows(
-        "SELECT count(*) AS n FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND at >= ?",
-        (json.dumps(list(verbs)), iso(since)),
-    )
-    return int(found[0]["n"])
+def newest(store: Store, verbs: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows with one of these verbs, newest first."""
+    last, page = 2**63 - 1, 100
+    chosen = "SELECT * FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND seq < ? ORDER BY seq DESC LIMIT ?"
+    while True:
+        with reading(store.path):
+            found = [Row(**row) for row in store.rows(chosen, (json.dumps(list(verbs)), last, page))]
+        yield from found
+        if len(found) < page:
+            return
+        last = found[-1].seq
 
 
 def about(store: Store, resident_id: str) -> Iterator[list[Row]]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import DemoFailed, EdgeGateError
 from edge_gate.relays.simulator import Change
 from edge_gate.spec.registry import EVENTS
@@ -212,7 +213,8 @@ class Demo:
 
     def _refused_score(self, begins_ns: int) -> float | None:
         """Return the score of the refusal that was written during this scene, if it was refused."""
-        began = time.time() - (time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begins_ns) / 1e9
+        clock = SystemClock()
+        began = clock.now().timestamp() - (clock.monotonic_ns() - begins_ns) / 1e9
         for event in self._ask_patiently("events", kind="no match", limit=1):
             if _seconds(event["at"]) >= began:
                 score: float | None = event["score"]
@@ -248,6 +250,6 @@ def _seconds(moment: str) -> float:
 
 
 def _sleep_until(monotonic_ns: int) -> None:
-    remaining = monotonic_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    remaining = monotonic_ns - SystemClock().monotonic_ns()
     if remaining > 0:
         time.sleep(remaining / 1e9)
