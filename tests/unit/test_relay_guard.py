@@ -320,11 +320,11 @@ def test_what_takes_no_frames_does_not_count_as_switched_off(
     simulator.fail(Fault.HELD)
     port = str(tmp_path / "file") if contents == "a file" else simulator.path
     guard = Guard(port, 115200, 0, [OFF])
-    guard.hear(b"A" + time.monotonic_ns().to_bytes(8, "little"))
+    guard.hear(b"A" + SystemClock().monotonic_ns().to_bytes(8, "little"))
     for _ in range(4):
         guard.act()
         assert guard.due_ns is not None
-        guard.due_ns = time.monotonic_ns()
+        guard.due_ns = SystemClock().monotonic_ns()
     assert simulator.heard == []
     assert (tmp_path / "file").read_bytes() == b""
 

@@ -42,8 +42,6 @@ from edge_gate.store.database import Store
 
 POLICY_WAITS_S: Final = 24 * 3600
 HOUR_S: Final = 3600
-# In the row of each change that counts: for how long the machine had run by then, over all restarts. No date moves it.
-RAN_S: Final = "ran_s"
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
 BEYOND: Final = "within the hour"
@@ -198,7 +196,7 @@ class Authorisation:
         verb = asked.verb
         role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
-            running = {generation.FIELD: self._store.keyring.generation, RAN_S: self._store.clock.ran_s}
+            running = {generation.FIELD: self._store.keyring.generation, **audit_log.running(self._store)}
             detail = {**(detail or {}), **running}
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
@@ -249,14 +247,7 @@ class Authorisation:
 
     def _made_within_an_hour(self) -> int:
         """Return how many residents were enrolled, withdrawn or forgotten while the machine ran its last hour."""
-        since = self._store.clock.ran_s - HOUR_S
-        made = 0
-        for row in audit_log.newest(self._store, PEOPLE):
-            ran_s = row.said.get(RAN_S)
-            if not isinstance(ran_s, int) or ran_s < since:
-                break
-            made += 1
-        return made
+        return audit_log.count_recent(self._store, PEOPLE, HOUR_S)
 
     def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""

@@ -36,7 +36,10 @@ from edge_gate.store.faults import faults, reading
 LONGEST_DETAIL_BYTES: Final = 4096
 # So many rows are looked at in one step of a search.
 SEARCHED_ROWS: Final = 500
+COUNTED_ROWS: Final = 100
 _SALT_BYTES: Final = 32
+# For how many seconds the machine was known to run, over all restarts (trusted_clock.py).
+RAN_S: Final = "ran_s"
 
 
 class AuditLog:
@@ -136,17 +139,24 @@ def latest(store: Store, verb: str) -> Row | None:
         return Row(**found[0]) if found else None
 
 
-def newest(store: Store, verbs: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows with one of these verbs, newest first."""
-    last, page = 2**63 - 1, 100
+def running(store: Store) -> dict[str, Any]:
+    """Return what the detail of a row has to say for `count_recent`: no date moves it."""
+    return {RAN_S: store.clock.ran_s}
+
+
+def count_recent(store: Store, verbs: Sequence[str], seconds: int) -> int:
+    """Return how many rows with one of these verbs were written while the machine ran its last so many seconds."""
+    since, counted, last = store.clock.ran_s - seconds, 0, 2**63 - 1
     chosen = "SELECT * FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND seq < ? ORDER BY seq DESC LIMIT ?"
     while True:
         with reading(store.path):
-            found = [Row(**row) for row in store.rows(chosen, (json.dumps(list(verbs)), last, page))]
-        yield from found
-        if len(found) < page:
-            return
-        last = found[-1].seq
+            page = [Row(**row) for row in store.rows(chosen, (json.dumps(list(verbs)), last, COUNTED_ROWS))]
+        ran = [row.said.get(RAN_S) for row in page]
+        recent = [each for each in ran if isinstance(each, int) and each >= since]
+        counted += len(recent)
+        if len(recent) < COUNTED_ROWS:
+            return counted
+        last = page[-1].seq
 
 
 def about(store: Store, resident_id: str) -> Iterator[list[Row]]:
