@@ -19,6 +19,7 @@ import click
 
 from edge_gate.cli import group
 from edge_gate.settings import config
+from edge_gate.settings.oversight import ALONE, word
 from edge_gate.settings.setting import bounds_of
 from edge_gate.spec.model import EventKind, Role, Verb
 from edge_gate.spec.registry import EVENTS, VERBS
@@ -61,11 +62,19 @@ def configuration() -> str:
         " Relative paths are taken from the file's own folder. A key that is not known, or a value out of bounds, stops"
         " the start: the message names the file, the line and the fix. `edge-gate config check` lists all that cannot"
         " work, also of settings with each other and with the system, before anything is started.",
+        "*Takes* says how many people a change takes, after the first start, which takes all settings as agreed. *One*:"
+        " whoever may write the file. *Two*: the gate goes on with the value that was agreed to until a second person"
+        " agrees (`edge-gate approvals`). *Two, shut*: eye or relay take it from the file, so nothing is opened until a"
+        " second person agrees or it is put back. What stands in brackets one person may do alone."
+        " [maintainer.md](maintainer.md#what-takes-two-people) has more.",
     ]
     for name, kind in config.sections():
-        rows = [_setting(each) for each in fields(kind)]
-        head = "| setting | default | bounds | meaning |\n|---|---|---|---|"
+        rows = [_setting(name, each) for each in fields(kind)]
+        head = "| setting | default | bounds | takes | meaning |\n|---|---|---|---|---|"
         parts += [f"## [{name}]", inspect.cleandoc(kind.__doc__ or ""), "\n".join((head, *rows))]
+    reasons = [f"| `{name}` | {reason} |" for name, reason in ALONE.items()]
+    head = "Every other setting takes two. A new one does too, until there is a reason why not."
+    parts += ["## What one person may change alone", head, "\n".join(("| setting | because |\n|---|---|", *reasons))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -131,12 +140,13 @@ def _takes(option: click.Option) -> str:
     return {"filename": "PATH", "file": "PATH", "directory": "PATH"}.get(option.type.name, option.type.name.upper())
 
 
-def _setting(setting: Field[Any]) -> str:
+def _setting(section: str, setting: Field[Any]) -> str:
     default = "" if setting.default == Path() else str(setting.default)
     if isinstance(setting.default, tuple):
         default = json.dumps(setting.default) if setting.default else ""
     shown = f"`{default}`" if default else "empty"
-    return f"| `{setting.name}` | {shown} | {bounds_of(setting)} | {setting.metadata['help']} |"
+    takes = word(f"{section}.{setting.name}")
+    return f"| `{setting.name}` | {shown} | {bounds_of(setting)} | {takes} | {setting.metadata['help']} |"
 
 
 def generated() -> dict[Path, str]:

@@ -18,7 +18,10 @@ from edge_gate.settings import config
 @config_option
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """List what waits for a second person: who asked, for what, how long it still waits, and all that was asked for."""
+    """List what waits for a second person.
+
+    Each says who asked, for what, and how long it still waits, with every field of what was asked for.
+    """
     waiting = ask(config.load(path), "approvals")
     if as_json:
         show_json(waiting)

@@ -85,7 +85,7 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
     if state.many_erased:
         yield "residents", f"{state.many_erased} withdrawn or erased within a day beyond the hourly number"
     if state.policy.held:
-        yield "policy", f"nothing is opened until a second person agrees: {state.policy.held}"
+        yield "policy", f"nothing is opened: {state.policy.held}"
 
 
 def describe_liveness(of: LivenessStatus, scene: str | None) -> str:
@@ -132,7 +132,7 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:
         names = ", ".join(state.policy.waiting)
-        yield "waiting", f"for a second person, see edge-gate approvals: looser {names}"
+        yield "waiting", f"for a second person, see edge-gate approvals: the settings {names}"
     if state.approvals_waiting:
         yield "waiting", f"for a second person, see edge-gate approvals: {state.approvals_waiting} requests"
     yield "now", doing + (f", somebody is there: {state.approach}" if state.approach else "")

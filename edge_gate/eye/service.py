@@ -26,6 +26,7 @@ from edge_gate.eye.liveness.infrared import open_witness
 from edge_gate.eye.pace import Pace
 from edge_gate.eye.pipeline import Models, Observation, Perception, open_models
 from edge_gate.eye.stderr_limit import limit_stderr
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config
 from edge_gate.wire.eye import Command, EyeMode, Health
@@ -51,6 +52,7 @@ class Eye:
     def __init__(self, settings: Config, models: Models, clock: Clock, notifier: Notifier, sealed: int = 0) -> None:
         """``sealed``: the walls that stand around this process (edge_gate.seal.Hardening), to be told to the gate."""
         self._sealed = sealed
+        self._settings = digest(settings)
         self._limits = settings.quality
         self._clock = clock
         self._notifier = notifier
@@ -107,8 +109,11 @@ class Eye:
             self._hear()
 
     def _hear(self) -> None:
+        known = self._link.told is not None
         for command in self._link.receive():
             self._obey(command.verb)
+        if not known:  # a gate that has just come hears how this eye is before it hears of two people
+            self._health_ns = 0
 
     def _obey(self, verb: EyeMode) -> None:
         if verb is EyeMode.LEAVE:
@@ -180,6 +185,7 @@ class Eye:
             arrived=min(count.arrived, _MOST_COUNTED),
             skipped=min(count.skipped, _MOST_COUNTED),
             scene=self._perception.scene,
+            settings=self._settings,
         )
         self._link.send(health)
 

@@ -34,10 +34,16 @@ class RowWriter(Protocol):
 
 
 class ExpiredTemplates:
-    """Looks for them now and then. ``days`` after the end of a consent; ``write`` writes the audit row."""
+    """Looks for them now and then. ``days()`` after the end of a consent; ``write`` writes the audit row."""
 
     def __init__(
-        self, store: Store, journal: Journal, recognition: Recognition, jobs: Jobs, days: int, write: RowWriter
+        self,
+        store: Store,
+        journal: Journal,
+        recognition: Recognition,
+        jobs: Jobs,
+        days: Callable[[], int],
+        write: RowWriter,
     ) -> None:
         self._store = store
         self._journal = journal
@@ -60,7 +66,7 @@ class ExpiredTemplates:
     def _due(self) -> list[str]:
         if not self._store.clock.look().settled or self._store.keyring.suspect:
             return []
-        ended = self._store.now() - timedelta(days=self._days)
+        ended = self._store.now() - timedelta(days=self._days())
         return consent.expired(self._store, ended, MOST_AT_ONCE)
 
     def _erase(self, found: list[str]) -> Slices:
@@ -73,7 +79,7 @@ class ExpiredTemplates:
         self._note_end()
 
     def _erase_one(self, resident_id: str) -> None:
-        detail = {"days": self._days}
+        detail = {"days": self._days()}
         try:
             consent.erase_expired(self._store, resident_id, record=lambda: self._write(EXPIRED, resident_id, detail))
         finally:

@@ -48,6 +48,7 @@ from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.settings.config import Config
 from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
@@ -76,31 +77,41 @@ def build(
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     clock_watch = ClockWatch(store, journal, authorisation.note)
-    recognition = Recognition(store, config.models, config.decision, clock)
+    recognition = Recognition(store, config.models, clock)
     attacks = AttackWatch(config, store, journal, clock)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
-    def adopt() -> None:
-        authorisation.hold(recognition.adopt(authorisation.agreed, authorisation.wanted))
-        attacks.mode = authorisation.agreed.liveness
+    def decide_as_agreed() -> None:
+        agreed = authorisation.agreed
+        authorisation.hold(recognition.adopt(agreed.decision, authorisation.wanted.decision))
+        attacks.mode = agreed.liveness.mode
 
-    adopt()
-    authorisation.check_policy = recognition.check
+    decide_as_agreed()
+    authorisation.check_policy = lambda wanted: recognition.check(wanted.decision)
     recognition.prepare()
     loop = Loop(selectors.DefaultSelector())
     door.attach(loop.selector, lambda: None)  # each turn ticks the door: a descriptor only has to end the wait
     model = recognition.card.model_id, recognition.card.dimensions
-    eye = EyeWatch(config.sockets, model, journal, loop.selector, clock)
+    eye = EyeWatch(authorisation.agreed.sockets, digest(config), model, journal, loop.selector, clock)
+    authorisation.doubt = lambda: eye.held
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
-    door_control = DoorControl(door, journal, lambda: authorisation.agreed.pulse_ms)
-    approaches = Approaches(recognition, door_control, journal, mode, attacks, config.decision, clock)
+    door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, authorisation.agreed.decision, clock)
     local = local_time(config.site.time_zone, os.environ)
+
+    def adopt() -> None:
+        """Go on by the settings that were just agreed to. Which groups the kernel lets call is set at a start."""
+        decide_as_agreed()
+        approaches.adopt(authorisation.agreed.decision)
+        eye.link.allow(authorisation.agreed.sockets.eye_user)
+
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, config.site.language, local)
     liveness = LivenessVerbs(store, mode, authorisation, attacks, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
-    days = config.consent.erase_after_days
-    expired = ExpiredTemplates(store, journal, recognition, jobs, days, authorisation.did)
+    expired = ExpiredTemplates(
+        store, journal, recognition, jobs, lambda: authorisation.agreed.consent.erase_after_days, authorisation.did
+    )
     seal = SealState()
     status = StatusVerbs(
         Sources(
@@ -136,7 +147,7 @@ def build(
     )
     verbs = ControlVerbs(handlers, authorisation.authorise)
     control = ControlServer(config.sockets.control, authorisation.judge, loop.selector, verbs.handle, clock)
-    set_access_list(config.sockets.control, groups(config))
+    set_access_list(config.sockets.control, groups(authorisation.agreed))
 
     def greet() -> None:
         authorisation.software.look()

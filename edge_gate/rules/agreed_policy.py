@@ -1,92 +1,170 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings that decide how easily the door opens, as they were last agreed to, and what the file now asks for.
+"""The settings as two people last agreed to them, and what of the file waits until they agree again.
 
-Whoever writes the configuration file can make the door easier to open for everybody. So what is stricter holds at
-once, and what is looser waits for a second person. A threshold and the like: the stricter of the two holds meanwhile.
-Trust in models: whether the widened trust is used cannot be told from here (the eye loads models too), so nothing is
-opened meanwhile. What was agreed to last stands in the audit log itself, in its last row with the verb POLICY.
+Whoever writes the configuration file could let in whom they like. So a setting that is not on the list of those that
+one person may change alone (edge_gate/settings/oversight.py) keeps its agreed value, or keeps the door shut, until a
+second person agrees. What was agreed to last stands in the audit log itself, in its last row with the verb POLICY.
+
+A setting is written under its section's name and its own, as a value of JSON.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, Final
 
-from edge_gate.settings.config import Config, DecisionSettings
-from edge_gate.settings.liveness import MODES, REQUIRE
+from edge_gate.settings.config import Config
+from edge_gate.settings.liveness import REQUIRE
+from edge_gate.settings.oversight import ALONE, SERVED, STRICTER
 
 POLICY: Final = "policy"
-# Each setting with the section it stands in, and what makes it stricter.
-_LOWER: Final = ("fmr", "attempts", "pulse_ms", "people_per_hour")
-_HIGHER: Final = ("min_sightings",)
-LIVENESS: Final = "liveness"
-TRUST: Final = ("trusted_keys", "allow_unsigned")
+# The names in rows of before, which had eight settings.
+_FORMER: Final = MappingProxyType(
+    {
+        "fmr": "decision.fmr",
+        "min_sightings": "decision.min_sightings",
+        "attempts": "decision.attempts",
+        "pulse_ms": "door.pulse_ms",
+        "people_per_hour": "roles.people_per_hour",
+        "liveness": "liveness.mode",
+        "trusted_keys": "models.trusted_keys",
+        "allow_unsigned": "models.allow_unsigned",
+    }
+)
+# What takes more, spelled in JSON, is written down as a hash: an audit row has room for so much.
+_LONGEST: Final = 60
+_MOST: Final = 8
+_INFRARED: Final = "infrared.driver"
 
 
 @dataclass(frozen=True, slots=True)
-class AgreedPolicy:
-    """The settings by name, as edge_gate.settings.config has them."""
+class Agreement:
+    """What was agreed to, by the names of settings. ``assumed``: those that nobody was ever asked about."""
 
-    fmr: float
-    min_sightings: int
-    attempts: int
-    pulse_ms: int
-    people_per_hour: int
-    liveness: str
-    trusted_keys: tuple[str, ...]
-    allow_unsigned: tuple[str, ...]
+    values: Mapping[str, Any]
+    assumed: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: Config) -> AgreedPolicy:
-        """Return what a configuration asks for."""
-        decision, models = config.decision, config.models
-        return cls(
-            decision.fmr,
-            decision.min_sightings,
-            decision.attempts,
-            config.door.pulse_ms,
-            config.roles.people_per_hour,
-            config.liveness.mode,
-            tuple(sorted(models.trusted_keys)),
-            tuple(sorted(models.allow_unsigned)),
-        )
+    def read(cls, said: Mapping[str, Any], wanted: Config) -> Agreement:
+        """Return what an audit row has, where ``wanted`` is what the file asks for now.
 
-    @classmethod
-    def read(cls, said: dict[str, Any], wanted: AgreedPolicy) -> AgreedPolicy:
-        """Return what `written` wrote, from an audit row. A setting that did not count then is taken as agreed to."""
-        # Whoever wrote the row knew of no attack detection: letting pictures pass was never agreed to.
-        values = asdict(wanted) | {LIVENESS: REQUIRE} | said
-        values |= {name: tuple(values[name]) for name in TRUST}
-        return cls(**{each.name: values[each.name] for each in fields(cls)})
+        A setting that did not exist, or was not held, when the row was written counts with its default: whoever wants
+        another value has to ask. But a row of before has eight settings only, and says nothing of the others although
+        the site may have chosen them: these are taken as agreed.
+        """
+        asked = held(wanted)
+        if "fmr" in said:
+            # Whoever wrote that knew of no attack detection at first: letting pictures pass was never agreed to.
+            known = {_FORMER[name]: value for name, value in said.items() if name in _FORMER}
+            said = {"liveness.mode": REQUIRE, **known}
+            assumed = tuple(name for name in asked if name not in said)
+            return cls({**asked, **_fitting(said, asked)}, assumed)
+        return cls({**_defaults(wanted), **_fitting(said, asked)})
 
-    def written(self) -> dict[str, Any]:
-        """Return the settings as the detail of an audit row, just as `Row.said` gives it back."""
-        return asdict(self) | {name: list(getattr(self, name)) for name in TRUST}
+    def waiting(self, wanted: Config) -> list[str]:
+        """Return the settings that the file has otherwise, and of which somebody else has to agree first."""
+        asked = held(wanted)
+        changed = [name for name in asked if asked[name] != self.values[name]]
+        return [name for name in changed if not self._stricter(name, asked[name])]
 
-    def looser(self, agreed: AgreedPolicy) -> list[str]:
-        """Return the names of the settings in which this allows more than what was agreed to."""
-        lower = [name for name in _LOWER if getattr(self, name) > getattr(agreed, name)]
-        higher = [name for name in _HIGHER if getattr(self, name) < getattr(agreed, name)]
-        if MODES.index(self.liveness) < MODES.index(agreed.liveness):
-            lower.append(LIVENESS)
-        trust = [name for name in TRUST if not set(getattr(self, name)) <= set(getattr(agreed, name))]
-        return [*lower, *higher, *trust]
+    def _stricter(self, name: str, value: Any) -> bool:
+        if name.startswith("infrared.") and not self.values[_INFRARED]:
+            return True  # there was none, and it can only speak against a person
+        return name in STRICTER and STRICTER[name][1](self.values[name], value)
 
-    def compared(self, agreed: AgreedPolicy) -> str:
-        """Return what the second person is to agree to, from what to what."""
-        return "; ".join(f"{name} from {_shown(agreed, name)} to {_shown(self, name)}" for name in self.looser(agreed))
+    def settled(self, wanted: Config) -> dict[str, Any]:
+        """Return what holds from now on: the file's settings, with what was agreed to in place of what waits."""
+        return held(wanted) | {name: self.values[name] for name in self.waiting(wanted)}
 
-    def stricter(self, agreed: AgreedPolicy) -> AgreedPolicy:
-        """Return this, with what was agreed to in place of each setting that is looser."""
-        return replace(self, **{name: getattr(agreed, name) for name in self.looser(agreed)})
+    def serve(self, wanted: Config) -> Config:
+        """Return the settings that the gate goes on with."""
+        served = wanted
+        for name in SERVED.intersection(self.waiting(wanted)):
+            section, _, key = name.partition(".")
+            changed = replace(getattr(served, section), **{key: self.values[name]})
+            served = replace(served, **{section: changed})
+        return served
 
-    def decision(self, settings: DecisionSettings) -> DecisionSettings:
-        """Return the settings of decisions with these numbers."""
-        return replace(settings, fmr=self.fmr, min_sightings=self.min_sightings, attempts=self.attempts)
+    def compared(self, wanted: Config) -> dict[str, dict[str, str]]:
+        """Return what the second person is to agree to, from what to what, by section and key."""
+        asked = held(wanted)
+        found: dict[str, dict[str, str]] = {}
+        for name in self.waiting(wanted):
+            section, _, key = name.partition(".")
+            found.setdefault(section, {})[key] = f"from {_shown(self.values[name])} to {_shown(asked[name])}"
+        return found
 
 
-def _shown(policy: AgreedPolicy, name: str) -> str:
-    value = getattr(policy, name)
-    if name == LIVENESS:
-        return str(value)
-    return (", ".join(value) or "none") if name in TRUST else f"{value:g}"
+def held(config: Config) -> dict[str, Any]:
+    """Return every setting that one person may not change alone, as a value of JSON."""
+    return {
+        f"{section.name}.{each.name}": _plain(getattr(getattr(config, section.name), each.name))
+        for section in fields(config)
+        for each in fields(getattr(config, section.name))
+        if f"{section.name}.{each.name}" not in ALONE
+    }
+
+
+def digest(config: Config) -> int:
+    """Return 8 bytes, never 0, of a hash over the settings that eye and gate have to agree in."""
+    shared = {name: value for name, value in held(config).items() if name not in SERVED}
+    spelled = json.dumps(shared, sort_keys=True).encode("ascii")
+    return int.from_bytes(hashlib.sha256(spelled).digest()[:8]) or 1
+
+
+def shutting(waiting: Iterable[str]) -> list[str]:
+    """Return those of what waits that the gate cannot have as they were: until they are agreed to nothing is opened."""
+    return [name for name in waiting if name not in SERVED]
+
+
+def _defaults(config: Config) -> dict[str, Any]:
+    return {
+        f"{section.name}.{each.name}": _plain(each.default)
+        for section in fields(config)
+        for each in fields(getattr(config, section.name))
+        if f"{section.name}.{each.name}" not in ALONE and each.default is not MISSING
+    }
+
+
+def _fitting(said: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row says of settings that there are, as far as it is of their kind."""
+
+    def fits(name: str) -> bool:
+        value = said[name]
+        return type(value) is type(asked[name]) and (not isinstance(value, list) or all(map(_is_text, value)))
+
+    return {name: said[name] for name in asked if name in said and fits(name)}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = sorted(map(_brief, value))
+        return items if len(items) <= _MOST else [_hash("\n".join(sorted(value)))]
+    if isinstance(value, (str, PurePath)):
+        return _brief("" if value == type(value)() else str(value))
+    return value
+
+
+def _brief(text: str) -> str:
+    return text if len(json.dumps(text)) <= _LONGEST + 2 else _hash(text)
+
+
+def _hash(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, (int, float)) else (value or "empty")

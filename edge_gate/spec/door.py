@@ -15,7 +15,7 @@ SPEC: Final = Capability(
             roles(Role.INSTALLER, Role.MAINTAINER),
             changes=True,
             second=roles(Role.INSTALLER, Role.MAINTAINER),
-            when="while wider trust in models waits",
+            when="while nothing may be opened",
         ),
     ),
     events=(EventKind("relay test", "an operator released the lock by hand", awaited=True),),

@@ -20,6 +20,11 @@ SPEC: Final = Capability(
             "it went, or was dropped; with the reason. Nobody is recognised until it is back",
             by_eye=True,
         ),
+        EventKind(
+            "eye settings",
+            "it runs by other settings than the gate, as the file changed between their starts; nothing is opened",
+            by_eye=True,
+        ),
         EventKind("camera", "the camera failed or works again; with its state", by_eye=True),
         EventKind("paused", "an operator stopped the camera"),
         EventKind("resumed", "an operator started it again"),

@@ -2,7 +2,7 @@
 """The eye's link: what the eye and the gate may say to each other, in fixed layouts, no text::
 
     eye -> gate   Sighting  344 bytes   one person seen once: numbers, never pixels
-    eye -> gate   Health     64 bytes   once a second: is the camera alive
+    eye -> gate   Health     72 bytes   once a second: is the camera alive, and by which settings
     gate -> eye   Command    16 bytes   watch, enrol, pause, leave
 
 The gate gives each connection a number of its own, drawn at random, and each command a count. Whatever the eye says
@@ -32,7 +32,7 @@ LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
 _SIGHTING: Final = struct.Struct(f"<x H 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<x H 4Q 4f BB 2H Bx")
+_HEALTH: Final = struct.Struct("<x H 5Q 4f BB 2H Bx")
 _COMMAND: Final = struct.Struct("<B H Q")
 MOST_COMMANDS: Final = 2**16
 """The count of commands goes round."""
@@ -148,7 +148,8 @@ class Sighting:
 class Health:
     """How the eye is, once a second. ``order`` and ``eye`` are those of the command that holds. ``fps`` and
     ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit field; ``arrived`` pictures came in the last
-    second, and ``skipped`` of them could not be used; ``scene``: what is known of the scene behind people."""
+    second, and ``skipped`` of them could not be used; ``scene``: what is known of the scene behind people;
+    ``settings``: a digest of those it runs by (edge_gate.rules.agreed_policy), 0 where it does not say."""
 
     eye: int
     sequence: int
@@ -164,6 +165,7 @@ class Health:
     skipped: int = 0
     scene: SceneState = SceneState.NEVER_EMPTY
     order: int = 0
+    settings: int = 0
 
     @property
     def stamp(self) -> Stamp:
@@ -218,7 +220,8 @@ def _read_sighting(fields: tuple[Any, ...]) -> Sighting:
 def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
-    order, eye, sequence, sent_ns, frames, fps, p50, p95, luminance, camera, sealed, arrived, skipped, scene = fields
+    order, eye, sequence, sent_ns, frames, settings, fps, p50, p95, luminance = fields[:10]
+    camera, sealed, arrived, skipped, scene = fields[10:]
     if skipped > arrived:
         raise ValueError(f"{skipped} pictures skipped of {arrived}")
     state = CameraState(camera)
@@ -237,6 +240,7 @@ def _read_health(fields: tuple[Any, ...]) -> Health:
         skipped,
         SceneState(scene),
         order,
+        settings,
     )
 
 
@@ -246,8 +250,8 @@ def _read_command(fields: tuple[Any, ...]) -> Command:
 
 
 def _list_health(health: Health) -> tuple[Any, ...]:
-    *others, order = astuple(health)
-    return (order, *others)
+    *others, order, settings = astuple(health)
+    return (order, *others[:4], settings, *others[4:])
 
 
 def _list_sighting(sighting: Sighting) -> tuple[Any, ...]:

@@ -75,7 +75,7 @@ class LivenessStatus:
 
 @dataclass(frozen=True, slots=True)
 class PolicyStatus:
-    """The looser settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
+    """The settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
 
     waiting: tuple[str, ...]
     held: str

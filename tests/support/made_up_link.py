@@ -60,7 +60,7 @@ READER_LINK: Link[Card | Alive, Lamp] = Link(
     name="reader",
     version=9,
     to_gate=(
-        MessageKind(2, Card, struct.Struct("<3x 3Q 32s"), astuple, lambda fields: Card(*fields)),
+        MessageKind(2, Card, struct.Struct("<3x 3Q 32s 8x"), astuple, lambda fields: Card(*fields)),
         MessageKind(4, Alive, struct.Struct("<3x 3Q"), astuple, lambda fields: Alive(*fields)),
     ),
     from_gate=(MessageKind(3, Lamp, struct.Struct("<B H"), astuple, _read_lamp),),

@@ -195,14 +195,15 @@ class RawEye:
         self.last = self.LAYOUT.pack(*list(head.values())[:13], *figures, *end.values())
         self.connection.send(self.last)
 
-    def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0) -> None:
-        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, and what came in a second."""
+    def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, settings: int = 0) -> None:
+        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, and by which
+        settings."""
         self.hear()
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
-        head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99)
-        self.connection.send(struct.pack("<2sBBB x H 4Q 4f BB 2H Bx", *head, *figures, camera, 0, arrived, skipped, 1))
+        head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99, settings)
+        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H Bx", *head, *figures, camera, 0, arrived, skipped, 1))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

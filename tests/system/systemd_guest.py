@@ -208,6 +208,20 @@ def callers() -> dict[str, Any]:
     return {"asked": asked, "pulse": pulse, "events": json.loads(events["out"] or "[]")}
 
 
+SETTLE = """
+import sys
+from pathlib import Path
+from edge_gate.cli.keys.unlock import unlock_key
+from edge_gate.core.clock import SystemClock
+from edge_gate.settings import config
+from edge_gate.store.database import Store
+from edge_gate.store.people import residents
+settings = config.load(Path(sys.argv[1]))
+with Store.open(settings.store.path, unlock_key(settings.store, may_ask=False), SystemClock()) as store:
+    residents.add(store, "Ann")
+"""
+
+
 def insiders() -> dict[str, Any]:
     """Root makes the settings looser; one who may agrees, one who may not tries, and an auditor reads about it."""
 
@@ -215,6 +229,8 @@ def insiders() -> dict[str, Any]:
         return tried("runuser", "-u", name, "--", BIN / "edge-gate", *words, "--config", SETTINGS)
 
     kept = as_user("reader", "audit", "checkpoint")["out"].strip()
+    sh("systemctl", "stop", "edge-gate")
+    sh(BIN / "python", "-c", SETTLE, SETTINGS)  # until somebody is known, settings are the installer's alone
     SETTINGS.write_text(SETTINGS.read_text().replace("# min_sightings = 3", "min_sightings = 2"))
     sh("systemctl", "restart", "edge-gate")
     waiting = json.loads(as_user("second", "approvals", "--json")["out"] or "[]")

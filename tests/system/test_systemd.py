@@ -170,7 +170,7 @@ def test_each_start_has_its_models_in_the_log(acts: Any) -> None:
 
 def test_looser_settings_wait_for_somebody_other_than_root_who_wrote_them(acts: Any) -> None:
     seen = acts["insiders"]
-    assert seen["before"] == {"waiting": ["min_sightings"], "held": ""}
+    assert seen["before"] == {"waiting": ["decision.min_sightings"], "held": ""}
     assert (seen["reader"], seen["root"], seen["second"]) == (NotAllowed.exit_code, NotAllowed.exit_code, 0)
     assert seen["after"] == {"waiting": [], "held": ""}
     (approved,) = (row for row in seen["log"] if row["verb"] == "approve")

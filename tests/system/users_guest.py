@@ -190,7 +190,7 @@ def gate(folder: Path) -> Iterator[None]:
     """Run the gate as its user, as its unit does."""
     pass_credential()
     control = RUN / "control"
-    control.mkdir()
+    control.mkdir(exist_ok=True)
     control.chmod(0o750)
     own(control, GATE)
     log = os.open(folder / "gate.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

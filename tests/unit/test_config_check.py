@@ -119,6 +119,19 @@ def test_the_command_names_key_line_and_fix_and_so_does_doctor(tmp_path: Path, t
     assert len(told) == 1 and f"line {line}: " in told[0]["text"] and told[0]["mend"]
 
 
+def test_it_is_said_of_each_setting_how_many_people_a_change_takes(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        "[site]\nname = 'x'\n[decision]\nfmr = 1e-4\ngap_s = 2.0\n[camera]\nsource = '/dev/video0'\n[no]\nsuch = 1"
+    )
+    takes = {"site.name": "one", "camera.source": "two, shut", "decision.fmr": "two (lower: one)"}
+    assert check(file)["takes"] == {**takes, "decision.gap_s": "two"}
+    shown = show(["config", "check", "--config", str(file)]).out
+    assert [line for line in shown.splitlines() if line.split() == ["decision.fmr", "two", "(lower:", "one)"]]
+    file.write_text("[site\n")
+    assert check(file)["takes"] == {}
+
+
 def test_nothing_to_mend_is_said_and_a_missing_file_is_an_error(tmp_path: Path) -> None:
     file = make_site(tmp_path / "site", {})
     assert [each["key"] for each in check(file)["mistakes"]] == ["door.port"], "told, because no board is plugged in"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ from edge_gate.gate.authorisation.lockout import (
 )
 from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.rules.agreed_policy import AgreedPolicy
-from edge_gate.settings.config import Config
+from edge_gate.rules.agreed_policy import held
 from tests.support.clocks import HeldClock
+from tests.support.gates import settle
 from tests.support.peers import running_gate
 
 HOUR_NS = 3600 * 10**9
@@ -145,42 +144,16 @@ def test_a_flood_is_so_many_rows_an_hour_and_one_that_counts_the_rest() -> None:
     assert lockouts.refused(1, 1 + HOUR_NS) is Note.REFUSED
 
 
-@pytest.mark.parametrize(
-    ("setting", "looser", "stricter"),
-    [
-        ("fmr", 1e-3, 1e-5),
-        ("attempts", 4, 2),
-        ("pulse_ms", 25_000, 300),
-        ("people_per_hour", 11, 9),
-        ("min_sightings", 2, 4),
-        ("liveness", "off", "require"),
-        ("trusted_keys", ("a", "b", "c"), ("a",)),
-        ("allow_unsigned", ("m", "n"), ()),
-    ],
-)
-def test_the_stricter_of_two_settings_holds(setting: str, looser: Any, stricter: Any) -> None:
-    agreed = AgreedPolicy(1e-4, 3, 3, 700, 10, "watch", ("a", "b"), ("m",))
-    wider, tighter = replace(agreed, **{setting: looser}), replace(agreed, **{setting: stricter})
-    assert wider.looser(agreed) == [setting] and wider.stricter(agreed) == agreed
-    assert tighter.looser(agreed) == [] and tighter.stricter(agreed) == tighter
-    assert agreed.looser(agreed) == []
-
-
-def test_another_key_in_the_place_of_one_is_wider_trust() -> None:
-    agreed = AgreedPolicy.of(Config())
-    assert replace(agreed, trusted_keys=("another",)).looser(agreed) == ["trusted_keys"]
-
-
 def test_where_the_model_has_no_point_at_the_old_rate_nothing_is_opened(tmp_path: Path) -> None:
     """The card of these tests has one point, at 1e-4; another model's card had one at 1e-5."""
 
     def agree_to_a_lower_rate(gate: Gate) -> None:
-        gate.authorisation.log.append(
-            "policy", actor="gate", role="gate", detail=replace(gate.authorisation.wanted, fmr=1e-5).written()
-        )
+        agreed = held(gate.authorisation.wanted) | {"decision.fmr": 1e-5}
+        gate.authorisation.log.append("policy", actor="gate", role="gate", detail=agreed)
 
     with BoardSimulator("lcus1") as board:
         with running_gate(tmp_path, board.path) as (gate, _):
+            settle(gate, "Ann")
             gate.call(lambda: agree_to_a_lower_rate(gate))
         with running_gate(tmp_path, board.path) as (gate, _):
-            assert gate.authorisation.looser == ["fmr"] and "fmr" in gate.authorisation.held
+            assert gate.authorisation.waiting_settings == ["decision.fmr"] and "fmr" in gate.authorisation.held

@@ -252,12 +252,12 @@ def test_an_enrolment_of_nobody_says_what_to_do(tmp_path: Path, board: BoardSimu
 def test_a_rate_that_the_card_lacks_is_never_offered_for_approval_and_the_gate_starts_again(
     tmp_path: Path, board: BoardSimulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with running_gate(tmp_path, board.path, decision={"fmr": 1e-4}, roles=ROLES) as (_, settings):
-        pass
+    with running_gate(tmp_path, board.path, decision={"fmr": 1e-4}, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
     change(settings, "fmr = 0.0001", "fmr = 0.001")
     for _ in range(2):
         with running_gate(tmp_path, board.path) as (gate, settings):
-            assert ask(settings, "approvals") == [] and "fmr" in ask(settings, "status")["policy"]["waiting"]
+            assert ask(settings, "approvals") == [] and "decision.fmr" in ask(settings, "status")["policy"]["waiting"]
             assert gate.recognition.point.fmr == 1e-4
             assert "no measured threshold" in caplog.text
 

@@ -68,7 +68,7 @@ def watch(store: Store, settings: config.Config | None = None) -> Membership:
     def note(verb: str, *, detail: dict[str, Any]) -> None:
         log.append(verb, actor="gate", role="gate", detail=detail)
 
-    return Membership(settings or config.Config(), store, note, SystemLists())
+    return Membership(lambda: settings or config.Config(), store, note, SystemLists())
 
 
 def rows(store: Store) -> list[dict[str, Any]]:

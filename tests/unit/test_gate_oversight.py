@@ -175,15 +175,19 @@ def test_a_restart_counts_the_same_hour_and_drops_what_waited(tmp_path: Path, bo
 def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
-    with running_gate(tmp_path, board.path, decision={"min_sightings": 5, "attempts": 3}, roles=ROLES) as (_, settings):
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5, "attempts": 3}, roles=ROLES) as (
+        gate,
+        settings,
+    ):
+        settle(gate, "Ann")
         assert ask(settings, "status")["policy"] == {"waiting": [], "held": ""}
     change(settings, "min_sightings = 5", "min_sightings = 2")
     change(settings, "attempts = 3", "attempts = 1")
     with running_gate(tmp_path, board.path) as (gate, settings):
-        assert ask(settings, "status")["policy"] == {"waiting": ["min_sightings"], "held": ""}
+        assert ask(settings, "status")["policy"] == {"waiting": ["decision.min_sightings"], "held": ""}
         assert (gate.recognition.policy.settings.min_sightings, gate.recognition.policy.settings.attempts) == (5, 1)
         (request,) = ask(settings, "approvals")
-        assert "min_sightings from 5 to 2" in request["what"]
+        assert request["fields"] == {"decision.min_sightings": "from 5 to 2"}
         anne = Clerk(gate, ANNE, "installer")
         assert "ok" in anne.ask("approve", id=request["id"])
         assert (gate.recognition.policy.settings.min_sightings, gate.recognition.policy.settings.attempts) == (2, 1)
@@ -196,38 +200,53 @@ def test_looser_settings_wait_for_a_second_person_and_stricter_ones_hold_at_once
 def test_a_longer_pulse_waits_and_until_then_the_door_is_released_for_as_long_as_was_agreed_to(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
-    with running_gate(tmp_path, board.path, roles=ROLES) as (_, settings):
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
+        settle(gate, "Ann")
         assert ask(settings, "relay-test")["pulse_ms"] == 150
     change(settings, "pulse_ms = 150", "pulse_ms = 9000")
     with running_gate(tmp_path, board.path) as (gate, settings):
-        assert ask(settings, "status")["policy"]["waiting"] == ["pulse_ms"]
+        assert ask(settings, "status")["policy"]["waiting"] == ["door.pulse_ms"]
         before = len(board.history)
         assert ask(settings, "relay-test")["pulse_ms"] == 150
         assert board.wait_until(lambda: [each.on for each in board.history[before:]] == [True, False], 3)
         (request,) = ask(settings, "approvals")
         assert "ok" in Clerk(gate, ANNE, "installer").ask("approve", id=request["id"])
-        assert gate.authorisation.agreed.pulse_ms == 9000
+        assert gate.authorisation.agreed.door.pulse_ms == 9000
 
 
-def test_a_setting_that_did_not_count_before_is_agreed_to_as_it_is_and_counts_from_then_on(
+# What the row of a gate of before had, and nothing else.
+FORMER: dict[str, Any] = {
+    **{"fmr": 1e-4, "min_sightings": 3, "attempts": 2, "pulse_ms": 150, "people_per_hour": 10, "liveness": "require"},
+    "allow_unsigned": [],
+}
+
+
+def test_an_update_takes_what_was_not_held_before_as_agreed_and_says_so_and_holds_it_from_then_on(
     tmp_path: Path, board: BoardSimulator
 ) -> None:
     with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
-        (row,) = log(settings, "policy")
-        before = {name: value for name, value in row.said.items() if name != "pulse_ms"}
+        settle(gate, "Ann")
+        before = FORMER | {"trusted_keys": list(settings.models.trusted_keys)}
         within(gate, lambda: gate.authorisation.log.append("policy", actor="gate", role="gate", detail=before))
-    with running_gate(tmp_path, board.path) as (_, settings):
-        assert ask(settings, "status")["policy"]["waiting"] == []
-        assert log(settings, "policy")[-1].said["pulse_ms"] == 150
     change(settings, "pulse_ms = 150", "pulse_ms = 9000")
     with running_gate(tmp_path, board.path) as (_, settings):
-        assert ask(settings, "status")["policy"]["waiting"] == ["pulse_ms"]
+        assert ask(settings, "status")["policy"]["waiting"] == ["door.pulse_ms"], "what was held stays held"
+        (assumed,) = log(settings, "settings taken as agreed")
+        taken = set(assumed.said["settings"])
+        assert {"decision.window_s", "quality.min_sharpness", "roles.maintainer", "models.eyes"} <= taken
+        assert not taken & {"door.pulse_ms", "decision.fmr", "liveness.mode", "site.name"}
+        assert log(settings, "policy")[-1].said["decision.window_s"] == 2.0
+    change(settings, "window_s = 2.0", "window_s = 4.0")
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        assert ask(settings, "status")["policy"]["waiting"] == ["decision.window_s", "door.pulse_ms"]
+        assert gate.recognition.policy.settings.window_s == 2.0
+        assert len(log(settings, "settings taken as agreed")) == 1
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="root owns this test's configuration only where root runs it")
 def test_who_wrote_the_settings_cannot_be_the_second_person(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (_, settings):
-        pass
+    with running_gate(tmp_path, board.path, decision={"min_sightings": 5}) as (gate, settings):
+        settle(gate, "Ann")
     change(settings, "min_sightings = 5", "min_sightings = 2")
     with running_gate(tmp_path, board.path) as (_, settings):
         (request,) = ask(settings, "approvals")

@@ -151,8 +151,8 @@ def test_nobodys_wish_to_be_erased_waits_and_many_of_them_are_told(
 
 
 def test_looser_settings_wait_for_a_day_and_then_for_the_next_start(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path, decision={"attempts": 2}, roles=ROLES):
-        pass
+    with running_gate(tmp_path, board.path, decision={"attempts": 2}, roles=ROLES) as (gate, _):
+        settle(gate, "Ann")
     change(config.load(tmp_path / "site" / "edge-gate.toml"), "attempts = 2", "attempts = 9")
     with running_gate(tmp_path, board.path) as (gate, settings):
         (request,) = ask(settings, "approvals")
@@ -160,9 +160,8 @@ def test_looser_settings_wait_for_a_day_and_then_for_the_next_start(tmp_path: Pa
         pass_time(gate, POLICY_WAITS_S)
         until(lambda: expired(settings) == ["policy"])
         assert Clerk(gate, BERT, "installer").refused("approve", id=request["id"]) == "ApprovalUnknown"
-        assert gate.recognition.policy.settings.attempts == 2 and ask(settings, "status")["policy"]["waiting"] == [
-            "attempts"
-        ]
+        assert gate.recognition.policy.settings.attempts == 2
+        assert ask(settings, "status")["policy"]["waiting"] == ["decision.attempts"]
 
 
 def test_the_stores_key_is_not_printed_in_shares_by_root_alone_while_the_gate_runs(
@@ -190,6 +189,7 @@ def test_the_stores_key_is_not_printed_in_shares_by_root_alone_while_the_gate_ru
 
 def test_a_door_that_is_held_is_not_opened_by_hand_by_one_alone(tmp_path: Path, board: BoardSimulator) -> None:
     with running_gate(tmp_path, board.path, models={"allow_unsigned": ()}, roles=ROLES) as (gate, _):
+        settle(gate, "Ann")
         assert "ok" in Clerk(gate, ANNE, "installer").ask("relay-test"), "the control: else one is enough"
         assert pulsed(board)
     change(config.load(tmp_path / "site" / "edge-gate.toml"), "allow_unsigned = []", 'allow_unsigned = ["test-eyes"]')

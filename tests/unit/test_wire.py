@@ -116,6 +116,6 @@ def test_a_sighting_has_no_room_for_a_picture() -> None:
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    assert (wire.SIGHTING_BYTES, wire.HEALTH_BYTES, wire.COMMAND_BYTES) == (344, 64, 16)
-    for size in ("344 bytes", "64 bytes", "16 bytes"):
+    assert (wire.SIGHTING_BYTES, wire.HEALTH_BYTES, wire.COMMAND_BYTES) == (344, 72, 16)
+    for size in ("344 bytes", "72 bytes", "16 bytes"):
         assert size in (wire.__doc__ or "")

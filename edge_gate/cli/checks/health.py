@@ -44,8 +44,8 @@ def _find_waiting(status: GateStatus) -> Iterator[Finding]:
     if status.paused:
         yield Finding("gate", "unknown", f"paused: {PAUSED}", "edge-gate resume")
     if status.policy.waiting:
-        looser = ", ".join(status.policy.waiting)
-        yield Finding("approvals", "unknown", f"looser settings wait for a second person: {looser}", _APPROVE)
+        names = ", ".join(status.policy.waiting)
+        yield Finding("approvals", "unknown", f"settings wait for a second person: {names}", _APPROVE)
     if status.approvals_waiting:
         text = f"{status.approvals_waiting} requests wait for a second person"
         yield Finding("approvals", "unknown", text, _APPROVE)

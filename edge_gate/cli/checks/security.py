@@ -169,8 +169,8 @@ def _check_people(patient: Patient) -> Iterator[Finding]:
         mend = "Add a second one: docs/maintainer.md, Roles."
         yield Finding("people", "unknown", f"maintainers: {len(maintainers)}, so nobody can be the second person", mend)
     if patient.status and patient.status.policy.waiting:
-        looser = ", ".join(patient.status.policy.waiting)
-        yield Finding("people", "unknown", f"looser settings wait for a second person: {looser}", "edge-gate approvals")
+        waiting = ", ".join(patient.status.policy.waiting)
+        yield Finding("people", "unknown", f"settings wait for a second person: {waiting}", "edge-gate approvals")
 
 
 def _check_door(patient: Patient) -> Iterator[Finding]:

@@ -30,8 +30,8 @@ class LockedOut(EdgeGateError, PermissionError):
 
 class PolicyHeld(EdgeGateError, PermissionError):
     message = (
-        "This has to wait: {0}. A second person has to agree first (`edge-gate approvals`), or the setting be put"
-        " back and the gate started again."
+        "This has to wait: {0}. `edge-gate approvals` shows what waits. Or put the setting back and start the gate and"
+        " the eye again."
     )
     exit_code = ExitCode.POLICY_HELD
 

@@ -20,10 +20,12 @@ from typing import Any, Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import ApprovalUnknown, Busy, WireError
 
-# So many of one user, so that nobody keeps others from asking, and so many in all.
+# So many of one user, so that nobody keeps others from asking, and so many in all that one answer shows them.
 MOST_OF_ONE_USER: Final = 4
-MOST_WAITING: Final = 64
+MOST_WAITING: Final = 48
 LONGEST_BYTES: Final = 4096
+# All settings there are, from what to what.
+LONGEST_POLICY_BYTES: Final = 32_768
 _DIGITS: Final = 8
 
 
@@ -40,11 +42,21 @@ class Matter:
     digest: bytes
 
     @classmethod
-    def of(cls, shown: str, asked: Mapping[str, Any], words: Mapping[str, str] | None = None) -> Matter:
-        """Return it for a request with its verb; ``words`` say a field's value as people read it. Raises WireError."""
+    def of(
+        cls,
+        shown: str,
+        asked: Mapping[str, Any],
+        words: Mapping[str, str] | None = None,
+        *,
+        longest: int = LONGEST_BYTES,
+    ) -> Matter:
+        """Return it for a request with its verb; ``words`` say a field's value as people read it.
+
+        Raises WireError for one that takes more bytes than ``longest``.
+        """
         spelled = json.dumps(asked, sort_keys=True, separators=(",", ":")).encode("ascii")
-        if len(spelled) > LONGEST_BYTES:
-            raise WireError("control", f"what waits for a second person has at most {LONGEST_BYTES} bytes")
+        if len(spelled) > longest:
+            raise WireError("control", f"what waits for a second person has at most {longest} bytes")
         told = {name: text for name, text in _flat(asked) if name != "verb"} | dict(words or {})
         return cls(str(asked["verb"]), shown, tuple(sorted(told.items())), hashlib.sha256(spelled).digest())
 

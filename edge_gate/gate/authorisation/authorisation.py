@@ -25,12 +25,12 @@ from edge_gate.core.errors import (
     WireError,
 )
 from edge_gate.gate.authorisation import roles
-from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals, Matter
+from edge_gate.gate.authorisation.approvals import LONGEST_POLICY_BYTES, ApprovalRequest, Approvals, Matter
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.roles import Lists
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
-from edge_gate.rules.agreed_policy import POLICY, TRUST, AgreedPolicy
+from edge_gate.rules.agreed_policy import POLICY, Agreement, held, shutting
 from edge_gate.settings.config import Config
 from edge_gate.spec.model import Role
 from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
@@ -39,11 +39,13 @@ from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, TIME_KEPT, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.people import residents
 
 POLICY_WAITS_S: Final = 24 * 3600
 HOUR_S: Final = 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
+ASSUMED: Final = "settings taken as agreed"
 BEYOND: Final = "within the hour"
 DAY_NS: Final = 24 * 3600 * 10**9
 # Erasures beyond the hourly number of which the moment is kept, to be counted.
@@ -79,7 +81,7 @@ class Asked(Protocol):
         """The user that asks."""
 
 
-def _accept(_: AgreedPolicy) -> None:
+def _accept(_: Config) -> None:
     return None
 
 
@@ -96,7 +98,6 @@ class Authorisation:
         on_fault: Callable[[StoreError], None],
         lists: Lists,
     ) -> None:
-        self._config = config
         self._store = store
         self.log = log
         self._clock = clock
@@ -105,54 +106,57 @@ class Authorisation:
         self._lockouts = Lockouts()
         self.software = SoftwareInventory(config, store, self.note)
         self.lists = lists
-        self._membership = Membership(config, store, self.note, lists)
         self.approvals = Approvals(clock)
-        self.wanted = AgreedPolicy.of(config)
+        self.wanted = config
         row = audit_log.latest(store, POLICY)
         self._written = row.said if row else {}
-        self._agreed = AgreedPolicy.read(self._written, self.wanted) if row else None
-        self.looser = self.wanted.looser(self._agreed) if self._agreed else []
-        self.agreed = self.wanted.stricter(self._agreed) if self._agreed else self.wanted
+        settled = row is not None and _in_use(store)
+        self._agreement = Agreement.read(self._written, config) if settled else Agreement(held(config))
+        self.waiting_settings = self._agreement.waiting(config)
+        """Those that the file has otherwise than was agreed to, until a second person agrees."""
+        self.agreed = self._agreement.serve(config)
         """The settings that hold: those of the file, but for what waits for a second person."""
-        self.check_policy: Callable[[AgreedPolicy], None] = _accept
+        self.check_policy: Callable[[Config], None] = _accept
         """Raises an EdgeGateError for a policy by which the gate could not decide."""
         self._beyond_ns: deque[int] = deque(maxlen=MOST_COUNTED)
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
-        trust = [f"models.{name} was widened" for name in self.looser if name in TRUST]
-        self.held = " and ".join(trust)
-        """Why nothing may be opened, or nothing."""
+        self._membership = Membership(lambda: self.agreed, store, self.note, lists)
+        self._held = _why(shutting(self.waiting_settings))
+        self.doubt: Callable[[], str] = str
+        """Tells why nothing may be opened just now although all is agreed to, or nothing."""
 
     def start(self) -> None:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
         whole = self.log.end_fits()
-        self.note(
-            STARTED,
-            detail={"device_key": key, "fmr": self.agreed.fmr, **known, TIME_KEPT: True, **self.software.written()},
-        )
+        fmr, software = self.agreed.decision.fmr, self.software.written()
+        self.note(STARTED, detail={"device_key": key, "fmr": fmr, **known, TIME_KEPT: True, **software})
         if not whole:
             self.note(END_LOST)
         self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
-        if self.agreed.written() != self._written:
-            self.note(POLICY, detail=self.agreed.written())
-        if self._agreed and self.looser and self._usable(self.wanted):
-            shown = f"settings that let more people in: {self.wanted.compared(self._agreed)}"
-            matter = Matter.of(shown, {"verb": POLICY, **self.wanted.written()})
+        if self._agreement.assumed:
+            self.note(ASSUMED, detail={"settings": self._agreement.assumed})
+        if (settled := self._agreement.settled(self.wanted)) != self._written:
+            self.note(POLICY, detail=settled)
+        if self.waiting_settings and self._usable(self.wanted):
+            shown = f"other settings: {', '.join(self.waiting_settings)}"
+            changed = {"verb": POLICY, **self._agreement.compared(self.wanted)}
+            matter = Matter.of(shown, changed, longest=LONGEST_POLICY_BYTES)
             request, _ = self.approvals.ask(matter, self._written_by, POLICY_WAITS_S)
-            detail = {"approval": request.id, "for": POLICY, "looser": self.looser}
+            detail = {"approval": request.id, "for": POLICY, "settings": self.waiting_settings}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
 
-    def _usable(self, policy: AgreedPolicy) -> bool:
+    def _usable(self, policy: Config) -> bool:
         """Tell whether the gate could decide by a policy; one by which it could not is never asked to be approved."""
         try:
             self.check_policy(policy)
         except EdgeGateError as error:
             _log.error("the settings of the file wait, and cannot be approved: %s", error)
-            self.note("policy unusable", detail={"looser": self.looser})
+            self.note("policy unusable", detail={"settings": self.waiting_settings})
             return False
         return True
 
@@ -175,10 +179,10 @@ class Authorisation:
     def judge(self, uid: int) -> None:
         """Let somebody call, or not. Raises LockedOut, or NotAllowed for who has no role at all."""
         self._listen(uid)
-        held = roles.roles_of(uid, self._config, self.lists)
+        held = roles.roles_of(uid, self.agreed, self.lists)
         if not held:
             self._refuse(uid, "call")
-            hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self._config))}."
+            hint = f"Ask to be added to one of the groups {', '.join(roles.groups(self.agreed))}."
             raise NotAllowed(user_name(uid), hint)
         self._membership.meet(uid, held)
 
@@ -218,12 +222,12 @@ class Authorisation:
         says. ``always``: however few are made. Raises ApprovalNeeded, having asked for it.
         """
         verb, uid = asked.verb, asked.caller.uid
-        if not always and self._made_within_an_hour() < self.agreed.people_per_hour:
+        if not always and self._made_within_an_hour() < self.agreed.roles.people_per_hour:
             return {}
         matter = Matter.of(shown, asked.fields, words)
         if used := self.approvals.use(matter, uid):
             return {"approval": used.id, "approver": f"uid {used.approver}"}
-        minutes = self._config.roles.approval_minutes
+        minutes = self.agreed.roles.approval_minutes
         request, new = self.approvals.ask(matter, uid, 60 * minutes)
         if new:
             role = self._role(asked.caller, VERBS[verb].roles, verb)
@@ -237,7 +241,7 @@ class Authorisation:
         Nobody's wish to be erased waits for a second person. That there were more than usual is told instead.
         """
         made = self._made_within_an_hour()
-        return {BEYOND: made + 1} if made >= self.agreed.people_per_hour else {}
+        return {BEYOND: made + 1} if made >= self.agreed.roles.people_per_hour else {}
 
     @property
     def many_erased(self) -> int:
@@ -263,16 +267,16 @@ class Authorisation:
             detail = {"approval": request.id, "for": request.verb, "asked_by": f"uid {request.uid}"}
             self.log.append(asked.verb, actor=f"uid {caller.uid}", role=role.value, detail=detail)
             if request.verb == POLICY:
-                self.log.append(POLICY, actor="gate", role="gate", detail=self.wanted.written())
+                self.log.append(POLICY, actor="gate", role="gate", detail=held(self.wanted))
         self.approvals.approve(request, caller.uid)
         if request.verb == POLICY:
             self.approvals.drop(request)
-            self.agreed, self.looser, self.held = self.wanted, [], ""
+            self.agreed, self.waiting_settings, self._held = self.wanted, [], ""
         return request
 
     def waiting(self, asked: Asked) -> list[ApprovalRequest]:
         """Return what waits and this caller may approve or has asked for: what else waits may name residents."""
-        held = roles.roles_of(asked.caller.uid, self._config, self.lists)
+        held = roles.roles_of(asked.caller.uid, self.agreed, self.lists)
         return [
             each
             for each in self.approvals.waiting()
@@ -288,9 +292,14 @@ class Authorisation:
             raise StoreError(self._store.path, "the audit log lost a row that was written just now")
         return signed
 
+    @property
+    def held(self) -> str:
+        """Why nothing may be opened, or nothing."""
+        return self._held or self.doubt()
+
     def hold(self, reason: str) -> None:
         """Have nothing opened for this reason; no reason changes nothing."""
-        self.held = reason or self.held
+        self._held = reason or self._held
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
@@ -303,7 +312,7 @@ class Authorisation:
 
     def _role(self, caller: Known, allowed: frozenset[Role], verb: str) -> Role:
         """Return the role in which a caller may do something. Raises NotAllowed, having counted the refusal."""
-        role = roles.acting(roles.roles_of(caller.uid, self._config, self.lists), allowed)
+        role = roles.acting(roles.roles_of(caller.uid, self.agreed, self.lists), allowed)
         if role is None:
             self._refuse(caller.uid, verb)
             who = " or ".join(sorted(allowed)) or Role.ROOT
@@ -335,3 +344,12 @@ class Authorisation:
             self.log.checkpoint()
         except StoreError as error:
             self._on_fault(error)
+
+
+def _why(shutting: list[str]) -> str:
+    return f"{' and '.join(shutting)} changed, and a second person has to agree" if shutting else ""
+
+
+def _in_use(store: Store) -> bool:
+    """Tell whether anybody was ever enrolled. Until then whoever installs a gate tries one setting after the other."""
+    return residents.anybody(store) or audit_log.latest(store, "enrol") is not None

@@ -28,9 +28,10 @@ Members = Mapping[str, frozenset[int]]
 
 
 class Membership:
-    """The members of each role's groups, compared with what the log has. ``note(verb, detail=...)`` writes a row."""
+    """The members of each role's groups, compared with what the log has. ``note(verb, detail=...)`` writes a row,
+    ``config()`` tells the settings that hold."""
 
-    def __init__(self, config: Config, store: Store, note: Callable[..., None], lists: Lists) -> None:
+    def __init__(self, config: Callable[[], Config], store: Store, note: Callable[..., None], lists: Lists) -> None:
         self._config = config
         self._note = note
         self._lists = lists
@@ -53,7 +54,7 @@ class Membership:
 
     def look(self) -> None:
         """Write down who has come to a role and who has gone, where anybody has."""
-        now = {role.value: each for role, each in roles.members(self._config, self._lists).items() if each}
+        now = {role.value: each for role, each in roles.members(self._config(), self._lists).items() if each}
         before, written = self._members, {role: _shown(each) for role, each in now.items()}
         changed = now != before if before is not None else written != self._written
         if before is None:

@@ -87,6 +87,10 @@ class EyeLink:
         """Why the last eye was dropped."""
         return self._peer.gone_because
 
+    def allow(self, user: str) -> None:
+        """Have eyes of this user come from now on."""
+        self._peer.allow(user)
+
     def accept(self) -> bool:
         """Take a waiting eye. Returns whether it is now the eye; `PeerLink.accept` says which are turned away."""
         return self._peer.accept()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.gate.peers.eye import EyeLink
@@ -13,6 +14,7 @@ from edge_gate.gate.services import Journal
 from edge_gate.settings.config import SocketSettings
 from edge_gate.wire.eye import CameraState, Health, Sighting
 
+OTHER_SETTINGS: Final = "the eye runs by other settings than the gate; start both again"
 _NO_FAULT = (CameraState.STARTING, CameraState.WORKING)
 
 
@@ -22,15 +24,19 @@ class EyeWatch:
     def __init__(
         self,
         sockets: SocketSettings,
+        settings: int,
         model: tuple[bytes, int],
         journal: Journal,
         selector: selectors.BaseSelector,
         clock: Clock,
     ) -> None:
-        """Listen. ``model``: the identifier and the dimensions that the eye's embeddings must have."""
+        """Listen. ``settings``: digest of those that an eye has to run by. ``model``: the identifier and the dimensions
+        that its embeddings must have."""
         self.camera = CameraState.STARTING
         self.greet: Callable[[], None] = _nothing
         self.see: Callable[[Sighting], None] = _nothing
+        self._settings = settings
+        self._told = False
         self._journal = journal
         self._selector = selector
         self.link = EyeLink(sockets.eye, sockets.eye_user, *model, clock, self._gone)
@@ -46,6 +52,12 @@ class EyeWatch:
         """How the eye's camera is, as far as it has said; None where there is no eye."""
         return self.camera if self.connected else None
 
+    @property
+    def held(self) -> str:
+        """Why nothing may be opened by what this eye sees, or nothing. Its settings come from the file alone."""
+        health = self.link.health
+        return OTHER_SETTINGS if health and health.settings not in (0, self._settings) else ""
+
     def close(self) -> None:
         """Hang up and stop listening."""
         self.link.close()
@@ -58,7 +70,7 @@ class EyeWatch:
 
     def _gone(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
-        self.camera = CameraState.STARTING
+        self.camera, self._told = CameraState.STARTING, False
         self._journal.record_seen("eye lost", detail={"reason": self.link.gone_because})
 
     def _hear(self) -> None:
@@ -69,6 +81,9 @@ class EyeWatch:
                 self.see(message)
 
     def _note_health(self, health: Health) -> None:
+        if self.held and not self._told:
+            self._told = True
+            self._journal.record_seen("eye settings")
         if health.camera is self.camera:
             return
         if health.camera not in _NO_FAULT or self.camera not in _NO_FAULT:

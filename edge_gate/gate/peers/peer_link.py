@@ -75,6 +75,10 @@ class PeerLink(Generic[HeardT, SaidT]):
         self._joins = TokenBucket(MOST_JOINS, JOINS_PER_S, now_ns)
         self._lines = TokenBucket(MOST_LINES, LINES_PER_S, now_ns)
 
+    def allow(self, user: str) -> None:
+        """Have processes of this user come from now on, and none of another one's. A peer that is there stays."""
+        self._allowed = list_peer_uids(user)
+
     def accept(self) -> bool:
         """Take a waiting process. Returns whether it is now the peer.
 

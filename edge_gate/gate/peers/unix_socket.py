@@ -26,8 +26,15 @@ def read_credentials(connection: socket.socket) -> tuple[int, int]:
 
 
 def list_peer_uids(user: str) -> frozenset[int]:
-    """Return the uids that may be a peer: root's, this process's own, and that of ``user``. An empty name adds none."""
-    return frozenset({0, os.getuid(), *({pwd.getpwnam(user).pw_uid} if user else ())})
+    """Return the uids that may be a peer: root's, this process's own, and that of ``user``.
+
+    An empty name adds none, nor does one that the system does not know: what was agreed to may be older than its users.
+    """
+    try:
+        named = {pwd.getpwnam(user).pw_uid} if user else set()
+    except KeyError:
+        named = set()
+    return frozenset({0, os.getuid(), *named})
 
 
 def listen(path: Path, kind: socket.SocketKind, mode: int) -> socket.socket:

@@ -36,11 +36,15 @@ class Approaches:
         self._journal = journal
         self._mode = mode
         self._attacks = attacks
-        self._hold_off_ns = settings.hold_off_s * 1e9
         self._clock = clock
-        self._tracker = ApproachTracker(settings.gap_s)
+        self.adopt(settings)
         self._opened_ns: dict[str, int] = {}
         self._pending: set[str] = set()
+
+    def adopt(self, settings: DecisionSettings) -> None:
+        """Judge by these settings from now on. An approach under way begins anew."""
+        self._hold_off_ns = settings.hold_off_s * 1e9
+        self._tracker = ApproachTracker(settings.gap_s)
 
     @property
     def current(self) -> Approach | None:

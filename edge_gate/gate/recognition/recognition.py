@@ -11,7 +11,6 @@ from typing import Final
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import NoOperatingPoint, StoreError
 from edge_gate.provenance import cards
-from edge_gate.rules.agreed_policy import AgreedPolicy
 from edge_gate.rules.comparison import Gallery
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.rules.policy import Policy
@@ -36,13 +35,12 @@ class Recognition:
     newly_protected: int
     """How many templates were vectors until this start."""
 
-    def __init__(self, store: Store, models: ModelSettings, decision: DecisionSettings, clock: Clock) -> None:
+    def __init__(self, store: Store, models: ModelSettings, clock: Clock) -> None:
         """Read the card; `adopt` and `prepare` come next. Raises ModelError."""
         self._store = store
         self._clock = clock
         self.fault: str | None = None
         """Why the gallery could not be read; None where it was."""
-        self._decision = decision
         self.card = cards.read(models, models.eyes)
         # When the consent of each resident in the gallery ends, and the first of these moments.
         self._until: dict[str, datetime] = {}
@@ -58,9 +56,9 @@ class Recognition:
         self._let_go()
         return self._gallery
 
-    def check(self, policy: AgreedPolicy) -> None:
-        """Raise NoOperatingPoint for a policy for which the card has no point."""
-        self.card.threshold("fused", policy.fmr)
+    def check(self, decision: DecisionSettings) -> None:
+        """Raise NoOperatingPoint for settings for which the card has no point."""
+        self.card.threshold("fused", decision.fmr)
 
     def prepare(self) -> None:
         """Read the transform from the store, after `adopt` and before anything is compared. Raises StoreError."""
@@ -70,7 +68,7 @@ class Recognition:
             self.transform.axes(self.card.dimensions)
         self._gallery = Gallery.of((), (), self.transform)
 
-    def adopt(self, agreed: AgreedPolicy, wanted: AgreedPolicy) -> str:
+    def adopt(self, agreed: DecisionSettings, wanted: DecisionSettings) -> str:
         """Decide by the settings that were agreed to. Returns why nothing may be opened by them, or nothing.
 
         ``wanted``: what the file asks for. Raises NoOperatingPoint where the card has the point of neither.
@@ -83,7 +81,7 @@ class Recognition:
             held = NO_OLD_POINT
         # The card's point is of two vectors; the scores of protected templates are less exact.
         self.point = correct_threshold(self.card.operating_points, self.plain_point)
-        self.policy = Policy(self.point, agreed.decision(self._decision))
+        self.policy = Policy(self.point, agreed)
         return held
 
     def load(self) -> None:

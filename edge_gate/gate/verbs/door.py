@@ -22,7 +22,7 @@ class DoorVerbs:
     def _test(self, request: Request) -> None:
         """Pulse the lock once, as an opening would, with its event before and its outcome after.
 
-        While nothing may be opened, wider trust in models being unapproved, that takes a second person too.
+        While nothing may be opened, since a setting waits, that takes a second person too.
         """
         if self._door.released:
             raise Busy("An opening")

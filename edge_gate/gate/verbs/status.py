@@ -81,7 +81,7 @@ class StatusVerbs:
             threshold=ThresholdStatus(of.recognition.point.fmr, of.recognition.point.threshold),
             model=of.recognition.card.name,
             unsigned_models={card.name: card.waived for card in of.unsigned},
-            policy=PolicyStatus(tuple(of.authorisation.looser), of.authorisation.held),
+            policy=PolicyStatus(tuple(of.authorisation.waiting_settings), of.authorisation.held),
             approvals_waiting=len(of.authorisation.approvals.waiting()),
             many_erased=of.authorisation.many_erased,
             sealed=self._sealed(),

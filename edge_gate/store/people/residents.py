@@ -122,6 +122,11 @@ def taking_out(store: Store, resident: Resident) -> Generator[None, None, Remove
     return (yield from removal.slices(store, Act.FORGETTING, resident.id, (resident.name,)))
 
 
+def anybody(store: Store) -> bool:
+    """Tell whether there is any resident."""
+    return bool(store.rows("SELECT 1 FROM resident LIMIT 1"))
+
+
 def everyone_known(store: Store) -> list[Resident]:
     """Return all residents, whatever their consent."""
     with reading(store.path):
