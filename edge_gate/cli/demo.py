@@ -232,9 +232,9 @@ def _limit(summary: Summary) -> Iterator[str]:
     limit = summary.lookalike
     if limit is None:
         return
-    score = "no score" if limit.score is None else f"comparison score {limit.score:.2f}"
+    score = "" if limit.score is None else f" (comparison score {limit.score:.1f}, threshold {limit.threshold:.2f})"
     happened = "was LET IN" if limit.opened else "was not let in"
     yield f"\nThe limit: {limit.enrolled} is enrolled, and her look-alike {limit.came} came."
-    yield f"{limit.came} {happened} ({score}, threshold {limit.threshold:.2f})."
+    yield f"{limit.came} {happened}{score}."
     yield "Eyes alone do not tell twins and look-alikes apart reliably."
     yield "A site that has them needs a second factor, such as a card or a PIN. edge-gate has none yet."

@@ -67,7 +67,7 @@ def command(limit: int, kind: str | None, path: Path, as_json: bool) -> None:
 
 
 def _describe(row: Mapping[str, Any], local: LocalTime) -> tuple[str, ...]:
-    score = "" if row["score"] is None else f"{row['score']:.3f}"
+    score = "" if row["score"] is None else f"{row['score']:.1f}"
     detail = row["detail"]
     more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in detail.items() if name not in _NOT_MORE)
     by = str(detail.get("operator", ""))

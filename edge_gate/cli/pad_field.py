@@ -36,8 +36,8 @@ def record(species: str, source: str, seconds: int, path: Path, as_json: bool) -
     """Measure one presentation at this gate's camera.
 
     It is of a person (live), or of an attack. SOURCE is a number or a short word for the person or the thing, such
-    as p1 or print-3; no name. Scores are kept, never a picture. Nobody is let in meanwhile. docs/pad-field-test.md
-    says what to try, and how often.
+    as p1 or print-3; no name. What it was found to be is kept, never a picture or a score. Nobody is let in
+    meanwhile. docs/pad-field-test.md says what to try, and how often.
     """
     from edge_gate.tools.pad.field import HOW, result
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import click
@@ -15,8 +16,16 @@ from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
 from edge_gate.settings.liveness import OFF, REQUIRE
-from edge_gate.wire.status import GateStatus, HardeningStatus, LivenessStatus
+from edge_gate.wire.status import GateStatus, HardeningStatus, LimiterStatus, LivenessStatus
 
+_LIMITED: Final = MappingProxyType(
+    {
+        "slower": "each judgement waits a moment after a refusal",
+        "stricter": "and wants twice as much to go by",
+        "token": "eyes alone do not open",
+        "rest": "nobody is looked for among the residents",
+    }
+)
 PAUSED: Final = "nobody is recognised until `edge-gate resume`; a restart does not end it"
 
 
@@ -97,6 +106,13 @@ def describe_liveness(of: LivenessStatus, scene: str | None) -> str:
     return f"{told}; the scene behind them: {scene}" if scene else told
 
 
+def describe_limiter(of: LimiterStatus) -> str:
+    """Return one line: what many refusals have made of the gate, and for how long."""
+    told = f"{of.state}: {_LIMITED[of.state]}" if of.state in _LIMITED else of.state
+    until = "" if of.milder_in_s is None else f", for {of.milder_in_s:.0f} s if nobody else is refused"
+    return f"{told}{until}; {of.refusals} refusals since the start"
+
+
 def describe_walls(walls: HardeningStatus) -> str:
     """Return one line: the walls that stand, then those that are missing and those that are not to be had here."""
     parts = [", ".join(walls.standing) or "no"]
@@ -128,6 +144,7 @@ def _describe(state: GateStatus) -> Iterator[tuple[str, str]]:
     yield "people", f"{state.residents_in_gallery} enrolled with valid consent"
     yield "model", f"{state.model}, threshold {threshold.comparison_score:.3f} (FMR {threshold.fmr:g})"
     yield "liveness", describe_liveness(state.liveness, state.eye.scene)
+    yield "limiter", describe_limiter(state.limiter)
     for name, why in state.unsigned_models.items():
         yield "unsigned", f"{name} is {why}; models.allow_unsigned lets it in"
     if state.policy.waiting:

@@ -15,12 +15,20 @@ class TokenBucket:
         self._per_s = per_s
         self._at_ns = now_ns
 
+    def due_s(self, now_ns: int) -> float:
+        """Return in how many seconds there is one to take; 0 where there is."""
+        self._earn(now_ns)
+        return max(0.0, (1 - self._left) / self._per_s)
+
     def spend(self, now_ns: int) -> bool:
         """Take one, where there is one to take."""
-        earned = (now_ns - self._at_ns) / 1e9 * self._per_s
-        self._left = min(self._left + earned, self._most)
-        self._at_ns = now_ns
+        self._earn(now_ns)
         if self._left < 1:
             return False
         self._left -= 1
         return True
+
+    def _earn(self, now_ns: int) -> None:
+        earned = (now_ns - self._at_ns) / 1e9 * self._per_s
+        self._left = min(self._left + earned, self._most)
+        self._at_ns = now_ns

@@ -22,6 +22,7 @@ from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
@@ -66,6 +67,7 @@ class Gate:
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
     attacks: AttackWatch
+    limiter: Limiter
     templates: TemplateVerbs
     verbs: ControlVerbs
     control: ControlServer
@@ -106,6 +108,7 @@ class Gate:
         self.clock_watch.tick(now)
         self.journal.tick(now)
         self.approaches.tick(now)
+        self.limiter.tick(now)
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)

@@ -66,22 +66,15 @@ class Journal:
         self._outcomes.append((event.id, outcome))
         self._write_outcomes()
 
-    def record(
-        self,
-        kind: str,
-        *,
-        resident_id: str | None = None,
-        score: float | None = None,
-        detail: dict[str, Any] | None = None,
-    ) -> None:
+    def record(self, kind: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write an event that nothing waits for. A store that is full or read-only is told, and the gate goes on."""
         try:
-            events.append(self._store, kind, resident_id=resident_id, score=score, detail=detail)
+            events.append(self._store, kind, resident_id=resident_id, detail=detail)
             self.fault = None
         except StoreError as error:
             self.note_fault(error)
 
-    def record_seen(self, kind: str, *, score: float | None = None, detail: dict[str, Any] | None = None) -> None:
+    def record_seen(self, kind: str, *, detail: dict[str, Any] | None = None) -> None:
         """Write an event that the eye alone can cause. Those beyond the bound are counted; the next one tells them."""
         if not EVENTS[kind].by_eye:
             raise ValueError(f"the eye alone does not cause an event named {kind!r} (edge_gate/spec)")
@@ -91,7 +84,7 @@ class Journal:
         if self._unseen:
             detail = {**(detail or {}), "not_written_down": self._unseen}
             self._unseen = 0
-        self.record(kind, score=score, detail=detail)
+        self.record(kind, detail=detail)
 
     def note_fault(self, error: StoreError) -> None:
         """Remember that the store failed; a failure that is told already is not told again."""

@@ -32,6 +32,7 @@ from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.unlocking import Unlock, only_unlock, seal_and_unlock
 from edge_gate.gate.verbs.clock import ClockVerbs
@@ -49,6 +50,8 @@ from edge_gate.gate.verbs.templates import TemplateVerbs
 from edge_gate.provenance import cards
 from edge_gate.relays.board import open_board
 from edge_gate.rules.agreed_policy import digest
+from edge_gate.rules.lending import Lending
+from edge_gate.rules.limiter import Limits
 from edge_gate.settings.config import Config
 from edge_gate.store import connection
 from edge_gate.store.audit.log import AuditLog
@@ -78,13 +81,16 @@ def build(
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
     clock_watch = ClockWatch(store, journal, authorisation.note)
     recognition = Recognition(store, config.models, clock)
-    attacks = AttackWatch(config, store, journal, clock)
+    limits = Limits.of(config.decision.attempts, config.limiter)
+    limiter = Limiter(limits, journal, authorisation.note, clock)
+    attacks = AttackWatch(config, store, journal, limiter)
     unsigned = tuple(cards.unsigned_cards(config.models))
 
     def decide_as_agreed() -> None:
         agreed = authorisation.agreed
         authorisation.hold(recognition.adopt(agreed.decision, authorisation.wanted.decision))
         attacks.mode = agreed.liveness.mode
+        limiter.adopt(Limits.of(agreed.decision.attempts, agreed.limiter))
 
     decide_as_agreed()
     authorisation.check_policy = lambda wanted: recognition.check(wanted.decision)
@@ -96,7 +102,8 @@ def build(
     authorisation.doubt = lambda: eye.held
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
-    approaches = Approaches(recognition, door_control, journal, mode, attacks, authorisation.agreed.decision, clock)
+    decision = authorisation.agreed.decision
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, decision, clock)
     local = local_time(config.site.time_zone, os.environ)
 
     def adopt() -> None:
@@ -105,8 +112,9 @@ def build(
         approaches.adopt(authorisation.agreed.decision)
         eye.link.allow(authorisation.agreed.sockets.eye_user)
 
-    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, config.site.language, local)
-    liveness = LivenessVerbs(store, mode, authorisation, attacks, clock)
+    lending, language = Lending(), config.site.language
+    enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, lending, language, local)
+    liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     expired = ExpiredTemplates(
@@ -121,6 +129,7 @@ def build(
             eye=eye,
             approaches=approaches,
             attacks=attacks,
+            limiter=limiter,
             journal=journal,
             mode=mode,
             recognition=recognition,
@@ -172,6 +181,7 @@ def build(
         enrolment=enrolment,
         liveness=liveness,
         attacks=attacks,
+        limiter=limiter,
         templates=renewal,
         verbs=verbs,
         control=control,

@@ -50,17 +50,10 @@ class Journal(Protocol):
     def finish(self, event: Event, outcome: str) -> None:
         """Write how an event ended, now or as soon as the store takes it."""
 
-    def record(
-        self,
-        kind: str,
-        *,
-        resident_id: str | None = None,
-        score: float | None = None,
-        detail: dict[str, Any] | None = None,
-    ) -> None:
+    def record(self, kind: str, *, resident_id: str | None = None, detail: dict[str, Any] | None = None) -> None:
         """Write an event that nothing waits for; never raises for a store that fails."""
 
-    def record_seen(self, kind: str, *, score: float | None = None, detail: dict[str, Any] | None = None) -> None:
+    def record_seen(self, kind: str, *, detail: dict[str, Any] | None = None) -> None:
         """Write an event that the eye alone can cause, within a bound."""
 
     def note_fault(self, error: StoreError) -> None:

@@ -23,6 +23,8 @@ from edge_gate.wire.eye import AcquisitionFailure, Sighting
 
 WANTED: Final = 16
 TIMEOUT_S: Final = 60.0
+# So often a picture is found, each time in new looks, as many as it takes to be sure: then it is enough.
+MOST_ATTACKS: Final = 5
 # Neighbouring frames are nearly the same picture; a template wants the small differences of pose and light.
 SPACING_NS: Final = 180_000_000
 # Any two views of an enrolment have to be as alike as this false match rate asks of two pictures. Seen with the model
@@ -50,6 +52,8 @@ class Enrolment:
     alike: float
     point: LivenessPoint | None = None
     looks: deque[Look] = field(default_factory=lambda: deque(maxlen=MOST_LOOKS))
+    attacks: int = 0
+    _fresh: list[Look] = field(default_factory=list)
     _vectors: list[Vector] = field(default_factory=list)
     _last_ns: int = 0
     _refusals: Counter[AcquisitionFailure] = field(default_factory=Counter)
@@ -63,6 +67,11 @@ class Enrolment:
     def alive(self) -> bool:
         """Whether a person is seen, by twice the looks that open a door: who is enrolled comes in for years."""
         return self.point is None or judge(self.looks, self.point, twice=True) is Liveness.LIVE
+
+    @property
+    def attacked(self) -> bool:
+        """Whether a picture of somebody was found often enough to end it."""
+        return self.attacks >= MOST_ATTACKS
 
     @property
     def taken(self) -> int:
@@ -80,6 +89,7 @@ class Enrolment:
             self._refusals[sighting.refusal] += 1
         if (look := Look.of(sighting)) is not None:
             self.looks.append(look)
+            self._count_attacks(look)
         if sighting.refusal is AcquisitionFailure.NONE and sighting.captured_ns - self._last_ns >= SPACING_NS:
             vector = unit_vector(sighting.embedding)
             if self._vectors and float(np.min(np.stack(self._vectors) @ vector)) < self.alike:
@@ -99,6 +109,13 @@ class Enrolment:
             raise EnrolmentFailed(f"only {self.taken} of {WANTED} good views were taken")
         return normalise(np.mean(self._vectors, axis=0, dtype=np.float32))
 
+    def _count_attacks(self, look: Look) -> None:
+        self._fresh.append(look)
+        found = Liveness.UNSURE if self.point is None else judge(self._fresh, self.point, twice=True)
+        self.attacks += found is Liveness.ATTACK
+        if found is not Liveness.UNSURE or len(self._fresh) == MOST_LOOKS:
+            self._fresh.clear()
+
 
 def alike_views(points: Sequence[OperatingPoint], plain: OperatingPoint) -> float:
     """Return what any two views of one person must reach: the card's point of single pictures, or ``plain``, the one
@@ -112,4 +129,4 @@ def refuse_duplicate(template: Vector, gallery: Gallery, threshold: float, names
     id)."""
     best = next(iter(gallery.search(template, 1)), None)
     if best is not None and best.comparison_score >= threshold:
-        raise DuplicateResident(names.get(best.resident_id, "?"), best.comparison_score, threshold)
+        raise DuplicateResident(names.get(best.resident_id, "?"))

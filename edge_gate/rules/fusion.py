@@ -24,7 +24,10 @@ MOST_SIGHTINGS = 15
 
 @dataclass(slots=True, eq=False)
 class Approach:
-    """What is known of the person in front of the camera. ``attempt`` counts the windows they have used up."""
+    """What is known of the person in front of the camera. ``attempt`` counts the windows they have used up.
+
+    ``judged``: in this window they were compared with residents; ``turned_away``: they were not, for want of a token.
+    """
 
     last: Sighting
     began_ns: int
@@ -35,7 +38,8 @@ class Approach:
     window_began_ns: int | None = None
     attempt: int = 1
     settled: bool = False
-    attack_told: bool = False
+    judged: bool = False
+    turned_away: bool = False
 
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
@@ -63,6 +67,7 @@ class Approach:
         self.looks.extend(against)
         self.vectors.clear()
         self.window_began_ns = None
+        self.judged = self.turned_away = False
         self.attempt += 1
 
     def continues_with(self, sighting: Sighting, gap_ns: int) -> bool:

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 
 from edge_gate.rules.comparison import Gallery
-from edge_gate.rules.fusion import Approach
+from edge_gate.rules.fusion import MOST_SIGHTINGS, Approach
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.decision import DecisionSettings
 
@@ -22,7 +22,8 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict with what it rests on: the best candidate and its comparison score, None where nobody is enrolled."""
+    """A verdict. An opening says for whom, and by which comparison score; a refusal says nothing, so that nobody can
+    read off how near it was."""
 
     verdict: Verdict
     resident_id: str | None = None
@@ -40,9 +41,14 @@ class Policy:
     point: OperatingPoint
     settings: DecisionSettings
 
+    def enough(self, approach: Approach, *, twice: bool = False) -> bool:
+        """Tell whether there is enough to judge an approach by; ``twice``: much was refused here a moment ago."""
+        wanted = min(self.settings.min_sightings * (2 if twice else 1), MOST_SIGHTINGS)
+        return not approach.settled and approach.window_began_ns is not None and len(approach.vectors) >= wanted
+
     def decide(self, approach: Approach, gallery: Gallery, now_ns: int) -> Decision:
         """Judge the approach as it stands at ``now_ns`` (CLOCK_BOOTTIME)."""
-        if approach.settled or approach.window_began_ns is None or len(approach.vectors) < self.settings.min_sightings:
+        if not self.enough(approach):
             return Decision(Verdict.WAIT)
         best = next(iter(gallery.search(approach.probe(), 1)), None)
         if (
@@ -51,12 +57,7 @@ class Policy:
             and self._most_agree(approach, gallery, best.resident_id)
         ):
             return Decision(Verdict.OPEN, best.resident_id, best.comparison_score)
-        # The nearest resident of somebody refused is nobody's business: only the score is kept.
-        return Decision(
-            Verdict.REFUSE if self.window_over(approach, now_ns) else Verdict.WAIT,
-            None,
-            best.comparison_score if best else None,
-        )
+        return Decision(Verdict.REFUSE if self.window_over(approach, now_ns) else Verdict.WAIT)
 
     def window_over(self, approach: Approach, now_ns: int) -> bool:
         """Tell whether the approach has had its time."""

@@ -17,6 +17,7 @@ from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
 from edge_gate.settings.consent import ConsentSettings
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
+from edge_gate.settings.limiter import LimiterSettings
 from edge_gate.settings.liveness import LivenessSettings
 from edge_gate.settings.models import RELEASE_KEY, ModelSettings
 from edge_gate.settings.quality import QualityLimits
@@ -37,6 +38,7 @@ __all__ = [
     "DecisionSettings",
     "DoorSettings",
     "InfraredSettings",
+    "LimiterSettings",
     "LivenessSettings",
     "ModelSettings",
     "QualityLimits",
@@ -67,6 +69,7 @@ class Config:
     quality: QualityLimits = field(default_factory=QualityLimits)
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    limiter: LimiterSettings = field(default_factory=LimiterSettings)
     door: DoorSettings = field(default_factory=DoorSettings)
     consent: ConsentSettings = field(default_factory=ConsentSettings)
     store: StoreSettings = field(default_factory=StoreSettings)

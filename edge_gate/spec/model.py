@@ -72,7 +72,8 @@ INTERRUPTED: Final = "interrupted"
 class EventKind:
     """One kind of event, and what it means to a maintainer (docs/maintainer.md).
 
-    ``awaited``: it is written before it happens, and an outcome follows. ``by_eye``: the eye alone can cause it, so
+    ``awaited``: it is written before it happens, and an outcome follows. ``scored``: it may have a comparison score;
+    of a refusal none is kept, for one could climb by it. ``by_eye``: the eye alone can cause it, so
     how many are written is bounded. ``formerly``: the name in stores and scripts of before.
 
     ``written_as``: nothing is written under this name. It is what another kind is told as while it has this
@@ -82,6 +83,7 @@ class EventKind:
     name: str
     meaning: str
     awaited: bool = False
+    scored: bool = False
     by_eye: bool = False
     formerly: str = ""
     written_as: str = ""

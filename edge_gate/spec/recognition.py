@@ -12,9 +12,10 @@ SPEC: Final = Capability(
     events=(
         EventKind(
             "opened",
-            "a resident was recognised and the lock was given its pulse; with the score. The board said so"
+            "a resident was recognised and the lock was given its pulse; with the score, to a tenth. The board said so"
             " (`confirmed`), or it is one that cannot answer (`unconfirmed`)",
             awaited=True,
+            scored=True,
         ),
         EventKind(
             "opening",
@@ -31,7 +32,7 @@ SPEC: Final = Capability(
         ),
         EventKind(
             "no match",
-            "somebody was seen well and was nobody who is enrolled; with the best score, never with whose it was",
+            "somebody was seen well and was nobody who is enrolled; never how nearly, nor like whom",
             by_eye=True,
             formerly="refused",
         ),
@@ -40,6 +41,12 @@ SPEC: Final = Capability(
             "somebody was seen and left without having been seen well; with the commonest reason",
             by_eye=True,
             formerly="unclear",
+        ),
+        EventKind(
+            "limiter",
+            "many were refused, and the gate became `slower`, `stricter`, asks for a `token`, or is at `rest`; or all"
+            " is forgiven, and it is `open` again; with how many were refused: [Many refusals](#many-refusals)",
+            by_eye=True,
         ),
     ),
 )

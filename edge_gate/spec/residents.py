@@ -16,6 +16,7 @@ SPEC: Final = Capability(
         Verb("forget", roles(Role.MAINTAINER), changes=True, people=True),
     ),
     events=(
+        EventKind("enrolment began", "an enrolment; nobody is let in until it ends; by which operator"),
         EventKind("enrolled", "a resident was enrolled; by which operator, from how many views"),
         EventKind("enrolment failed", "an enrolment ended without one; nothing was stored"),
         EventKind("consent withdrawn", "a consent was withdrawn and the template erased; by which operator"),

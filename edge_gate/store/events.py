@@ -80,6 +80,8 @@ def append(
         raise ValueError(f"no capability declares a kind of event named {kind!r} (edge_gate/spec)")
     if awaited and not EVENTS[kind].awaited:
         raise ValueError(f"no outcome follows an event named {kind!r} (edge_gate/spec)")
+    if score is not None and not EVENTS[kind].scored:
+        raise ValueError(f"an event named {kind!r} has no score (edge_gate/spec)")
     written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"))
     if len(written) > LONGEST_DETAIL_BYTES:
         raise StoreError(store.path, f"the detail of an event is longer than {LONGEST_DETAIL_BYTES} bytes")

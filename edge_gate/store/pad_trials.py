@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was measured at this camera of people who were there and of attacks that were tried: scores, nothing else."""
+"""What people who were there, and attacks that were tried, were found to be at this camera. No score is kept: how near
+an attack came is what somebody would climb by."""
 
 from __future__ import annotations
 
@@ -17,14 +18,13 @@ SPECIES: Final = (LIVE, "print", "phone", "tablet", "monitor", "mask", "film", "
 @dataclass(frozen=True, slots=True)
 class PadTrial:
     """One presentation. ``camera`` as `camera_name` gives it; ``source`` a number for the person or the thing;
-    ``mean`` of the PAD scores of ``looks`` looks, None for none; ``verdict`` live, attack or unsure."""
+    ``looks`` how many were measured; ``verdict`` live, attack or unsure."""
 
     camera: str
     model_id: bytes
     species: str
     source: str
     looks: int
-    mean: float | None
     verdict: str
 
     @classmethod

@@ -8,7 +8,7 @@
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit/)
                audit_end            and whose end is signed with each row
                 audit_subject       the salt that says which of its rows are about a resident
-    pad_trial                       how people and attacks were scored at this camera; it names nobody
+    pad_trial                       what people and attacks were found to be at this camera; it names nobody
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
 and leaves stale copies in the slack of the old ones: in a churn of 1,400 deleted people, up to ten could still be
@@ -44,6 +44,7 @@ from edge_gate.store.steps import (
     first_tables,
     pad_trials,
     protected_templates,
+    refusal_scores,
     sealed_templates,
     time_kept,
 )
@@ -75,6 +76,7 @@ STEPS: Final = (
     event_names.STEP,
     event_kinds.STEP,
     pad_trials.STEP,
+    refusal_scores.STEP,
     time_kept.STEP,
 )
 

@@ -74,6 +74,16 @@ class LivenessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LimiterStatus:
+    """What refusals have made of the gate (open, slower, stricter, token, rest), in how many seconds it becomes milder
+    if nobody else is refused, None where it is open, and how many judgements ended in a refusal since the start."""
+
+    state: str
+    milder_in_s: float | None
+    refusals: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyStatus:
     """The settings that wait for a second person, and why nothing is opened meanwhile; empty where it is."""
 
@@ -123,6 +133,7 @@ class GateStatus:
     clock: ClockStatus
     approach: str | None
     liveness: LivenessStatus
+    limiter: LimiterStatus
     enrolling: bool
     paused: bool
     residents_in_gallery: int

@@ -47,7 +47,8 @@ class Turned:
                 "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
                 "door": {"relay": "lcus1", "port": board.path, "pulse_ms": 100},
                 "roles": {"people_per_hour": 1000},
-                "decision": {"window_s": 0.5, "gap_s": 0.2, "hold_off_s": 0.0},
+                "decision": {"window_s": 0.5, "gap_s": 0.2, "hold_off_s": 0.0, "attempts": 20},
+                "limiter": {"stricter_after": 100, "token_after": 100, "forgiven_s": 1.0, "wait_s": 0.0},
             },
         )
         self.config = config.load(settings)

@@ -112,7 +112,7 @@ def write_events(gate: Gate) -> None:
 
     def record() -> None:
         for each in known(gate):
-            gate.journal.record("opened", resident_id=each.id, score=0.7)
+            gate.journal.record("opened", resident_id=each.id)
 
     within(gate, record)
 

@@ -50,7 +50,7 @@ def test_what_is_recorded_is_told_and_counted(
         assert present(eye, 0.02, path, "print", "a4-1", "--json") == 0
         recorded = json.loads(capsys.readouterr().out)
         assert recorded["verdict"] == "attack" and recorded["looks"] >= 3
-        assert recorded["mean"] == pytest.approx(0.02, abs=1e-4)
+        assert set(recorded) == {"looks", "verdict"}, "how nearly it passed is told to nobody"
         assert present(eye, 0.99, path, "phone", "x") == 0
         assert "TAKEN FOR A PERSON" in capsys.readouterr().out
 

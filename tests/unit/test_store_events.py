@@ -94,8 +94,18 @@ def test_order_survives_a_clock_that_jumps_back(store: Store, clock: HeldClock) 
 
 
 def test_a_score_that_is_no_number_is_kept_as_none(store: Store) -> None:
-    assert events.append(store, "no match", score=math.nan) == events.recent(store)[0]
+    assert events.append(store, "opened", score=math.nan) == events.recent(store)[0]
     assert events.recent(store)[0].score is None
+
+
+def test_no_score_of_a_refusal_is_kept(store: Store) -> None:
+    """Whoever could read it could climb by it. Of all that happens only an opening has one."""
+    scored = {each.name for each in EVENTS.values() if each.scored}
+    assert scored == {"opened"}
+    for kind in (each.name for each in EVENTS.values() if not each.written_as and not each.scored):
+        with pytest.raises(ValueError, match="has no score"):
+            events.append(store, kind, score=0.49)
+    assert events.recent(store) == []
 
 
 def test_a_detail_that_is_too_long_leaves_no_event(store: Store) -> None:
@@ -171,7 +181,7 @@ def test_whatever_an_event_holds_comes_back_unchanged(
     store: Store, kind: str, score: float | None, detail: dict[str, Any]
 ) -> None:
     with store.transaction():
-        written = events.append(store, kind, score=score, detail=detail)
+        written = events.append(store, kind, score=score if EVENTS[kind].scored else None, detail=detail)
         assert events.recent(store, limit=1) == [written]
         assert written.detail == detail
 

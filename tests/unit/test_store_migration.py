@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from edge_gate.store.connection import look
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.schema import SCHEMA
-from edge_gate.store.steps import event_names
+from edge_gate.store.steps import event_names, refusal_scores
 from edge_gate.store.steps.step import Migrating, Step
 from edge_gate.store.templates import renewal
 from tests.support.stores import compared, in_the_clear
@@ -102,7 +103,7 @@ def test_the_names_that_the_step_gives_are_those_that_the_capabilities_declare()
 
 def test_old_events_get_their_kinds_new_names_and_nothing_else_of_them_changes(tmp_path: Path) -> None:
     path = brought(BEFORE_NAMES, tmp_path)
-    kinds, rest = "SELECT kind FROM event ORDER BY seq", "SELECT seq, id, at, resident_id, score, detail FROM event"
+    kinds, rest = "SELECT kind FROM event ORDER BY seq", "SELECT seq, id, at, resident_id, detail FROM event"
     outcomes = "SELECT * FROM outcome ORDER BY event_seq"
     old_kinds, old_rest, old_outcomes = (read_raw(path, sql) for sql in (kinds, rest, outcomes))
     assert [old_kinds.count((kind,)) for kind in ("opened", "refused", "unclear")] == [20, 20, 20]
@@ -164,3 +165,38 @@ def left_of_the_forgotten(path: Path, schema: Any) -> int:
 def test_renaming_old_events_leaves_no_copy_that_forgetting_cannot_reach(tmp_path: Path) -> None:
     assert left_of_the_forgotten(tmp_path / "in_place.db", RENAMED_IN_PLACE) > 0, "the search would find nothing"
     assert left_of_the_forgotten(tmp_path / "step.db", SCHEMA) == 0
+
+
+BEFORE_BLANKING = replace(SCHEMA, steps=SCHEMA.steps[: SCHEMA.steps.index(refusal_scores.STEP)])
+
+
+def test_scores_of_refusals_that_were_kept_go_and_those_of_openings_are_cut_to_a_tenth(tmp_path: Path) -> None:
+    path = tmp_path / "edge-gate.db"
+    with Store.create(path, KEY, SystemClock(), BEFORE_BLANKING) as store:
+        ann = residents.add(store, "Ann")
+        for number, (kind, score) in enumerate([("opened", 0.6789), ("no match", 0.4321), ("started", None)] * 5):
+            row = {
+                "id": f"{number:036d}",
+                "at": "2026-03-01T00:00:00.000Z",
+                "kind": kind,
+                "score": score,
+                "detail": "{}",
+            }
+            seq = store.insert("event", row | {"resident_id": ann.id if kind == "opened" else None})
+            if kind == "opened":
+                store.insert("outcome", {"event_seq": seq, "outcome": "confirmed", "at": row["at"]})
+        trial = {"at": "2026-03-01", "camera": "c", "model_id": b"m", "species": "print", "source": "1", "looks": 9}
+        store.insert("pad_trial", trial | {"mean": 0.4321, "verdict": "unsure"})
+    rest = "SELECT seq, id, at, kind, resident_id, detail FROM event"
+    before = read_raw(path, rest)
+    with Store.open(path, KEY, SystemClock()) as store:
+        assert read_raw(path, rest) == before
+        kept = {(each.kind, each.score, each.outcome) for each in events.recent(store)}
+        assert kept == {("opened", 0.7, "confirmed"), ("no match", None, None), ("started", None, None)}
+        assert store.rows("SELECT * FROM pad_trial") == [trial | {"verdict": "unsure"}]
+        assert store.check() == []
+        clear = in_the_clear(path)
+        for score in (0.6789, 0.4321):
+            assert struct.pack(">d", score) not in clear, "no page has it any more"
+        residents.forget(store, ann.id)
+        assert ann.id.encode() not in in_the_clear(path)

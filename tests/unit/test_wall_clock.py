@@ -23,7 +23,6 @@ MAY_ASK = {
     "cli/checks/health.py": "it is shown, and compared with the software's own",
     "cli/relays.py": "a simulator's lines are dated for whoever looks on",
     "tools/demo/site.py": "a demo's consent, which the gate judges",
-    "tools/demo/run.py": "a demo looks for its own newest event",
 }
 DATES = {
     ("time", "time"),

@@ -74,6 +74,13 @@ class Busy(EdgeGateError):
     exit_code = ExitCode.BUSY
 
 
+class CameraLent(Busy):
+    message = (
+        "The camera was lent to enrolments and field tests for long, and nobody is let in meanwhile. It is the"
+        " residents' now. Try again in {0} s."
+    )
+
+
 class PresentationMissing(EdgeGateError):
     message = "Nothing was measured: {0}."
     exit_code = ExitCode.PRESENTATION_MISSING

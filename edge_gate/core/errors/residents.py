@@ -40,7 +40,7 @@ class ResidentUnknown(EdgeGateError, LookupError):
 
 class DuplicateResident(EdgeGateError, ValueError):
     message = (
-        "This person is too like {0}, who is enrolled already (comparison score {1:.2f}, threshold {2:.2f})."
+        "This person is too like {0}, who is enrolled already."
         " Nothing was stored. If they are two people, both need a second factor."
     )
     exit_code = ExitCode.DUPLICATE_RESIDENT

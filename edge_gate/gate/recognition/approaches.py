@@ -4,17 +4,24 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
 from edge_gate.rules.fusion import Approach, ApproachTracker
 from edge_gate.rules.policy import Decision, Verdict
+from edge_gate.rules.visit import Told, Visit
 from edge_gate.settings.config import DecisionSettings
 from edge_gate.wire.eye import Sighting
 
-_LONG_AGO_NS = -(10**18)
+_LONG_AGO_NS: Final = -(10**18)
+# An opening's score says who is let in only just, and had better be enrolled again: a tenth is enough for that. Whoever
+# would learn more of a template from it opens the door, and is in the log, for each look.
+SCORE_DIGITS: Final = 1
+TOKEN_ASKED: Final = "eyes alone do not open now"  # noqa: S105 - a sentence
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +35,7 @@ class Approaches:
         journal: Journal,
         mode: Mode,
         attacks: AttackWatch,
+        limiter: Limiter,
         settings: DecisionSettings,
         clock: Clock,
     ) -> None:
@@ -36,7 +44,9 @@ class Approaches:
         self._journal = journal
         self._mode = mode
         self._attacks = attacks
+        self._limiter = limiter
         self._clock = clock
+        self._visit = _nobody()
         self.adopt(settings)
         self._opened_ns: dict[str, int] = {}
         self._pending: set[str] = set()
@@ -44,6 +54,7 @@ class Approaches:
     def adopt(self, settings: DecisionSettings) -> None:
         """Judge by these settings from now on. An approach under way begins anew."""
         self._hold_off_ns = settings.hold_off_s * 1e9
+        self._gap_ns = int(settings.gap_s * 1e9)
         self._tracker = ApproachTracker(settings.gap_s)
 
     @property
@@ -59,8 +70,10 @@ class Approaches:
         approach, ended = self._tracker.add(sighting)
         if ended is not None:
             self._end(ended)
+        self._visit_goes_on(sighting.captured_ns)
         if enrolling:
             approach.settled = True
+            self._visit = _nobody()
         self._consider(approach)
 
     def tick(self, now_ns: int) -> None:
@@ -68,41 +81,41 @@ class Approaches:
         ended = self._tracker.expire(now_ns)
         if ended is not None:
             self._end(ended)
+        if self._visit.over(now_ns, self._gap_ns):
+            self._leave()
         if self._tracker.current is not None:
             self._consider(self._tracker.current)
 
+    def _visit_goes_on(self, now_ns: int) -> None:
+        if self._visit.over(now_ns, self._gap_ns):
+            self._leave()
+            self._visit = Visit(now_ns, now_ns)
+        self._visit.last_ns = now_ns
+
     def _consider(self, approach: Approach) -> None:
-        if self._mode.held or self._mode.paused:
+        policy = self._recognition.policy
+        if self._mode.held or self._mode.paused or not policy.enough(approach, twice=self._limiter.strict):
             return
-        decision = self._judge(approach)
-        if decision.verdict is Verdict.OPEN:
-            self._open_to_a_person(approach, decision)
-        elif decision.verdict is Verdict.REFUSE:
-            self._refuse(approach, decision)
-
-    def _judge(self, approach: Approach) -> Decision:
-        return self._recognition.policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
-
-    def _open_to_a_person(self, approach: Approach, decision: Decision) -> None:
-        """Open, unless a picture of the resident may be what is seen: then wait, and refuse when the time is over."""
-        if self._attacks.may_open(approach):
-            self._open(approach, decision)
-        elif self._recognition.policy.window_over(approach, self._clock.monotonic_ns()):
-            self._refuse_unproven(approach)
-
-    def _refuse_unproven(self, approach: Approach) -> None:
-        """Somebody known may stand there, or a picture of them. The event names nobody, as of any attack."""
-        if self._attacks.is_attack(approach):
-            self._attacks.note_attack(approach)
-        elif approach.attempt == 1:
-            self._attacks.note_unsure(approach)
-        self._next_attempt(approach)
+        over = policy.window_over(approach, self._clock.monotonic_ns())
+        if self._limiter.asks_for_token:
+            approach.turned_away = True
+            if over:
+                self._refuse(approach)
+        elif approach.judged or self._limiter.may_judge:
+            approach.judged, approach.turned_away = True, False
+            decision = policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
+            if decision.verdict is Verdict.OPEN and self._attacks.may_open(approach):
+                self._open(approach, decision)
+            elif over:
+                self._refuse(approach)
 
     def _open(self, approach: Approach, decision: Decision) -> None:
         now, resident_id = self._clock.monotonic_ns(), str(decision.resident_id)
+        approach.judged = False
         if resident_id in self._pending:  # whether the door obeys is not known yet: this approach waits for it
             return
         approach.settled = True
+        self._visit.graver(Told.SEEN)
         if now - self._opened_ns.get(resident_id, _LONG_AGO_NS) < self._hold_off_ns:
             return
 
@@ -119,7 +132,7 @@ class Approaches:
             self._door.pulse(
                 "opened",
                 resident_id=resident_id,
-                score=decision.comparison_score,
+                score=None if decision.comparison_score is None else round(decision.comparison_score, SCORE_DIGITS),
                 detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
                 on_outcome=note,
             )
@@ -129,33 +142,56 @@ class Approaches:
             approach.settled = False
             raise
 
-    def _refuse(self, approach: Approach, decision: Decision) -> None:
-        if self._attacks.is_attack(approach):
-            self._attacks.note_attack(approach)
-        elif approach.attempt == 1:  # one person who stands there is one event, however often they are compared
-            self._journal.record_seen("no match", score=decision.comparison_score)
-            _log.info("no match")
+    def _refuse(self, approach: Approach) -> None:
+        """Somebody had their time, or left. Whether, or how nearly, they were recognised makes no difference to what is
+        told: else one could climb by it."""
+        if not approach.judged:
+            self._limiter.turn_away()
+            self._visit.unproven = TOKEN_ASKED
+        else:
+            attack = self._attacks.is_attack(approach)
+            if self._recognition.gallery.ids:  # where nobody is enrolled there is nothing to try
+                self._limiter.refused(attack=attack and self._attacks.refuses)
+            if attack:
+                self._tell_attack(approach)
+            else:
+                self._tell_refusal(self._attacks.unproven(approach))
         self._next_attempt(approach)
+
+    def _tell_refusal(self, unproven: str) -> None:
+        if unproven:  # a person may be seen yet; if not, it is told when they leave
+            self._visit.unproven = unproven
+        elif self._visit.graver(Told.NO_MATCH):
+            self._journal.record_seen("no match")
+            _log.info("no match")
+
+    def _tell_attack(self, approach: Approach) -> None:
+        if self._visit.graver(Told.ATTACK):
+            self._attacks.tell(approach.looks, approach.last.captured_ns)
 
     def _next_attempt(self, approach: Approach) -> None:
         approach.settled = approach.attempt >= self._recognition.policy.settings.attempts
         approach.next_attempt()
 
     def _end(self, approach: Approach) -> None:
-        """Somebody left. A person who was never seen well enough is worth an event: it may be a bad light.
+        """The eye lost somebody. Whoever was compared with residents until then was refused, so that nobody tries again
+        and again by coming under other numbers."""
+        if approach.attempt > 1 or not approach.settled:  # not who was let in, or enrolled
+            self._visit.add(approach)
+        if approach.settled:
+            if self._attacks.is_attack(approach):  # where attacks are only watched, all of one that opened was now seen
+                self._tell_attack(approach)
+        elif approach.judged or approach.turned_away:
+            self._refuse(approach)
 
-        Where attacks are only watched, one that opened is told now that all of it was seen."""
-        if approach.settled and self._attacks.is_attack(approach):
-            self._attacks.note_attack(approach)
-        if approach.settled or approach.attempt > 1 or approach.accepted + approach.refusals.total() < 2:
-            return
-        if len(approach.vectors) >= self._recognition.policy.settings.min_sightings:
-            decision = self._judge(approach)
-            if decision.verdict is Verdict.OPEN:
-                self._refuse_unproven(approach)
-            else:
-                self._refuse(approach, decision)
-            return
-        reasons = approach.refusals.most_common(1)
-        detail = {"accepted": approach.accepted, "reason": reasons[0][0].name.lower() if reasons else "left too soon"}
-        self._journal.record_seen("not acquired", detail=detail)
+    def _leave(self) -> None:
+        """Somebody left. A person who was never seen well enough is worth an event: it may be a bad light."""
+        visit = self._visit
+        reason = visit.missed
+        if reason and visit.graver(Told.SEEN):
+            seen = {"captured_ns": visit.last_ns} if visit.unproven else {}
+            self._journal.record_seen("not acquired", detail={"accepted": visit.accepted, "reason": reason, **seen})
+
+
+def _nobody() -> Visit:
+    return Visit(_LONG_AGO_NS, _LONG_AGO_NS)

@@ -6,11 +6,10 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
-from edge_gate.core.clock import Clock
 from edge_gate.core.errors import StoreError
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.services import Journal
 from edge_gate.provenance import cards
 from edge_gate.rules.fusion import Approach
@@ -21,8 +20,6 @@ from edge_gate.store import pad_trials
 from edge_gate.store.database import Store
 from edge_gate.store.pad_trials import LIVE, PadTrial
 
-# After an attack twice as many looks are wanted for so long.
-WARY_NS: Final = 10_000_000_000
 UNMEASURED: Final = (
     "this camera was never measured, so eyes alone do not open: enrol somebody at it, or have somebody stand before it"
     " during `edge-gate pad record live`"
@@ -31,9 +28,9 @@ _log = logging.getLogger(__name__)
 
 
 class AttackWatch:
-    """One for each run of the gate. ``mode()``: off, watch or require, as it was agreed to."""
+    """One for each run of the gate. ``mode``: off, watch or require, as it was agreed to."""
 
-    def __init__(self, config: Config, store: Store, journal: Journal, clock: Clock) -> None:
+    def __init__(self, config: Config, store: Store, journal: Journal, limiter: Limiter) -> None:
         """Read the card. Raises ModelError."""
         card = cards.read(config.models, config.models.liveness)
         self.name = card.name
@@ -45,8 +42,7 @@ class AttackWatch:
         self._model_id = card.model_id
         self._store = store
         self._journal = journal
-        self._clock = clock
-        self._attacked_ns: int | None = None
+        self._limiter = limiter
         self._people = 0
         self.count_people()
 
@@ -59,6 +55,11 @@ class AttackWatch:
     def wanted(self) -> LivenessPoint | None:
         """By what an enrolment is judged; None where pictures are let pass."""
         return self.point if self.mode == REQUIRE else None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether what is not seen to be a person is refused, and not only told."""
+        return self.mode == REQUIRE
 
     @property
     def fault(self) -> str | None:
@@ -80,41 +81,36 @@ class AttackWatch:
 
     def verdict(self, approach: Approach) -> Liveness:
         """Judge the approach as it stands."""
-        now_ns, attacked_ns = self._clock.monotonic_ns(), self._attacked_ns
-        wary = attacked_ns is not None and now_ns - attacked_ns < WARY_NS
-        return judge(approach.looks, self.point, twice=wary)
+        return judge(approach.looks, self.point, twice=self._limiter.strict)
 
     def is_attack(self, approach: Approach) -> bool:
         """Tell whether an approach is one, where attacks are looked for."""
         return self.mode != OFF and self.verdict(approach) is Liveness.ATTACK
 
-    def note_attack(self, approach: Approach) -> None:
-        """Write that an attack was seen, once for an approach: what spoke against a person, and no score that could be
-        climbed by."""
-        if approach.attack_told:
-            return
-        approach.attack_told = True
-        self.attacks += 1
-        self._attacked_ns = self._clock.monotonic_ns()
-        reason = suspicion(approach.looks).name.lower()
-        detail = {"reason": reason, "looks": len(approach.looks), "captured_ns": approach.last.captured_ns}
-        self._journal.record_seen("attack", detail=detail)
-        _log.warning("an attack: %s", reason)
+    def unproven(self, approach: Approach) -> str:
+        """Return why it was not seen that a person stands there, where that is asked for; empty where it was."""
+        if self.may_open(approach):
+            return ""
+        return "camera never measured" if self.fault else "not seen to be alive"
 
-    def note_unsure(self, approach: Approach) -> None:
-        """Write that it could not be told whether a known person stood there."""
-        reason = "camera never measured" if self.fault else "not seen to be alive"
-        detail = {"accepted": approach.accepted, "reason": reason, "captured_ns": approach.last.captured_ns}
-        self._journal.record_seen("not acquired", detail=detail)
+    def found(self, looks: Sequence[Look], captured_ns: int) -> None:
+        """Count an attack that was not seen at the door, and write that it was seen."""
+        self._limiter.refused(attack=True)
+        self.tell(looks, captured_ns)
+
+    def tell(self, looks: Sequence[Look], captured_ns: int) -> None:
+        """Write that an attack was seen: what spoke against a person, and no score that could be climbed by."""
+        self.attacks += 1
+        reason = suspicion(looks).name.lower()
+        self._journal.record_seen("attack", detail={"reason": reason, "looks": len(looks), "captured_ns": captured_ns})
+        _log.warning("an attack: %s", reason)
 
     def trial(self, species: str, source: str, looks: Sequence[Look], *, live: bool) -> PadTrial:
         """Return what was measured of one presentation; ``live``: it was found live at some moment, as a door would
         have opened."""
-        scores = measured(looks)
-        mean = sum(scores) / len(scores) if scores else None
         found = judge(looks, self.point)
         verdict = (Liveness.LIVE if live else Liveness.UNSURE if found is Liveness.LIVE else found).value
-        return PadTrial(self.camera, self._model_id, species, source, len(scores), mean, verdict)
+        return PadTrial(self.camera, self._model_id, species, source, len(measured(looks)), verdict)
 
     def keep(self, trial: PadTrial) -> None:
         """Write a trial, in the transaction that is open. Raises StoreError."""
@@ -123,8 +119,9 @@ class AttackWatch:
     def keep_enrolled(self, looks: Sequence[Look]) -> None:
         """Write that somebody was measured as they were enrolled: the day and that, so that it leads to nobody."""
         live = judge(looks, self.point) is Liveness.LIVE
-        trial = self.trial(LIVE, f"enrolled-{secrets.token_hex(4)}", looks, live=live)
-        pad_trials.append(self._store, replace(trial, mean=None), dated=True)
+        pad_trials.append(
+            self._store, self.trial(LIVE, f"enrolled-{secrets.token_hex(4)}", looks, live=live), dated=True
+        )
 
     def trials(self) -> list[PadTrial]:
         """Return what was measured at this camera with this network. Raises StoreError."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import (
@@ -27,12 +27,18 @@ from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
 from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, alike_views, refuse_duplicate
+from edge_gate.rules.lending import Lending
 from edge_gate.rules.naming import kept_name
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
 from edge_gate.store.templates import templates
 from edge_gate.wire.eye import Sighting
+
+NOT_ALIVE: Final = (
+    "it was not seen that a living person stands there. Take pictures and screens out of view, turn to softer light,"
+    " look into the camera; where the camera is new, see docs/pad-field-test.md"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class EnrolmentVerbs:
         mode: Mode,
         authorisation: Authorisation,
         attacks: AttackWatch,
+        lending: Lending,
         language: str,
         local: LocalTime,
     ) -> None:
@@ -76,6 +83,7 @@ class EnrolmentVerbs:
         self._mode = mode
         self._authorisation = authorisation
         self._attacks = attacks
+        self._lending = lending
         self._language = language
         self._local = local
         self._session: EnrolmentSession | None = None
@@ -89,6 +97,9 @@ class EnrolmentVerbs:
         try:
             progress = session.enrolment.add(sighting)
             self._tell(session, progress)
+            if session.enrolment.attacked:
+                self._attacks.found(session.enrolment.looks, sighting.captured_ns)
+                raise EnrolmentFailed(NOT_ALIVE)
             if session.enrolment.complete:
                 self._finish(session)
         except EdgeGateError as error:
@@ -125,12 +136,15 @@ class EnrolmentVerbs:
         if residents.is_known(self._store, name):
             raise NameTaken(name)
         self._authorisation.let_through()
+        began_ns, uid = self._store.clock.monotonic_ns(), request.caller.uid
+        self._lending.check_enrolments(uid, began_ns)
         words = {"consent.until": self._local.show_until(iso(stated.until))}
         approved = self._authorisation.second(request, f"enrolling {name}", words=words)
-        began_ns = self._store.clock.monotonic_ns()
         alike = alike_views(self._recognition.card.operating_points, self._recognition.plain_point)
         enrolment = Enrolment(began_ns, alike, self._attacks.wanted)
         self._session = EnrolmentSession(request, name, stated, enrolment, approved)
+        self._lending.lend(began_ns, enrolling=uid)
+        self._journal.record("enrolment began", detail={"operator": request.operator})
         self._mode.enrol(True)
 
     def _tell(self, session: EnrolmentSession, progress: Progress) -> None:
@@ -187,16 +201,14 @@ class EnrolmentVerbs:
 
     def _end_session(self) -> None:
         self._session = None
+        self._lending.give_back(self._store.clock.monotonic_ns())
         self._mode.enrol(False)
 
 
 def _why_overdue(enrolment: Enrolment) -> str:
     """Return what came of a whole enrolment's time, and what helps: what the person was told most often."""
     if enrolment.taken >= WANTED:
-        return (
-            "it was not seen that a living person stands there. Take pictures and screens out of view, turn to softer"
-            " light, look into the camera; where the camera is new, see docs/pad-field-test.md"
-        )
+        return NOT_ALIVE
     found = f"only {enrolment.taken} of {WANTED} good views in {TIMEOUT_S:.0f} seconds"
     refusal = enrolment.commonest_refusal
     if refusal is not None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pad-record` and `pad-report`: how people and attacks score at this very camera. Scores are kept, never pictures."""
+"""`pad-record` and `pad-report`: what people and attacks are found to be at this very camera. No picture is kept, and
+no score told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,10 +13,11 @@ from edge_gate.core.errors import Busy, EdgeGateError, PresentationMissing, Wire
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.recognition.attacks import AttackWatch
 from edge_gate.gate.services import Authorisation, Mode
+from edge_gate.rules.lending import Lending
 from edge_gate.rules.liveness import Liveness, LivenessPoint, Look, judge
 from edge_gate.settings.liveness import OFF
 from edge_gate.store.database import Store
-from edge_gate.store.pad_trials import SPECIES, PadTrial
+from edge_gate.store.pad_trials import LIVE, SPECIES, PadTrial
 from edge_gate.wire.eye import Sighting
 
 LONGEST_S: Final = 60
@@ -53,12 +55,19 @@ class LivenessVerbs:
     """Serves them. While a presentation is measured nobody is let in."""
 
     def __init__(
-        self, store: Store, mode: Mode, authorisation: Authorisation, attacks: AttackWatch, clock: Clock
+        self,
+        store: Store,
+        mode: Mode,
+        authorisation: Authorisation,
+        attacks: AttackWatch,
+        lending: Lending,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._mode = mode
         self._authorisation = authorisation
         self._attacks = attacks
+        self._lending = lending
         self._clock = clock
         self._recording: _Recording | None = None
         self.handlers: Mapping[str, Handler] = {"pad-record": self._begin, "pad-report": self._report}
@@ -84,15 +93,19 @@ class LivenessVerbs:
         try:
             self._mode.require_eye()
             if recording.request.gone:
-                self._recording = None
+                self._end()
             elif now_ns >= recording.ends_ns:
                 self._finish(recording)
             elif len(recording.looks) > recording.told:
                 recording.told = len(recording.looks)
                 recording.request.progress({"looks": recording.told})
         except EdgeGateError as error:
-            self._recording = None
+            self._end()
             recording.request.fail(error)
+
+    def _end(self) -> None:
+        self._recording = None
+        self._lending.give_back(self._clock.monotonic_ns())
 
     def _begin(self, request: Request) -> None:
         species, source = request.line("species", 20), request.line("source", LONGEST_SOURCE)
@@ -105,12 +118,14 @@ class LivenessVerbs:
             raise PresentationMissing("liveness.mode is off, so nothing is measured. Set it to watch or require")
         self._mode.refuse_enrolling()
         self._mode.require_eye()
-        ends_ns = self._clock.monotonic_ns() + seconds * 10**9
-        self._recording = _Recording(request, species, source, ends_ns)
+        now_ns = self._clock.monotonic_ns()
+        self._lending.check(now_ns)
+        self._lending.lend(now_ns)
+        self._recording = _Recording(request, species, source, now_ns + seconds * 10**9)
 
     def _finish(self, recording: _Recording) -> None:
         """Write what was measured. Raises PresentationMissing where nothing was, or StoreError."""
-        self._recording = None
+        self._end()
         trial = self._attacks.trial(recording.species, recording.source, recording.looks, live=recording.live)
         if not trial.looks:
             raise PresentationMissing("nobody was seen well enough to be measured. Stand before the camera, and stay")
@@ -119,20 +134,30 @@ class LivenessVerbs:
             detail = {"species": trial.species, "looks": trial.looks}
             self._authorisation.acted(recording.request, detail=detail)
         self._attacks.count_people()
-        recording.request.answer({"looks": trial.looks, "mean": trial.mean, "verdict": trial.verdict})
+        recording.request.answer({"looks": trial.looks, "verdict": trial.verdict})
 
     def _report(self, request: Request) -> None:
+        trials = self._attacks.trials()
+        by_species = {species: [each for each in trials if each.species == species] for species in SPECIES}
         request.answer(
             {
                 "camera": self._attacks.camera,
                 "model": self._attacks.name,
                 "threshold": self._attacks.point.threshold,
                 "mode": self._attacks.mode,
-                "trials": [_shown(each) for each in self._attacks.trials()],
+                "tried": [_counted(species, own) for species, own in by_species.items() if own],
             }
         )
 
 
-def _shown(trial: PadTrial) -> dict[str, Any]:
-    figures = {"species": trial.species, "source": trial.source, "looks": trial.looks, "mean": trial.mean}
-    return figures | {"passed": trial.verdict == Liveness.LIVE.value}
+def _counted(species: str, trials: Sequence[PadTrial]) -> dict[str, Any]:
+    """Return how much of a species was presented, and how much of it went wrong: people not found live, attacks that
+    were."""
+    wrong = [each for each in trials if (each.verdict == Liveness.LIVE.value) is not (species == LIVE)]
+    return {
+        "species": species,
+        "sources": len({each.source for each in trials}),
+        "presentations": len(trials),
+        "wrong": len(wrong),
+        "sources_wrong": len({each.source for each in wrong}),
+    }

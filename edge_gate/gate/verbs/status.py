@@ -15,6 +15,7 @@ from edge_gate.gate.door.door import Door
 from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.services import Journal, Mode, Recognition
 from edge_gate.provenance.cards import Card
 from edge_gate.seal import Sealed
@@ -27,6 +28,7 @@ from edge_gate.wire.status import (
     EyeStatus,
     GateStatus,
     HardeningStatus,
+    LimiterStatus,
     LivenessStatus,
     PartStatus,
     PolicyStatus,
@@ -46,6 +48,7 @@ class Sources:
     eye: EyeWatch
     approaches: Approaches
     attacks: AttackWatch
+    limiter: Limiter
     journal: Journal
     mode: Mode
     recognition: Recognition
@@ -75,6 +78,7 @@ class StatusVerbs:
             clock=ClockStatus(iso(of.store.now()), of.store.clock.fault),
             approach=self._approach(),
             liveness=self._liveness(),
+            limiter=self._limiter(),
             enrolling=of.mode.enrolling,
             paused=of.mode.paused,
             residents_in_gallery=len(of.recognition.gallery.ids),
@@ -109,11 +113,20 @@ class StatusVerbs:
         fault = attacks.fault if self._sources.recognition.gallery.ids else None  # to nobody it opens anyway
         return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, fault)
 
+    def _limiter(self) -> LimiterStatus:
+        limiter = self._sources.limiter
+        seconds = limiter.milder_in_s
+        return LimiterStatus(
+            limiter.state.value, None if seconds is None else round(max(0.0, seconds), 1), limiter.refusals
+        )
+
     def _approach(self) -> str | None:
         approach = self._sources.approaches.current
         if approach is None:
             return None
         language = self._sources.config.site.language
+        if self._sources.limiter.asks_for_token:
+            return guidance.otherwise(language)
         if approach.attempt > 1 and self._sources.attacks.is_attack(approach):
             return guidance.otherwise(language)  # kindly: it may be the sun on the lens
         return guidance.text(approach.last.refusal, language)

@@ -58,5 +58,5 @@ def _let_in(store: Store, people: list[Resident]) -> None:
         kind = KINDS[number % len(KINDS)]
         for each in people:
             who = each.id if kind == "opened" else None
-            store.run(put, (str(uuid.uuid4()), now, kind, who, 0.5, detail))
+            store.run(put, (str(uuid.uuid4()), now, kind, who, 0.5 if who else None, detail))
     store.run("INSERT INTO outcome SELECT seq, 'confirmed', at FROM event WHERE kind = 'opened'")

@@ -47,7 +47,7 @@ def _follow(site: DemoSite, tell: Callable[[str], None]) -> None:
                     if event["kind"] == "opening":  # what becomes of it is told when it is known
                         break
                     if event["seq"] > newest and event["kind"] in TOLD:
-                        score = "" if event["score"] is None else f", comparison score {event['score']:.2f}"
+                        score = "" if event["score"] is None else f", comparison score {event['score']:.1f}"
                         tell(f"{event['kind']} {event['resident'] or ''}{score}")
                     newest = max(newest, event["seq"])
             except EdgeGateError as error:

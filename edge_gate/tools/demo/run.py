@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -186,7 +185,7 @@ class Demo:
         opened = any(begins_ns <= each.at_ns <= ends_ns for each in self._openings())
         said = [event for event in self._events() if begins_ns <= event["detail"]["captured_ns"] <= ends_ns]
         newest = said[0] if said else None
-        score = newest["score"] if newest else self._refused_score(begins_ns)
+        score = newest["score"] if newest else None
         name = newest["resident"] if newest else None
         attack = scene.attack.species if scene.attack else None
         told, reason = self._suspicion(begins_ns, ends_ns) if attack else (None, None)
@@ -211,16 +210,6 @@ class Demo:
         found = {each["seq"]: each for kind in OPENINGS for each in self._ask_patiently("events", kind=kind, limit=200)}
         return [found[seq] for seq in sorted(found, reverse=True)]
 
-    def _refused_score(self, begins_ns: int) -> float | None:
-        """Return the score of the refusal that was written during this scene, if it was refused."""
-        clock = SystemClock()
-        began = clock.now().timestamp() - (clock.monotonic_ns() - begins_ns) / 1e9
-        for event in self._ask_patiently("events", kind="no match", limit=1):
-            if _seconds(event["at"]) >= began:
-                score: float | None = event["score"]
-                return score
-        return None
-
     def _ask_patiently(self, verb: str, **request: Any) -> Any:
         """Ask again while the gate is being restarted."""
         for _ in range(100):
@@ -240,13 +229,9 @@ class Demo:
 
     def _tell(self, approach: Approach) -> None:
         verdict = "the gate OPENED" if approach.opened else "the gate stayed shut"
-        score = None if approach.score is None else f"comparison score {approach.score:.2f}"
+        score = None if approach.score is None else f"comparison score {approach.score:.1f}"
         why = ", ".join(each for each in (score, approach.told, approach.reason) if each)
         self.tell(f"{approach.scene}: {verdict}{f' ({why})' if why else ''}")
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
 
 
 def _sleep_until(monotonic_ns: int) -> None:

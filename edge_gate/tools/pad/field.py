@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from edge_gate.rules.liveness import Liveness
-from edge_gate.store.pad_trials import LIVE, SPECIES
+from edge_gate.store.pad_trials import LIVE
 from edge_gate.tools.pad.rates import bound
 
 WANTED_PEOPLE: Final = 10
@@ -60,9 +60,8 @@ class Field:
 
 def summarise(report: Mapping[str, Any]) -> Field:
     """Count what the gate answers to `pad-report`."""
-    trials = report["trials"]
-    tried = tuple(_tried(species, own) for species in SPECIES if (own := _of(trials, species)))
-    people = len({each["source"] for each in _of(trials, LIVE) if each["looks"]})
+    tried = tuple(_tried(each) for each in report["tried"])
+    people = sum(each.sources for each in tried if each.species == LIVE)
     advice = tuple(_advice({each.species: each for each in tried}, people))
     return Field(
         str(report["camera"]),
@@ -83,7 +82,7 @@ def result(species: str, answer: Mapping[str, Any]) -> str:
         told = "found live: right" if alive else "NOT found live. Better light, nearer, longer; then again"
     else:
         told = "TAKEN FOR A PERSON. It would have passed" if alive else "not taken for a person: right"
-    return f"{told} ({answer['looks']} looks, mean score {answer['mean']:.2f}). No picture was kept."
+    return f"{told} ({answer['looks']} looks). No picture was kept."
 
 
 def rows(field: Field) -> Iterator[tuple[str, ...]]:
@@ -100,21 +99,10 @@ def rows(field: Field) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _of(trials: Sequence[Mapping[str, Any]], species: str) -> list[Mapping[str, Any]]:
-    return [each for each in trials if each["species"] == species]
-
-
-def _tried(species: str, trials: Sequence[Mapping[str, Any]]) -> Tried:
-    wrong = [each for each in trials if bool(each["passed"]) is not (species == LIVE)]
-    sources, wronged = {each["source"] for each in trials}, {each["source"] for each in wrong}
-    return Tried(
-        species,
-        len(sources),
-        len(trials),
-        len(wrong),
-        bound(len(wrong), len(trials))["upper95"],
-        bound(len(wronged), len(sources))["upper95"],
-    )
+def _tried(counted: Mapping[str, Any]) -> Tried:
+    sources, presentations, wrong = (int(counted[name]) for name in ("sources", "presentations", "wrong"))
+    over, over_sources = bound(wrong, presentations), bound(int(counted["sources_wrong"]), sources)
+    return Tried(str(counted["species"]), sources, presentations, wrong, over["upper95"], over_sources["upper95"])
 
 
 def _advice(tried: Mapping[str, Tried], people: int) -> Iterator[str]:
