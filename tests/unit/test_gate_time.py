@@ -37,7 +37,7 @@ def set_date_while_off(folder: Path, seconds: float) -> None:
 def opens(settings: config.Config, eye: RawEye, person: int, track: int) -> bool:
     """Whether somebody who walks up is let in."""
     before = len(events(settings, "opened"))
-    eye.walk_up(person, track=track)
+    eye.walk_up(person, track=track, views=12)  # after refusals the limiter asks for twice as many
     until(lambda: ask(settings, "status")["door"]["state"] == "secure" and not events(settings, "opening"))
     eye.step_away()
     return len(events(settings, "opened")) > before
