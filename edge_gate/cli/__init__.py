@@ -46,6 +46,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "clock": "clock:clock",
             "pause": "status:pause",
             "resume": "status:resume",
+            "guidance": "guidance:command",
         },
         "Keys and records": {
             "keys": "keys.command:command",

@@ -18,6 +18,7 @@ from edge_gate.cli.common import LINE, config_option, json_option, local_time, s
 from edge_gate.cli.groups import Group
 from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say, say_hanging, say_to_copy
+from edge_gate.core.errors import WireError
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 
@@ -72,6 +73,22 @@ def checkpoint(path: Path, as_json: bool) -> None:
 
 
 @audit.command()
+@config_option
+@json_option
+def accept(path: Path, as_json: bool) -> None:
+    """Take a log in doubt as it stands, with a second person.
+
+    `edge-gate status` says why it is in doubt. Somebody may have emptied it, or the site has restored an older backup:
+    see docs/maintainer.md, "A log in doubt".
+    """
+    answer = ask(config.load(path), "audit-accept")
+    if as_json:
+        show_json(answer)
+    else:
+        say("The audit log is taken as it stands. `edge-gate audit verify` goes on to say what is missing.")
+
+
+@audit.command()
 @click.option("--since", metavar="CHECKPOINT", help="A line of `audit checkpoint` that was kept elsewhere.")
 @click.option("--key", "known", metavar="KEY", help="The device's public key, as receipts and `keys status` have it.")
 @config_option
@@ -84,17 +101,18 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
     """
     kept = Checkpoint.parse(since) if since is not None else None
     key = _public_key(known) if known is not None else None
-    seen = examine(*read(config.load(path)), kept, key)
+    settings = config.load(path)
+    seen, vouched = examine(*read(settings), kept, key), ask(settings, "audit-vouched")
     if as_json:
         findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
         keys = [{"row": seq, "key": _key_text(each)} for seq, each in seen.keys]
         said = {"rows": seen.rows, "vouched": seen.vouched, "keys": keys, "kept": kept and kept.seq}
         times = {"backwards": seen.backwards, "time_not_trusted": seen.untrusted}
-        show_json({**said, **times, "findings": findings})
+        show_json({**said, **times, "findings": findings, "by_the_gate": vouched})
     else:
-        for line in describe(seen, kept):
+        for line in (*describe(seen, kept), *_describe_vouched(vouched)):
             say(line)
-    sys.exit(1 if seen.findings else 0)
+    sys.exit(1 if seen.findings or vouched["findings"] else 0)
 
 
 def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
@@ -121,6 +139,15 @@ def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
         yield f"Up to row {kept.seq} it is what the kept checkpoint was signed for; nobody rewrote or cut that part."
 
 
+def _describe_vouched(vouched: dict[str, Any]) -> Iterator[str]:
+    for each in vouched["findings"]:
+        yield f"fault: {each}"
+    if vouched["more"]:
+        yield f"fault: and {vouched['more']} more like these"
+    if not vouched["findings"]:
+        yield "By the gate's word, which has the keyring: events, names and consents are those that were vouched for."
+
+
 def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | None]:
     """Return the whole log from the running gate, page by page."""
     rows: list[Row] = []
@@ -129,7 +156,10 @@ def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | No
     more = True
     while more:
         page = ask(settings, "audit", first=rows[-1].seq + 1 if rows else 1)
-        rows += map(Row.of, page["rows"])
+        fresh = [Row.of(each) for each in page["rows"]]
+        if page["more"] and (not fresh or (rows and fresh[-1].seq <= rows[-1].seq)):  # no gate of ours: it never ends
+            raise WireError("control", "the gate's audit log does not go on where it ended")
+        rows += fresh
         checkpoints += map(Checkpoint.read, page["checkpoints"])
         end = page["end"] and End.read(page["end"])
         more = page["more"]

@@ -35,10 +35,10 @@ def command(quick: bool, growth: bool, no_peer: bool, settings_path: Path | None
 
     Each stage of the eye and its whole loop at 640 x 480 in one thread, the eye-region model alone in int8 and in
     float32, the start and the memory of both real processes, the door's longest turn of the gate's loop beside a board
-    that answers, is silent or is gone, the search in up to 100,000 templates, and, with the extra `bench`, SFace on
-    the whole face in float32 and the dlib pipeline of face_recognition and howdy on the same pictures. They show a
-    person who does not exist (extra `demo`). Goals stand beside the figures; they are for the machine that edge-gate
-    is built on.
+    that answers, is silent or is gone, what is written down, the search in up to 100,000 templates, and, with the
+    extra `bench`, SFace on the whole face in float32 and the dlib pipeline of face_recognition and howdy on the same
+    pictures. They show a person who does not exist (extra `demo`). Goals stand beside the figures; they are for the
+    machine that edge-gate is built on.
 
     With --growth, what start, enrolment, forgetting and every verb that reads many rows take with 100, 1,000, 10,000
     and 100,000 residents, with ten events for each (with --quick up to 1,000), and how long they keep the door waiting.

@@ -25,6 +25,7 @@ from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
@@ -64,6 +65,7 @@ class Gate:
     recognition: Recognition
     approaches: Approaches
     eye: EyeWatch
+    guidance: GuidanceVerbs
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
     attacks: AttackWatch
@@ -82,6 +84,10 @@ class Gate:
         self.clock_watch.start()
         self.authorisation.sign()
         self.journal.start()
+        if doubt := self.authorisation.log_watch.doubt:
+            self.journal.record("log doubted", detail={"why": doubt})
+        if doubt := self.authorisation.log_watch.events_doubt:
+            self.journal.record("events doubted", detail={"why": doubt})
         self._sweep()
         self.recognition.load()
         if count := self.recognition.newly_protected:
@@ -109,6 +115,7 @@ class Gate:
         self.journal.tick(now)
         self.approaches.tick(now)
         self.limiter.tick(now)
+        self.guidance.tick(now)
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)

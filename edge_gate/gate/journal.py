@@ -42,9 +42,10 @@ class Journal:
         self._retry_ns = 0
 
     def start(self) -> None:
-        """Give an outcome to what a crash cut off."""
+        """Give an outcome to what a crash cut off. What was known to have one has lost it: that stays to be found."""
         for event in events.unfinished(self._store):
-            events.finish(self._store, event.id, INTERRUPTED)
+            if event.seq > self._store.anchor.known.events.head.seq:
+                events.finish(self._store, event.id, INTERRUPTED)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a block that is written wholly or not at all."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.authorisation.approvals import ApprovalRequest, Approvals
+from edge_gate.gate.authorisation.log_watch import LogWatch
 from edge_gate.gate.control.requests import Request
 from edge_gate.provenance.cards import Card
 from edge_gate.relays.pulses import Confirmation
@@ -72,6 +73,10 @@ class Recognition(Protocol):
         """Why the gallery could not be read; None where it was."""
 
     @property
+    def doubtful(self) -> frozenset[str]:
+        """Those whose name or consents are not as was vouched for."""
+
+    @property
     def gallery(self) -> Gallery:
         """What a probe is compared with."""
 
@@ -128,6 +133,14 @@ class Mode(Protocol):
 
 class Authorisation(Protocol):
     """Who may do what, what takes two people, and the log of it (gate/authorisation/authorisation.py)."""
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """The settings that hold, as an audit row has them."""
+
+    @property
+    def log_watch(self) -> LogWatch:
+        """Whether the log is the one that this device knows."""
 
     @property
     def approvals(self) -> Approvals:

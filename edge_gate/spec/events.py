@@ -15,6 +15,7 @@ SPEC: Final = Capability(
             "event",
             forgetting=Fate.BLANKED,
             cleared=("detail",),
+            chained=True,
             # An event is written at the end of its table and never grows, so SQLite does not move it (store/schema.py).
             rebuilt=False,
             retention=Retention.ROW_STAYS,

@@ -142,6 +142,7 @@ class PersonalTable:
     ``unmentioned`` is the reason why a receipt has no words for rows that go.
     ``mark`` is the column that a MARKED row gets the moment in.
     ``cleared`` are the columns of a BLANKED row that hold a JSON object, which may name somebody.
+    ``chained``: the rows are in the chain of events, which survives that they are blanked.
     ``rebuilt``: whenever rows of a person go, all pages are written anew, so that no stale copy stays in their slack.
     """
 
@@ -155,6 +156,7 @@ class PersonalTable:
     unmentioned: str = ""
     mark: str = ""
     cleared: tuple[str, ...] = ()
+    chained: bool = False
     rebuilt: bool = True
     retention: Retention = Retention.UNTIL_FORGOTTEN
 

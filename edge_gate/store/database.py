@@ -24,8 +24,9 @@ from edge_gate.core.clock import MachineClock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
 from edge_gate.store.faults import faults, reading
-from edge_gate.store.files import appearing, sync
+from edge_gate.store.files import appearing, clear_drafts, sync
 from edge_gate.store.integrity import problems
+from edge_gate.store.keys.anchor import Anchor, Known, anchor_path
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
 from edge_gate.store.schema import SCHEMA, SEALING_STEP, TIME_STEP, Schema, applied_steps
@@ -42,7 +43,7 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes, and is never set back."""
 
-    __slots__ = ("_connection", "clock", "keyring", "path", "rewritten", "schema")
+    __slots__ = ("_connection", "anchor", "clock", "keyring", "path", "rewritten", "schema")
 
     def __init__(
         self, path: Path, clock: MachineClock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA
@@ -50,6 +51,8 @@ class Store:
         self.path = path
         self.clock = TrustedClock(clock)
         self.keyring = keyring
+        self.anchor = Anchor(anchor_path(path), keyring)
+        """What the device knows of its own records, apart from this database."""
         self.schema = schema
         self.rewritten: Counter[str] = Counter()
         """How many rows of each table `run` has touched so far (rebuilding.py)."""
@@ -65,13 +68,17 @@ class Store:
         for name in (path, *_beside(path)):
             if is_taken(name):
                 raise AlreadyInitialised(name)
-        fresh = not is_taken(keyring_path(path))
+        made = [each for each in (keyring_path(path), anchor_path(path)) if not is_taken(each)]
         keyring = Keyring.create(keyring_path(path), key)  # first: a store without its keyring does not open
+        anchor = Anchor(anchor_path(path), keyring)
         try:
+            if anchor.path not in made and (anchor.fault or anchor.known != Known()):
+                raise AlreadyInitialised(anchor.path)  # there were records here, which this store has not
+            clear_drafts(anchor.path)
             cls._create(path, key, clock, keyring, schema)
-        except StoreError:
-            if fresh:
-                keyring.path.unlink()
+        except (StoreError, AlreadyInitialised):
+            for each in made:
+                each.unlink(missing_ok=True)
             raise
         return cls.open(path, key, clock, schema)
 

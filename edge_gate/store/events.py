@@ -19,13 +19,14 @@ from edge_gate.core.clock import iso
 from edge_gate.core.errors import OutcomeNotAwaited, StoreError
 from edge_gate.spec.model import FAILED, INTERRUPTED, Ending
 from edge_gate.spec.registry import EVENTS, check_event_kind, told_as
+from edge_gate.store import event_chain
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 
 LONGEST_DETAIL_BYTES: Final = 1024
 
 _EVENTS: Final = (
-    "SELECT event.*, outcome.outcome, outcome.at AS outcome_at"
+    "SELECT event.seq, id, event.at, kind, resident_id, score, detail, outcome, outcome.at AS outcome_at"
     " FROM event LEFT JOIN outcome ON outcome.event_seq = event.seq WHERE "
 )
 
@@ -90,7 +91,7 @@ def append(
     event_id, now = str(uuid.uuid4()), store.now()
     row = {"id": event_id, "at": iso(now), "kind": kind, "resident_id": resident_id, "score": score, "detail": written}
     with store.transaction():
-        seq = store.insert("event", row)
+        seq = store.insert("event", event_chain.chained(store, row, awaited=awaited))
         if awaited:
             store.insert("outcome", {"event_seq": seq})
     return Event(seq, event_id, now, kind, resident_id, score, json.loads(written))
@@ -98,11 +99,12 @@ def append(
 
 def finish(store: Store, event_id: str, outcome: str) -> None:
     """Write down how an awaited event ended; durable when this returns. Raises OutcomeNotAwaited, or StoreError."""
+    at = iso(store.now())
     with store.transaction():
         changed = store.run(
-            "UPDATE outcome SET outcome = ?, at = ? WHERE outcome IS NULL"
+            "UPDATE outcome SET outcome = ?, at = ?, code = ? WHERE outcome IS NULL"
             " AND event_seq = (SELECT seq FROM event WHERE id = ?)",
-            (outcome, iso(store.now()), event_id),
+            (outcome, at, event_chain.code_of_outcome(store, event_id, outcome, at), event_id),
         )
         if not changed:
             raise OutcomeNotAwaited(store.path, event_id)

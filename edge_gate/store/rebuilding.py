@@ -208,12 +208,10 @@ def _exchange(store: Rewritable, table: str, twin: str) -> None:
 
 
 def _dropped(store: Rewritable, twin: str) -> Iterator[None]:
-    """Empty a twin, if there is one, and drop it."""
-    if not store.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (twin,)):
-        return
+    """Empty a twin, if there is one, and drop it. Somebody else may be quicker: it is looked for at each step."""
     some = f"SELECT rowid FROM {twin} ORDER BY rowid LIMIT {SLICE_ROWS}"  # noqa: S608 - declared
-    while store.run(f"DELETE FROM {twin} WHERE rowid IN ({some})") == SLICE_ROWS:  # noqa: S608 - declared
+    while store.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (twin,)):
+        if store.run(f"DELETE FROM {twin} WHERE rowid IN ({some})") < SLICE_ROWS:  # noqa: S608 - declared
+            with store.transaction():
+                store.run(f"DROP TABLE {twin}")
         yield
-    with store.transaction():
-        store.run(f"DROP TABLE {twin}")
-    yield

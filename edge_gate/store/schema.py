@@ -8,6 +8,7 @@
     audit ──── audit_checkpoint     what people did, in a chain of hashes that is signed now and then (audit/)
                audit_end            and whose end is signed with each row
                 audit_subject       the salt that says which of its rows are about a resident
+    voucher                         what only the keyring can make of a resident's name and consents
     pad_trial                       what people and attacks were found to be at this camera; it names nobody
 
 **Forgetting.** `secure_delete` zeroes what is deleted, but SQLite moves rows between pages when it balances its trees
@@ -47,6 +48,7 @@ from edge_gate.store.steps import (
     refusal_scores,
     sealed_templates,
     time_kept,
+    vouching,
 )
 from edge_gate.store.steps.sealed_templates import UNSEALED
 from edge_gate.store.steps.step import Step
@@ -77,6 +79,7 @@ STEPS: Final = (
     event_kinds.STEP,
     pad_trials.STEP,
     refusal_scores.STEP,
+    vouching.STEP,
     time_kept.STEP,
 )
 

@@ -49,6 +49,7 @@ def make_site(folder: Path, overrides: Overrides) -> Path:
     """
     from edge_gate.store.database import Store  # here, because `edge-gate eye` must not load the store
     from edge_gate.store.files import appearing
+    from edge_gate.store.keys.anchor import anchor_path
     from edge_gate.store.keys.keyring import keyring_path
     from edge_gate.store.keys.source import create_key_file, load_key
 
@@ -63,9 +64,9 @@ def make_site(folder: Path, overrides: Overrides) -> Path:
         if not is_taken(key_file):  # a power cut may have come between the key and the store
             create_key_file(key_file)
             undo.callback(_take_back, key_file.unlink)
-        fresh = not is_taken(keyring_path(database))
+        beside = [each for each in (keyring_path(database), anchor_path(database)) if not is_taken(each)]
         Store.create(settings.store.path, load_key(settings.store, os.environ), SystemClock()).close()
-        for each in (database, keyring_path(database)) if fresh else (database,):
+        for each in (database, *beside):
             undo.callback(_take_back, each.unlink)
         with appearing(file) as draft:
             draft.write(text.encode())

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from edge_gate.core.clock import iso
 from edge_gate.gate.gate import Gate
 from edge_gate.settings import config
-from edge_gate.store.people import consent, residents
+from edge_gate.store.people import consent, residents, vouching
 from edge_gate.wire.client import converse
 from tests.support.clocks import WindableClock
 from tests.support.peers import RawEye, embedding, until
@@ -71,6 +71,7 @@ def ends_in(gate: Gate, name: str, seconds: float) -> None:
         (row,) = gate.store.rows("SELECT id FROM resident WHERE name = ?", (name,))
         until = iso(gate.store.now() + timedelta(seconds=seconds))
         gate.store.run("UPDATE consent SET until = ? WHERE resident_id = ?", (until, row["id"]))
+        vouching.vouch(gate.store, row["id"])
         gate.recognition.refresh(row["id"])
 
     within(gate, shorten)

@@ -98,7 +98,11 @@ def test_a_read_only_disk_is_named_and_nothing_is_made_or_changed_on_it(small_di
     with pytest.raises(StoreReadOnly):
         Store.create(small_disk / "second.db", KEY, CLOCK)
     assert path.read_bytes() == before
-    assert {each.name for each in small_disk.iterdir()} == {"edge-gate.db", "edge-gate.db.keyring"}
+    assert {each.name for each in small_disk.iterdir()} == {
+        "edge-gate.db",
+        "edge-gate.db.anchor",
+        "edge-gate.db.keyring",
+    }
 
 
 def test_a_card_that_turns_read_only_under_the_open_store_refuses_events_and_keeps_the_others(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +19,14 @@ import pytest
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import ResidentUnknown
 from edge_gate.settings.config import StoreSettings
-from edge_gate.store import events, files
-from edge_gate.store.audit import generation, log_end
+from edge_gate.store import event_chain, events, files
+from edge_gate.store.audit import continuity, generation, log_end
 from edge_gate.store.audit import log as audit_log
 from edge_gate.store.audit.chain import examine
 from edge_gate.store.database import Store
 from edge_gate.store.keys import pending, rotation
 from edge_gate.store.keys.source import load_key
-from edge_gate.store.people import consent, residents, traces
+from edge_gate.store.people import consent, residents, traces, vouching
 from edge_gate.store.people.sweep import sweep
 from tests.support.stores import compared
 
@@ -72,6 +72,7 @@ LIVE = (
 from edge_gate.store import rebuilding
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.audit.generation import FIELD
+from edge_gate.gate.authorisation.log_watch import LogWatch
 from edge_gate.store.people import removal
 
 rebuilding.SLICE_ROWS, removal.SLICE_ROWS = 1, 3
@@ -91,6 +92,12 @@ def write_down(store, verb):
     detail = {"device_key": log.public_key.hex(), FIELD: store.keyring.generation}
     log.append(verb, actor="uid 1", role="maintainer", detail=detail)
 
+def keep(store):
+    watch = LogWatch(store, AuditLog(store, store.keyring.signer()), acknowledge)
+    assert not watch.doubts()
+    watch.keep()
+    assert store.anchor.known.log.head.seq
+
 def let_in(store, person):
     event = events.append(store, "opened", resident_id=person.id, score=0.7, detail={"track": 1}, awaited=True)
     acknowledge("event", event.id)
@@ -102,14 +109,17 @@ for session in range(2):
         acknowledge("created")
         write_down(store, "started")
         guest, owner = enrol(store, f"Guest {session}"), enrol(store, f"Owner {session}")
+        keep(store)
         for _ in range(3):
             let_in(store, guest)
             let_in(store, owner)
+        keep(store)
         acknowledge("forgetting", guest.name)
         residents.forget(store, guest.name, record=lambda: write_down(store, "forget"))
         acknowledge("forgotten", guest.name)
         acknowledge("nobody", guest.id)
         let_in(store, owner)
+        keep(store)
 """
 )
 
@@ -211,7 +221,9 @@ def test_creating_a_key_and_a_store_leaves_none_or_a_whole_one_at_every_cut(tmp_
             with Store.create(path, KEY, CLOCK) as store:
                 assert store.check() == [], cut
             names = {each.name for each in cut.iterdir() if "store.key" not in each.name}
-            assert names == {"edge-gate.db", "edge-gate.db.keyring"}, "a draft of the first attempt stayed"
+            assert names == {"edge-gate.db", "edge-gate.db.anchor", "edge-gate.db.keyring"}, (
+                "a draft of the first attempt stayed"
+            )
     assert absent > 20, "the cuts did not reach into the making of the store"
     assert whole > 5
 
@@ -249,6 +261,32 @@ def test_at_no_cut_the_keyring_looks_older_than_it_is_and_the_log_is_whole_at_ea
                 assert not store.keyring.suspect, cut
                 ahead.add(store.keyring.generation - known.generation)
     assert ahead == {0, 1}, "no cut came between keyring and database"
+
+
+def test_at_no_cut_is_an_honest_device_in_doubt_of_its_log_its_events_or_anybody(
+    lives: list[tuple[Path, Acknowledged]],
+) -> None:
+    """The anchor is behind the database at most cuts, and never ahead of it."""
+    behind = set()
+    for cut, _ in lives[::3]:
+        if not (cut / "edge-gate.db").exists():
+            continue
+        with Store.open(cut / "edge-gate.db", KEY, CLOCK) as store:
+            known, last = store.anchor.known, log_end.last_row(store)
+            assert continuity.doubt(store) == "" == event_chain.doubt(store, known.events), cut
+            sweep(store)
+            assert found_in(event_chain.examine(store, known.events)) == [], cut
+            assert vouching.doubtful(store) == set(), cut
+            behind.add((last["seq"] if last else 0) - known.log.head.seq)
+    assert {0, 1} <= behind and min(behind) == 0
+
+
+def found_in(steps: Generator[None, None, list[str]]) -> list[str]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as over:
+            return list(over.value)
 
 
 def holds_every_event(store: Store, told: Acknowledged) -> None:

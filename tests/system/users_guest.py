@@ -111,7 +111,7 @@ def install(folder: Path) -> None:
     sealed = ETC / "store-key.cred"
     shell("systemd-creds", "encrypt", "--with-key=host", "--name=store-key", first / "store.key", sealed)
     sealed.chmod(0o600)
-    for name in ("edge-gate.db", "edge-gate.db.keyring"):
+    for name in ("edge-gate.db", "edge-gate.db.anchor", "edge-gate.db.keyring"):
         shutil.move(first / name, STORE / name)
         own(STORE / name, GATE)
     shutil.rmtree(first)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_gate.gate.gate import Gate
 from edge_gate.relays.simulator import BoardSimulator
-from edge_gate.store.people import consent
+from edge_gate.store.people import consent, vouching
 from edge_gate.store.templates import templates
 from edge_gate.wire.client import ask
 from tests.support.gates import eye_at, pass_time, set_date, within
@@ -29,6 +29,7 @@ def test_a_consent_that_ends_takes_its_owner_out_at_once_and_nobody_else(tmp_pat
             soon = (gate.clock.now() + timedelta(seconds=30)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             (bo,) = gate.store.rows("SELECT id FROM resident WHERE name = 'Bo'")
             gate.store.run("UPDATE consent SET until = ? WHERE resident_id = ?", (soon, bo["id"]))
+            vouching.vouch(gate.store, bo["id"])
             gate.recognition.refresh(bo["id"])
 
         within(gate, shorten)

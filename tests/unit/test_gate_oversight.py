@@ -22,6 +22,7 @@ from edge_gate.settings import config
 from edge_gate.spec.model import Role
 from edge_gate.spec.registry import SECOND, VERBS
 from edge_gate.store.audit.chain import Row
+from edge_gate.store.keys.anchor import anchor_path
 from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import GateRefused, ask
@@ -97,7 +98,8 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         request = waiting(anne, bert, "clock-accept", day=today(gate))
         assert "ok" in bert.ask("approve", id=request) and "ok" in anne.ask("clock-accept", day=today(gate))
         # What is root's alone is tried in test_gate_second_person.py.
-        changing = {verb for verb, right in VERBS.items() if right.changes and right.roles}
+        # A log in doubt is taken as it stands in test_gate_vouching.py.
+        changing = {verb for verb, right in VERBS.items() if right.changes and right.roles} - {"audit-accept"}
         rows = log(settings, *changing)
         assert {row.verb for row in rows} == changing
         actors = {"approve": f"uid {BERT}", "audit-checkpoint": f"uid {CARL}"}
@@ -350,6 +352,7 @@ def put_old_store(folder: Path, port: str) -> Path:
     )
     settings = config.load(file)
     settings.store.key_file.write_text(bytes(range(32)).hex())
+    anchor_path(settings.store.path).unlink()
     for source, place in ((BEFORE, settings.store.path), (keyring_path(BEFORE), keyring_path(settings.store.path))):
         shutil.copyfile(source, place)
     return file

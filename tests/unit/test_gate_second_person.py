@@ -52,7 +52,14 @@ def expired(settings: config.Config) -> list[str]:
 
 
 def test_these_tests_try_everything_that_may_have_to_wait() -> None:
-    assert set(SECOND) == {*WAITS, "relay-test", "keys-escrow", "policy", "clock-accept"}
+    assert set(SECOND) == {
+        *WAITS,
+        "relay-test",
+        "keys-escrow",
+        "policy",
+        "audit-accept",
+        "clock-accept",
+    }
 
 
 def test_nothing_is_done_before_another_agrees_and_what_waits_or_was_agreed_to_expires(

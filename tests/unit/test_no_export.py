@@ -44,6 +44,7 @@ CALLED: dict[str, list[str]] = {
     "audit show": ["--json"],
     "audit verify": ["--json"],
     "audit checkpoint": ["--json"],
+    "audit accept": [],
     "templates status": ["--json"],
     "templates renew": ["--yes", "--json"],
     "approvals": ["--json"],

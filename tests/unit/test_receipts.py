@@ -175,7 +175,7 @@ def test_the_search_finds_a_person_who_is_there_and_nothing_of_one_who_is_forgot
     assert told["found"] is False and told["words"] == ["Ada-Lovelace", ada.id] and told["files"][0]["pages"] > 10
     assert told["keyring"] == {"keys": 1, "tombstones": 1, "of": {ada.id: {"key": False, "tombstone": True}}}
     assert {each["table"]: each["rows"] for each in told["tables"]} == {
-        **{"resident": 1, "consent": 1, "template": 1, "event": 1, "audit_subject": 0}
+        **{"resident": 1, "consent": 1, "template": 1, "event": 1, "audit_subject": 1, "voucher": 1}
     }
     with_backup = verify(site, "--verify", page, "--backup", backup)
     assert with_backup.returncode == 1
@@ -199,7 +199,8 @@ def test_a_forgetting_that_left_pages_in_the_log_is_found_by_the_search(site: co
     with opened(site) as store:
         ada, _ = enrol(store, "Ada-Lovelace", 1)
         with store.transaction():
-            for table, column in (("template", "resident_id"), ("consent", "resident_id"), ("resident", "id")):
+            for table in ("voucher", "audit_subject", "template", "consent", "resident"):
+                column = "id" if table == "resident" else "resident_id"
                 store.run(f"DELETE FROM {table} WHERE {column} = ?", (ada.id,))
         store.keyring.destroy(ada.id, forgotten=True)
         found = search(store.path, load_key(site.store, {}), words_for("Ada-Lovelace"))

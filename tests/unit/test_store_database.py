@@ -121,7 +121,7 @@ def test_a_new_store_is_sound_empty_private_and_alone_with_its_keyring(tmp_path:
         assert residents.everyone(store, MODEL, CLOCK.now()) == []
         events.append(store, "started")
         assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
-    assert {each.name for each in tmp_path.iterdir()} == {"edge-gate.db", "edge-gate.db.keyring"}
+    assert {each.name for each in tmp_path.iterdir()} == {"edge-gate.db", "edge-gate.db.anchor", "edge-gate.db.keyring"}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_store_that_appears_while_another_is_made_is_not_replaced(
     with pytest.raises(AlreadyInitialised):
         Store.create(path, KEY, CLOCK)
     assert path.read_bytes() == b"the other's"
-    assert set(contents(tmp_path)) == {"edge-gate.db", "edge-gate.db.keyring"}
+    assert set(contents(tmp_path)) == {"edge-gate.db"}
 
 
 def test_making_a_store_in_a_folder_that_is_not_there_names_the_folder(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_path_with_signs_that_mean_something_in_an_address_works(tmp_path: Pat
     path = tmp_path / "50% #1?mode=memory&x=ü.db"
     Store.create(path, KEY, CLOCK).close()
     Store.open(path, KEY, CLOCK).close()
-    assert {each.name for each in tmp_path.iterdir()} == {path.name, f"{path.name}.keyring"}
+    assert {each.name for each in tmp_path.iterdir()} == {path.name, f"{path.name}.anchor", f"{path.name}.keyring"}
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
@@ -471,7 +471,8 @@ def test_neither_names_nor_templates_nor_words_of_the_schema_can_be_read_in_any_
             code[-16:],
         ]
         found = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
-    assert set(found) == {"edge-gate.db", "edge-gate.db.keyring", "edge-gate.db-wal", "edge-gate.db-shm"}
+    ends = ("", ".anchor", ".keyring", "-wal", "-shm")
+    assert set(found) == {f"edge-gate.db{end}" for end in ends}
     found["closed"] = path.read_bytes()
     assert len(found["edge-gate.db-wal"]) > PAGE_BYTES
     hits = [(name, secret) for name, content in found.items() for secret in secrets if secret in content]

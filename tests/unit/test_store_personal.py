@@ -144,7 +144,8 @@ def test_no_verb_writes_a_resident_into_a_column_that_no_table_declares(
             assert holding(database, [people[0]]) == set(), "forgetting left something"
             assert ("event", "resident_id") in holding(database, [people[1]]), "the search finds nobody"
             done = {verb for (verb,) in database.execute("SELECT DISTINCT verb FROM audit")}
-        changing = {verb.name for verb in registry.VERBS.values() if verb.changes}
+        # What accepts a log in doubt has none here; it says nothing of anybody (test_gate_vouching.py asks for it).
+        changing = {verb.name for verb in registry.VERBS.values() if verb.changes} - {"audit-accept"}
         assert changing <= done, "this test has to ask for every verb that changes something"
         del eye
 
@@ -280,9 +281,8 @@ def test_an_added_table_that_is_declared_is_swept_where_a_backup_brought_it_back
     store.close()
     shutil.copy(tmp_path / "backup.db", store.path)
     with Store.open(store.path, KEY, CLOCK, MINDFUL) as again:
-        again.run("DELETE FROM consent")
-        again.run("DELETE FROM template")
-        again.run("DELETE FROM resident")
+        for table in ("voucher", "audit_subject", "consent", "template", "resident"):
+            again.run(f"DELETE FROM {table}")
         assert sweep(again) == Swept(residents=1, templates=0), "rows without a resident of their own"
         assert again.rows("SELECT * FROM parking") == []
         assert not sweep(again)

@@ -14,6 +14,7 @@ from edge_gate.rules.comparison import Candidate, Gallery
 from edge_gate.store import events, files
 from edge_gate.store.database import Store
 from edge_gate.store.keys import pending, rotation
+from edge_gate.store.keys.anchor import anchor_path
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.lock import sole_use
 from edge_gate.store.people import residents
@@ -70,7 +71,12 @@ def test_everything_is_kept_under_the_new_key_and_the_old_one_opens_nothing(path
         Store.open(path, KEY, CLOCK)
     with pytest.raises(KeyringDamaged):
         Keyring.open(keyring_path(path), KEY)
-    assert {each.name for each in path.parent.iterdir()} == {path.name, keyring_path(path).name, "store.key"}
+    assert {each.name for each in path.parent.iterdir()} == {
+        path.name,
+        anchor_path(path).name,
+        keyring_path(path).name,
+        "store.key",
+    }
 
 
 def test_templates_are_compared_as_before_under_a_new_key_and_can_still_be_renewed(path: Path) -> None:
@@ -163,7 +169,7 @@ def test_what_is_written_down_during_a_change_opens_with_either_key_and_with_no_
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for somebody else")
 def test_what_root_writes_during_a_change_belongs_to_the_gates_user(path: Path) -> None:
     gates_user = 65534
-    for each in (path.parent, path, keyring_path(path)):
+    for each in (path.parent, path, keyring_path(path), anchor_path(path)):
         os.chown(each, gates_user, gates_user)
     with pytest.raises(RotationFailed):
         rotation.rotate(path, lambda: KEY, lambda _: None)

@@ -164,6 +164,7 @@ def new_keyring(yes: bool, path: Path, as_json: bool) -> None:
     from edge_gate.cli.keys import place as keyplace
     from edge_gate.core.clock import SystemClock
     from edge_gate.store.audit.chain import NEW_KEYRING
+    from edge_gate.store.audit.continuity import begin_again
     from edge_gate.store.database import Store
     from edge_gate.store.keys.keyring import Keyring, keyring_path
     from edge_gate.store.lock import sole_use
@@ -184,6 +185,7 @@ def new_keyring(yes: bool, path: Path, as_json: bool) -> None:
             raise
         with Store.open(settings.store.path, key, SystemClock()) as store:
             removed = sweep(store)
+            begin_again(store)
     if as_json:
         show_json({"templates_removed": removed.templates})
         return

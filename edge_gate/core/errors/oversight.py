@@ -36,6 +36,17 @@ class PolicyHeld(EdgeGateError, PermissionError):
     exit_code = ExitCode.POLICY_HELD
 
 
+class LogDoubtful(PolicyHeld):
+    message = (
+        'This has to wait: the audit log is not the one that this device knows: {0}. See docs/maintainer.md, "A log'
+        ' in doubt".'
+    )
+
+
+class LogUndoubted(ApprovalUnknown):
+    message = "There is nothing to accept: the audit log is the one that this device knows."
+
+
 class BadCheckpoint(EdgeGateError, ValueError):
     message = "This checkpoint cannot be used: {0}."
     exit_code = ExitCode.BAD_CHECKPOINT

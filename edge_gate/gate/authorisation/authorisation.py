@@ -19,6 +19,7 @@ from edge_gate.core.errors import (
     ApprovalNeeded,
     EdgeGateError,
     LockedOut,
+    LogDoubtful,
     NotAllowed,
     PolicyHeld,
     StoreError,
@@ -27,6 +28,7 @@ from edge_gate.core.errors import (
 from edge_gate.gate.authorisation import roles
 from edge_gate.gate.authorisation.approvals import LONGEST_POLICY_BYTES, ApprovalRequest, Approvals, Matter
 from edge_gate.gate.authorisation.lockout import CHANGES_PER_S, MOST_CHANGES, Lockouts, Note
+from edge_gate.gate.authorisation.log_watch import LogWatch
 from edge_gate.gate.authorisation.membership import Membership
 from edge_gate.gate.authorisation.roles import Lists
 from edge_gate.gate.authorisation.software_inventory import SoftwareInventory
@@ -36,10 +38,10 @@ from edge_gate.spec.model import Role
 from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
-from edge_gate.store.audit.chain import END_LOST, KEY_CHANGED, STARTED, TIME_KEPT, Checkpoint
+from edge_gate.store.audit.chain import KEY_CHANGED, STARTED, TIME_KEPT, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
-from edge_gate.store.people import residents
+from edge_gate.store.people import residents, vouching
 
 POLICY_WAITS_S: Final = 24 * 3600
 HOUR_S: Final = 3600
@@ -108,9 +110,9 @@ class Authorisation:
         self.lists = lists
         self.approvals = Approvals(clock)
         self.wanted = config
-        row = audit_log.latest(store, POLICY)
-        self._written = row.said if row else {}
-        settled = row is not None and _in_use(store)
+        self.log_watch = LogWatch(store, log, on_fault)
+        self._written = self.log_watch.agreed or {}
+        settled = self._written and (self.log_watch.doubt or _in_use(store))
         self._agreement = Agreement.read(self._written, config) if settled else Agreement(held(config))
         self.waiting_settings = self._agreement.waiting(config)
         """Those that the file has otherwise than was agreed to, until a second person agrees."""
@@ -129,11 +131,8 @@ class Authorisation:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
-        whole = self.log.end_fits()
         fmr, software = self.agreed.decision.fmr, self.software.written()
         self.note(STARTED, detail={"device_key": key, "fmr": fmr, **known, TIME_KEPT: True, **software})
-        if not whole:
-            self.note(END_LOST)
         self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
@@ -149,6 +148,7 @@ class Authorisation:
             detail = {"approval": request.id, "for": POLICY, "settings": self.waiting_settings}
             self.note("approval asked", self._written_by, "configuration file", detail=detail)
         self._membership.look()
+        self.log_watch.start()
 
     def _usable(self, policy: Config) -> bool:
         """Tell whether the gate could decide by a policy; one by which it could not is never asked to be approved."""
@@ -164,6 +164,7 @@ class Authorisation:
         """Write down the end and sign it."""
         self.note("stopped")
         self.sign()
+        self.log_watch.keep()
 
     def tick(self, now_ns: int) -> None:
         """Write down what time alone makes due, and what could not be written when it happened."""
@@ -173,6 +174,7 @@ class Authorisation:
         for request in self.approvals.expired():
             self.note("approval expired", detail={"approval": request.id, "for": request.verb})
         self._membership.tick(now_ns)
+        self.log_watch.tick(now_ns)
         if untold := self._lockouts.untold(now_ns):
             self.note("refusals not written down", detail={"count": untold})
 
@@ -202,6 +204,8 @@ class Authorisation:
         if verb in PEOPLE:  # which changes the keyring, before this
             running = {generation.FIELD: self._store.keyring.generation, **audit_log.running(self._store)}
             detail = {**(detail or {}), **running}
+            if resident_id is not None:
+                detail[vouching.FIELD] = vouching.code_of(self._store, resident_id)
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         if detail and BEYOND in detail:
@@ -210,7 +214,8 @@ class Authorisation:
     def did(self, verb: str, resident_id: str, detail: Mapping[str, Any]) -> None:
         """Write down what the gate itself does to a resident's keys, in the transaction that does it. Raises
         StoreError; then it is not done."""
-        said = {**detail, generation.FIELD: self._store.keyring.generation}
+        code = vouching.code_of(self._store, resident_id)
+        said = {**detail, generation.FIELD: self._store.keyring.generation, vouching.FIELD: code}
         self.log.append(verb, actor="gate", role="gate", resident_id=resident_id, detail=said)
 
     def second(
@@ -295,7 +300,17 @@ class Authorisation:
     @property
     def held(self) -> str:
         """Why nothing may be opened, or nothing."""
+        return f"the audit log is in doubt: {self.log_watch.doubt}" if self.log_watch.doubt else self.policy_held
+
+    @property
+    def policy_held(self) -> str:
+        """The same, whatever the audit log is like."""
         return self._held or self.doubt()
+
+    @property
+    def settled(self) -> dict[str, Any]:
+        """The settings that hold, as an audit row has them."""
+        return self._agreement.settled(self.wanted) if self.waiting_settings else held(self.wanted)
 
     def hold(self, reason: str) -> None:
         """Have nothing opened for this reason; no reason changes nothing."""
@@ -303,8 +318,10 @@ class Authorisation:
 
     def let_through(self) -> None:
         """Raise PolicyHeld while nothing may be opened and nobody enrolled."""
-        if self.held:
-            raise PolicyHeld(self.held)
+        if self.log_watch.doubt:
+            raise LogDoubtful(self.log_watch.doubt)
+        if self.policy_held:
+            raise PolicyHeld(self.policy_held)
 
     def _listen(self, uid: int) -> None:
         if seconds := self._lockouts.locked_s(uid, self._clock.monotonic_ns()):

@@ -17,6 +17,7 @@ from edge_gate.rules.policy import Policy
 from edge_gate.rules.protection import SiteTransform, correct_threshold
 from edge_gate.settings.config import DecisionSettings, ModelSettings
 from edge_gate.store.database import Store
+from edge_gate.store.people import vouching
 from edge_gate.store.templates import renewal, templates
 
 RETRY_NS: Final = 1_000_000_000
@@ -41,6 +42,8 @@ class Recognition:
         self._clock = clock
         self.fault: str | None = None
         """Why the gallery could not be read; None where it was."""
+        self.doubtful: frozenset[str] = frozenset()
+        """Those whose name or consents are not as was vouched for. They are not compared."""
         self.card = cards.read(models, models.eyes)
         # When the consent of each resident in the gallery ends, and the first of these moments.
         self._until: dict[str, datetime] = {}
@@ -86,16 +89,23 @@ class Recognition:
 
     def load(self) -> None:
         """Read the templates of everyone whose consent holds at this moment. Raises StoreError."""
-        found = templates.references(self._store, self.card.model_id, self._store.now())
+        doubtful = frozenset(vouching.doubtful(self._store))
+        known = templates.references(self._store, self.card.model_id, self._store.now())
+        found = [each for each in known if each.template.resident_id not in doubtful]
         self._until = {each.template.resident_id: each.until for each in found}
         codes = [each.template.code for each in found]
         self._show(Gallery.of([each.template.resident_id for each in found], codes, self.transform))
-        self.fault, self._retry_ns = None, None
+        self.fault, self._retry_ns, self.doubtful = None, None, doubtful
 
     def refresh(self, resident_id: str) -> None:
         """Read one resident's template again, after it was stored or removed. An unreadable one is not compared."""
         try:
             found = templates.references(self._store, self.card.model_id, self._store.now(), resident_id)
+            if vouching.doubtful(self._store, [resident_id]):
+                found = []
+                self.doubtful |= {resident_id}
+            else:
+                self.doubtful -= {resident_id}
         except StoreError as error:
             found = []
             self._note_fault(error)

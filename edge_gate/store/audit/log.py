@@ -15,11 +15,10 @@ A row is written in the transaction of what it records. It is never changed and 
 
 from __future__ import annotations
 
-import hmac
 import json
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +26,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import StoreError
-from edge_gate.store.audit.chain import ANNOUNCING, CHECKPOINT_ROWS, GENESIS, UNTRUSTED_TIME, Checkpoint, Row
+from edge_gate.store.audit.chain import (
+    ANNOUNCING,
+    CHECKPOINT_ROWS,
+    END_LOST,
+    GENESIS,
+    NEW_KEYRING,
+    UNTRUSTED_TIME,
+    Checkpoint,
+    Row,
+)
 from edge_gate.store.audit.log_end import end, last_row, sign_end
+from edge_gate.store.audit.subject import commitment, salt_for, salt_of
 from edge_gate.store.connection import look
 from edge_gate.store.database import Store
 from edge_gate.store.faults import faults, reading
@@ -37,7 +46,6 @@ LONGEST_DETAIL_BYTES: Final = 4096
 # So many rows are looked at in one step of a search.
 SEARCHED_ROWS: Final = 500
 COUNTED_ROWS: Final = 100
-_SALT_BYTES: Final = 32
 # For how many seconds the machine was known to run, over all restarts (trusted_clock.py).
 RAN_S: Final = "ran_s"
 
@@ -69,23 +77,33 @@ class AuditLog:
         if len(written) > LONGEST_DETAIL_BYTES:
             raise StoreError(store.path, f"the detail of an audit row is longer than {LONGEST_DETAIL_BYTES} bytes")
         with store.transaction():
-            seq, previous = self._next()
-            subject = None if resident_id is None else _commitment(self._salt(resident_id), resident_id, seq)
-            row = Row(seq, iso(store.now()), actor, role, verb, subject, written, previous)
-            row = Row(seq, row.at, actor, role, verb, subject, written, previous, row.digest())
-            store.insert("audit", {name: getattr(row, name) for name in Row.__slots__})
-            if seq % CHECKPOINT_ROWS == 0:
-                self._sign(row.seq, row.hash)
-            sign_end(store, self._key)
+            # In the same transaction, for the new row is signed as the end: nobody could see any more what was there.
+            if not self.end_fits(another_key=verb == NEW_KEYRING):
+                self._add(END_LOST, "gate", "gate", None, "{}")
+            return self._add(verb, actor, role, resident_id, written)
+
+    def _add(self, verb: str, actor: str, role: str, resident_id: str | None, detail: str) -> Row:
+        store = self._store
+        seq, previous = self._next()
+        subject = None if resident_id is None else commitment(salt_for(store, resident_id), resident_id, seq)
+        unhashed = Row(seq, iso(store.now()), actor, role, verb, subject, detail, previous)
+        row = replace(unhashed, hash=unhashed.digest())
+        store.insert("audit", {name: getattr(row, name) for name in Row.__slots__})
+        if seq % CHECKPOINT_ROWS == 0:
+            self._sign(row.seq, row.hash)
+        sign_end(store, self._key)
         return row
 
-    def end_fits(self) -> bool:
-        """Tell whether the log ends where this device signed that it does: nothing was cut off or put after it."""
+    def end_fits(self, *, another_key: bool = False) -> bool:
+        """Tell whether the log ends where this device signed that it does: nothing was cut off or put after it.
+
+        ``another_key``: that it had another key then is as it should be.
+        """
         last, signed = last_row(self._store), end(self._store)
         if last is None or signed is None:
             return last is None and signed is None
-        same = (signed.seq, signed.hash, signed.key) == (last["seq"], last["hash"], self.public_key)
-        return same and signed.genuine
+        same = (signed.seq, signed.hash) == (last["seq"], last["hash"])
+        return same and (another_key or signed.key == self.public_key) and signed.genuine
 
     def checkpoint(self) -> Checkpoint | None:
         """Sign the last row, unless it is signed already, and return the checkpoint; None where there is no row."""
@@ -104,18 +122,13 @@ class AuditLog:
     def _next(self) -> tuple[int, bytes]:
         """Return the next row's number and what it is chained to.
 
-        The number of a row that was signed for is not given again, so that a log that lost its end shows it for good.
+        The number of a row that was signed for, or is known to have been there (keys/anchor.py), is not given again, so
+        that a log that lost its end shows it for good.
         """
         last, all_signed = last_row(self._store), "SELECT seq FROM audit_checkpoint UNION ALL SELECT seq FROM audit_end"
         signed = self._store.rows(f"SELECT coalesce(max(seq), 0) AS seq FROM ({all_signed})")[0]["seq"]  # noqa: S608 - no value
-        return (max(last["seq"], signed) + 1, last["hash"]) if last else (signed + 1, GENESIS)
-
-    def _salt(self, resident_id: str) -> bytes:
-        known = salt_of(self._store, resident_id)
-        if known is None:
-            known = secrets.token_bytes(_SALT_BYTES)
-            self._store.insert("audit_subject", {"resident_id": resident_id, "salt": known})
-        return known
+        known = max(signed, self._store.anchor.known.log.head.seq)
+        return (max(last["seq"], known) + 1, last["hash"]) if last else (known + 1, GENESIS)
 
 
 def rows(store: Store, *, first: int = 1, limit: int = 200) -> list[Row]:
@@ -171,7 +184,7 @@ def about(store: Store, resident_id: str) -> Iterator[list[Row]]:
                 "SELECT seq, subject FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?", (last, SEARCHED_ROWS)
             )
             told = [(row["seq"], row["subject"]) for row in some if row["subject"] is not None]
-            theirs = [seq for seq, subject in told if subject == _commitment(salt, resident_id, seq)]
+            theirs = [seq for seq, subject in told if subject == commitment(salt, resident_id, seq)]
         yield [found[0] for seq in theirs if (found := rows(store, first=seq, limit=1))]
         if len(some) < SEARCHED_ROWS:
             return
@@ -189,13 +202,3 @@ def announced_keys(path: Path, key: bytes) -> frozenset[str]:
         chosen = "SELECT detail FROM audit WHERE verb IN (SELECT value FROM json_each(?))"
         rows = database.execute(chosen, (json.dumps(ANNOUNCING),))
         return frozenset(str(json.loads(detail).get("device_key")) for (detail,) in rows)
-
-
-def salt_of(store: Store, resident_id: str) -> bytes | None:
-    """Return the salt of a resident's commitments, or None where nothing was written about them yet."""
-    found = store.rows("SELECT salt FROM audit_subject WHERE resident_id = ?", (resident_id,))
-    return bytes(found[0]["salt"]) if found else None
-
-
-def _commitment(salt: bytes, resident_id: str, seq: int) -> bytes:
-    return hmac.digest(salt, f"edge-gate audit subject 1\n{resident_id}\n{seq}".encode(), "sha256")

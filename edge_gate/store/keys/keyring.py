@@ -49,7 +49,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.core.plain_files import read_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_descriptor, read_plain
 from edge_gate.store.files import appearing, clear_drafts, explain, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
@@ -76,12 +76,24 @@ class Keyring:
     not the newest one of this store, or nothing; it stays as long as the keyring is open.
     """
 
-    __slots__ = ("_digest", "_keys", "_sealing_key", "_seed", "_tombstones", "generation", "known", "path", "suspect")
+    __slots__ = (
+        "_digest",
+        "_keys",
+        "_sealing_key",
+        "_secrets",
+        "_seed",
+        "_tombstones",
+        "generation",
+        "known",
+        "path",
+        "suspect",
+    )
 
     def __init__(self, path: Path, store_key: bytes) -> None:
         self.path = path
         self._sealing_key = derive(store_key, _PURPOSE)
         self._seed = os.urandom(KEY_BYTES)
+        self._secrets: dict[str, bytes] = {}
         self._keys: dict[bytes, bytes] = {}
         self._tombstones: set[bytes] = set()
         self._digest = b""
@@ -190,6 +202,12 @@ class Keyring:
         seed, so it stays when the store's key changes, and no backup of the database has it."""
         return derive(self._seed, _TEMPLATES)
 
+    def secret(self, purpose: str) -> bytes:
+        """Return a key for one purpose, derived from the signing seed, as the templates' secret is."""
+        if purpose not in self._secrets:
+            self._secrets[purpose] = derive(self._seed, purpose)
+        return self._secrets[purpose]
+
     def reload(self) -> None:
         """Read the file again. Raises KeyringMissing, KeyringDamaged or StoreError; then nothing has changed here.
 
@@ -215,7 +233,7 @@ class Keyring:
         except (DoesNotOpen, ValueError) as error:
             raise KeyringDamaged(self.path) from error
         self._seed, self.generation, self._keys, self._tombstones = seed, generation, keys, tombstones
-        self._digest = digest
+        self._digest, self._secrets = digest, {}
         self.expect(self.generation)
 
     def _change(self, what: Callable[[], None], *, counts: bool = True) -> None:
@@ -240,7 +258,7 @@ class Keyring:
         """Hold the file's lock: that of the file which has the name now, for each change gives it to another."""
         while True:
             try:
-                file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                file = open_descriptor(self.path, ANY_LENGTH)
             except OSError as error:
                 raise KeyringMissing(self.path) from error
             try:

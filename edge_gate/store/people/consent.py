@@ -19,7 +19,7 @@ from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown, TimeDoubtful
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
-from edge_gate.store.people import removal
+from edge_gate.store.people import removal, vouching
 from edge_gate.store.people.removal import Removed
 
 
@@ -68,6 +68,7 @@ def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until
         if not store.rows("SELECT 1 FROM resident WHERE id = ?", (resident_id,)):
             raise ResidentUnknown(resident_id)
         store.insert("consent", row)
+        vouching.vouch(store, resident_id)
     return replace(given, until=datetime.fromisoformat(row["until"]))
 
 
@@ -94,7 +95,12 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
     the transaction that follows. Traces are left. Not inside another transaction.
     """
     store.keyring.destroy(resident_id, forgotten=False)
-    return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=record)
+
+    def changed() -> None:
+        vouching.vouch(store, resident_id)
+        record()
+
+    return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=changed)
 
 
 def erase_expired(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> None:
@@ -103,7 +109,12 @@ def erase_expired(store: Store, resident_id: str, *, record: Callable[[], object
     As in `end` their data key goes first, and traces are left. Not inside another transaction.
     """
     store.keyring.destroy(resident_id, forgotten=False)
-    removal.at_once(removal.slices(store, Act.WITHDRAWAL, resident_id, record=record, mark=False))
+
+    def changed() -> None:
+        vouching.vouch(store, resident_id)
+        record()
+
+    removal.at_once(removal.slices(store, Act.WITHDRAWAL, resident_id, record=changed, mark=False))
 
 
 def expired(store: Store, before: datetime, limit: int) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from edge_gate.core.clock import iso
 from edge_gate.spec.model import Act, Fate, PersonalTable
-from edge_gate.store import rebuilding
+from edge_gate.store import event_chain, rebuilding
 from edge_gate.store.database import Store
 from edge_gate.store.schema import FORGOTTEN
 
@@ -76,12 +76,12 @@ def slices(
         while each.some(store):
             yield
     with store.transaction():
-        record()
         # What refers to a table goes before it.
         touched = {table: _apply(store, table, act, resident_id, mark) for table in reversed(store.schema.personal)}
         for table, each in blanked.items():
             each.rest(store)  # what was written since
             touched[table] = each.count
+        record()
         rebuilding.require(store)
     figures = {table.figure: count for table, count in reversed(touched.items()) if table.figure and _told(table, act)}
     return Removed(act, resident_id, figures, traces_left=True)
@@ -139,7 +139,9 @@ class _Blanking:
         tests = [said.format(column) for column in table.cleared for _ in (*names, resident_id)]
         where = " OR ".join([f"{table.column} = ?", *tests])
         owner = f"{table.column} = iif({table.column} = ?, ?, {table.column})"
-        self._sql = f"UPDATE {table.name} SET {owner}{blanks} WHERE rowid > ? AND rowid <= ? AND ({where})"  # noqa: S608
+        self._where = f"rowid > ? AND rowid <= ? AND ({where})"
+        self._sql = f"UPDATE {table.name} SET {owner}{blanks} WHERE {self._where}"  # noqa: S608
+        self._chained = table.chained
         self._owner, self._named = (resident_id, FORGOTTEN), (resident_id, *(named * len(table.cleared)))
 
     def some(self, store: Store) -> bool:
@@ -155,7 +157,10 @@ class _Blanking:
         self._look(store, 2**63 - 1)
 
     def _look(self, store: Store, end: int) -> None:
-        self.count += store.run(self._sql, (*self._owner, self._last, end, *self._named))
+        with store.transaction():
+            if self._chained:
+                event_chain.redact(store, self._where, (self._last, end, *self._named), self._owner[0])
+            self.count += store.run(self._sql, (*self._owner, self._last, end, *self._named))
         self._last = end
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_gate.store.keys.keyring import Keyring
-from edge_gate.store.rows import Rows
+from edge_gate.store.keys.anchor import Anchor
+from edge_gate.store.keys.keyed import KeyedRows
 
 
 class Tables(Protocol):
@@ -18,12 +18,12 @@ class Tables(Protocol):
         """Run one statement."""
 
 
-class Migrating(Rows, Protocol):
+class Migrating(KeyedRows, Protocol):
     """A store that is being brought up to date, in one transaction over all steps."""
 
     @property
-    def keyring(self) -> Keyring:
-        """The keyring that belongs to the store."""
+    def anchor(self) -> Anchor:
+        """What the device knows of the store's records."""
 
 
 def keep_tables(_: Tables) -> None:

@@ -19,7 +19,7 @@ from edge_gate.core.errors import ConsentMissing, EnrolmentFailed, ResidentUnkno
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
 from edge_gate.store.keys.sealing import CODE, NONCE_BYTES, VECTOR, DoesNotOpen, open_row, seal_row
-from edge_gate.store.people import consent
+from edge_gate.store.people import consent, vouching
 from edge_gate.store.people.residents import find
 from edge_gate.wire.eye import MAX_DIMENSIONS, MODEL_ID_BYTES
 
@@ -64,6 +64,7 @@ def put(store: Store, template: Template) -> None:
         if consent.valid(store, resident.id, now) is None:
             raise ConsentMissing(resident.name)
         store.keyring.ensure([resident.id])
+        vouching.vouch(store, resident.id)  # their data key is part of it
         store.run("DELETE FROM template WHERE resident_id = ? AND model_id = ?", (resident.id, template.model_id))
         store.insert(
             "template",

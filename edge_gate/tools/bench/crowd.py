@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +13,10 @@ import numpy as np
 
 from edge_gate.core.clock import SystemClock, iso
 from edge_gate.rules.protection import BITS
+from edge_gate.store import event_chain
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
+from edge_gate.store.people import vouching
 from edge_gate.store.people.residents import Resident
 from edge_gate.store.templates import templates
 from edge_gate.store.templates.templates import Template
@@ -48,15 +49,26 @@ def _enrol(store: Store, who: Resident, sealed: bytes, model_id: bytes) -> None:
     given = (str(uuid.uuid4()), who.id, "entry", who.name, now, until, "bench")
     store.run("INSERT INTO consent VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", given)
     store.run("INSERT INTO template VALUES (?, ?, 5, ?, ?)", (who.id, model_id, sealed, now))
-    store.run("INSERT INTO audit_subject VALUES (?, ?)", (who.id, secrets.token_bytes(32)))
+    vouching.vouch(store, who.id)
 
 
 def _let_in(store: Store, people: list[Resident]) -> None:
-    put = "INSERT INTO event (id, at, kind, resident_id, score, detail) VALUES (?, ?, ?, ?, ?, ?)"
     detail, now = json.dumps({"track": 1}), iso(store.now())
     for number in range(EVENTS_EACH):
         kind = KINDS[number % len(KINDS)]
         for each in people:
-            who = each.id if kind == "opened" else None
-            store.run(put, (str(uuid.uuid4()), now, kind, who, 0.5 if who else None, detail))
-    store.run("INSERT INTO outcome SELECT seq, 'confirmed', at FROM event WHERE kind = 'opened'")
+            opened = kind == "opened"
+            event_id, who = str(uuid.uuid4()), each.id if opened else None
+            row = {
+                "id": event_id,
+                "at": now,
+                "kind": kind,
+                "resident_id": who,
+                "score": 0.5 if opened else None,
+                "detail": detail,
+            }
+            whole = event_chain.chained(store, row, awaited=opened)
+            seq = store.insert("event", whole)
+            if opened:
+                code = event_chain.code_of_outcome(store, event_id, "confirmed", now)
+                store.insert("outcome", {"event_seq": seq, "outcome": "confirmed", "at": now, "code": code})

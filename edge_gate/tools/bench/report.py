@@ -71,6 +71,7 @@ class Bench:
     search: dict[int, Timing]
     processes: Processes
     turns: dict[str, Turns]
+    records: dict[str, Timing]
     peer: PeerTimes | None
 
     def ratio(self, loop: Timing) -> float:
@@ -110,6 +111,7 @@ class Bench:
             "model_alone": self.alone.as_dict(),
             "search": {str(count): asdict(timing) for count, timing in self.search.items()},
             "processes": asdict(self.processes),
+            "records": {name.strip(): asdict(timing) for name, timing in self.records.items()},
             "door_turns": {board: asdict(turns) for board, turns in self.turns.items()},
             "peer": {**asdict(self.peer), "ratio": ratios} if self.peer else None,
             "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals()],
@@ -145,6 +147,7 @@ def _times(bench: Bench) -> Table:
     if alone.sface:
         rows |= {"  SFace fp32, whole face": alone.sface}
     rows |= {f"search in {count:,}": timing for count, timing in bench.search.items()}
+    rows |= bench.records
     if bench.peer:
         rows |= {"  dlib: detect": bench.peer.detect, "  dlib: embed": bench.peer.embed}
         rows |= {"dlib: whole": bench.peer.whole}

@@ -12,6 +12,7 @@ from edge_gate.tools.bench.alone import measure_alone
 from edge_gate.tools.bench.frames import Picture, walk_up
 from edge_gate.tools.bench.peer import DlibPipeline, PeerTimes
 from edge_gate.tools.bench.processes import AskStatus, MakeSite, measure_processes
+from edge_gate.tools.bench.records import measure_records
 from edge_gate.tools.bench.report import SEARCHED, Bench
 from edge_gate.tools.bench.search import search_alone
 from edge_gate.tools.bench.stages import measure_eye
@@ -56,13 +57,15 @@ def bench(
     processes = measure_processes(make_site, ask_status, effort.watch_s)
     say("the door's turns, while its board answers, is silent, and is gone")
     turns = measure_turns(effort.watch_s)
+    say("what is written down, and its sync to the disk")
+    records = measure_records(effort.probes)
     search = {}
     for count in effort.galleries:
         say(f"a search in {count:,} templates")
         search[count] = search_alone(count, eye.dimensions, effort.probes)
     say("dlib, the pipeline of face_recognition and howdy")
     step = max(1, len(frames) // effort.peer_frames)
-    return Bench(eye, alone, search, processes, turns, _peer_times(frames[::step], peer))
+    return Bench(eye, alone, search, processes, turns, records, _peer_times(frames[::step], peer))
 
 
 def _peer_times(frames: list[Picture], wanted: bool) -> PeerTimes | None:
