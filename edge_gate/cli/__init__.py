@@ -43,6 +43,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "events": "events:command",
             "approvals": "approvals:command",
             "approve": "approvals:approve",
+            "clock": "clock:clock",
             "pause": "status:pause",
             "resume": "status:resume",
             "guidance": "guidance:command",

@@ -107,7 +107,8 @@ def verify(since: str | None, known: str | None, path: Path, as_json: bool) -> N
         findings = [{"row": each.seq, "text": each.text} for each in seen.findings]
         keys = [{"row": seq, "key": _key_text(each)} for seq, each in seen.keys]
         said = {"rows": seen.rows, "vouched": seen.vouched, "keys": keys, "kept": kept and kept.seq}
-        show_json({**said, "findings": findings, "by_the_gate": vouched})
+        times = {"backwards": seen.backwards, "time_not_trusted": seen.untrusted}
+        show_json({**said, **times, "findings": findings, "by_the_gate": vouched})
     else:
         for line in (*describe(seen, kept), *_describe_vouched(vouched)):
             say(line)
@@ -122,6 +123,10 @@ def describe(seen: Examined, kept: Checkpoint | None) -> Iterator[str]:
         yield f"{seen.rows} rows looked at."
         return
     yield f"{seen.rows} rows, each chained to the one before."
+    for seq in seen.backwards:
+        yield f"At row {seq} time jumped back: two people agreed to it, or edge-gate did not keep time then."
+    if seen.untrusted:
+        yield f"{seen.untrusted} rows were written while the time was not trusted; each says so."
     yield f"Signed by this device up to its last row, {seen.vouched}: nothing was cut off after it."
     if seen.keys:
         yield f"Its key, from row {seen.keys[-1][0]} on, is {_key_text(seen.keys[-1][1])}. Compare it with a receipt's."

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import click
 from edge_gate.cli.common import LINE, TEXT, config_option, json_option, local_time, show_json
 from edge_gate.cli.reach import converse
 from edge_gate.cli.terminal import either, open_console, say
+from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import BadDate, ConsentUnstated
 from edge_gate.core.local_time import parse_day, year_after
 from edge_gate.rules.naming import kept_name
@@ -54,7 +55,7 @@ def command(name: str, given_by: str | None, purpose: str, until: date | None, p
         raise ConsentUnstated(name)
     settings = config.load(path)
     local = local_time(settings)
-    end = local.end_of(until or year_after(local.day(datetime.now(UTC))))
+    end = local.end_of(until or year_after(local.day(SystemClock().now())))
     stated = {"purpose": purpose, "given_by": given_by, "until": end.isoformat()}
     lines = converse(settings, "enrol", name=name, consent=stated)
     if as_json:

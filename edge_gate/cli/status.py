@@ -87,6 +87,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "store", state.store.fault
     if state.keyring.fault:
         yield "keyring", f"{state.keyring.fault}; some may not be recognised (docs/maintainer.md, The keyring)"
+    if state.clock.fault:
+        yield "clock", f"{state.clock.fault}; nobody can be enrolled (docs/maintainer.md, The time)"
     if state.log.fault:
         yield "log", f"in doubt, so nothing is opened: {state.log.fault} (docs/maintainer.md, A log in doubt)"
     if state.events.fault:

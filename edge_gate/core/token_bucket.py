@@ -5,7 +5,7 @@ from __future__ import annotations
 
 
 class TokenBucket:
-    """Full at first. Times are CLOCK_MONOTONIC, in nanoseconds."""
+    """Full at first. Times are CLOCK_BOOTTIME, in nanoseconds."""
 
     __slots__ = ("_at_ns", "_left", "_most", "_per_s")
 

@@ -167,7 +167,7 @@ class Perception:
     def see(self, picture: Picture, captured_ns: int) -> Observation | None:
         """Return what is to be said about the one person nearest to the camera, or None where there is nobody.
 
-        ``picture`` is BGR, uint8; ``captured_ns`` CLOCK_MONOTONIC, growing from picture to picture.
+        ``picture`` is BGR, uint8; ``captured_ns`` CLOCK_BOOTTIME, growing from picture to picture.
         """
         mesh = self._tracker.locate(picture, captured_ns)
         attacks = self._models.attacks

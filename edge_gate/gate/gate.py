@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 
-from edge_gate.core.clock import Clock
+from edge_gate.core.clock import MachineClock
 from edge_gate.core.errors import StoreError
 from edge_gate.gate.authorisation.authorisation import Authorisation
+from edge_gate.gate.clock_watch import ClockWatch
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.door import Door
+from edge_gate.gate.expiry import ExpiredTemplates
 from edge_gate.gate.jobs import Jobs
 from edge_gate.gate.journal import Journal
 from edge_gate.gate.loop import Loop
@@ -52,12 +54,14 @@ class Gate:
 
     store: Store
     door: Door
-    clock: Clock
+    clock: MachineClock
     loop: Loop
     journal: Journal
     mode: Mode
     authorisation: Authorisation
     keyring_watch: KeyringWatch
+    clock_watch: ClockWatch
+    expired: ExpiredTemplates
     recognition: Recognition
     approaches: Approaches
     eye: EyeWatch
@@ -77,6 +81,7 @@ class Gate:
         """Account for what a crash may have left open in the log and in forgetting, and read who may come in."""
         self.authorisation.start()
         self.keyring_watch.start()
+        self.clock_watch.start()
         self.authorisation.sign()
         self.journal.start()
         if doubt := self.authorisation.log_watch.doubt:
@@ -106,6 +111,7 @@ class Gate:
         self.door.tick()
         if self.door.lost is not None:
             raise self.door.lost
+        self.clock_watch.tick(now)
         self.journal.tick(now)
         self.approaches.tick(now)
         self.limiter.tick(now)
@@ -118,6 +124,7 @@ class Gate:
         self.keyring_watch.tick()
         self.control.tend()
         self.recognition.tick(now)
+        self.expired.tick(now)
 
     def stop(self) -> None:
         """End the loop soon; may be called from a signal handler."""

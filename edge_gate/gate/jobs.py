@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from inspect import GEN_CREATED, getgeneratorstate
-from typing import Final
+from typing import Any, Final, Protocol
 
 from edge_gate.core.clock import Clock
-from edge_gate.core.errors import Busy
+from edge_gate.core.errors import Busy, EdgeGateError
 from edge_gate.gate.control.caller import understand
 from edge_gate.gate.control.requests import Request
 
@@ -29,11 +29,26 @@ STOP_S: Final = 5.0
 TELL_NS: Final = 10 * 10**9
 
 
+class Asker(Protocol):
+    """Who waits for a job: a request, or the gate itself."""
+
+    def progress(self, value: Any, /) -> None:
+        """Be told that it goes on."""
+
+    def fail(self, error: EdgeGateError, /) -> None:
+        """Be told why it was not done."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
-    request: Request
+    asker: Asker
     slices: Slices
-    writes: bool
+    reader: int | None = None
+    """The user whose job it is, where it only reads."""
+
+    @property
+    def writes(self) -> bool:
+        return self.reader is None
 
 
 class Jobs:
@@ -47,18 +62,18 @@ class Jobs:
         self._reading: deque[_Job] = deque()
         self._due_ns = self._told_ns = 0
 
-    def write(self, request: Request, slices: Slices) -> None:
-        """Have ``slices`` done, one after the other. They answer ``request``; what they raise is its answer too."""
-        self._writing.append(_Job(request, slices, writes=True))
+    def write(self, asker: Asker, slices: Slices) -> None:
+        """Have ``slices`` done, one after the other. They answer who asked; what they raise is an answer too."""
+        self._writing.append(_Job(asker, slices))
         self._begin()
 
     def read(self, request: Request, slices: Slices) -> None:
         """Do the same for slices that change nothing. Raises Busy where this user has asked for such before."""
         under_way = (self._current, *self._reading)
-        if any(each and not each.writes and each.request.caller.uid == request.caller.uid for each in under_way):
+        if any(each and each.reader == request.caller.uid for each in under_way):
             slices.close()
             raise Busy("Another search or check that you have asked for")
-        self._reading.append(_Job(request, slices, writes=False))
+        self._reading.append(_Job(request, slices, request.caller.uid))
         self._begin()
 
     def tick(self, now_ns: int) -> None:
@@ -68,7 +83,7 @@ class Jobs:
         if now_ns >= self._told_ns + TELL_NS:  # so that nobody takes the silence for the gate's end
             self._told_ns = now_ns
             for each in (self._current, *self._writing, *self._reading):
-                each.request.progress({"waiting": True})
+                each.asker.progress({"waiting": True})
         if now_ns >= self._due_ns:
             self._step(self._current)
 
@@ -99,7 +114,7 @@ class Jobs:
         except StopIteration:
             self._go_on()
         except Exception as error:  # a job's own fault must not end the gate for everybody
-            job.request.fail(understand(error, "a job could not be done"))
+            job.asker.fail(understand(error, "a job could not be done"))
             self._go_on()
 
     def _close(self, job: _Job) -> None:

@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Final
 
-from edge_gate.core.clock import Clock, SystemClock
+from edge_gate.core.clock import MachineClock, SystemClock
 from edge_gate.core.notify import ServiceNotifier
 from edge_gate.core.time_zones import local_time
 from edge_gate.core.token_bucket import TokenBucket
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.authorisation.roles import Lists, SystemLists, groups
+from edge_gate.gate.clock_watch import ClockWatch
 from edge_gate.gate.control.access_list import set_access_list
 from edge_gate.gate.control.server import ControlServer
 from edge_gate.gate.door.control import DoorControl
 from edge_gate.gate.door.door import Door
+from edge_gate.gate.expiry import ExpiredTemplates
 from edge_gate.gate.gate import Gate, SealState
 from edge_gate.gate.jobs import Jobs
 from edge_gate.gate.journal import Journal
@@ -34,6 +36,7 @@ from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.unlocking import Unlock, only_unlock, seal_and_unlock
+from edge_gate.gate.verbs.clock import ClockVerbs
 from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.events import EventVerbs
@@ -70,7 +73,7 @@ def build(
     log: AuditLog,
     check: IntegrityCheck,
     door: Door,
-    clock: Clock,
+    clock: MachineClock,
     written_by: int,
     lists: Lists,
 ) -> Gate:
@@ -78,6 +81,7 @@ def build(
     journal = Journal(store, clock)
     authorisation = Authorisation(config, store, log, clock, written_by, journal.note_fault, lists)
     keyring_watch = KeyringWatch(store, log.public_key, journal, authorisation.note)
+    clock_watch = ClockWatch(store, journal, authorisation.note)
     recognition = Recognition(store, config.models, clock)
     limits = Limits.of(config.decision.attempts, config.limiter)
     limiter = Limiter(limits, journal, authorisation.note, clock)
@@ -124,6 +128,9 @@ def build(
     liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
+    expired = ExpiredTemplates(
+        store, journal, recognition, jobs, lambda: authorisation.agreed.consent.erase_after_days, authorisation.did
+    )
     seal = SealState()
     status = StatusVerbs(
         Sources(
@@ -157,6 +164,7 @@ def build(
         EventVerbs(store).handlers,
         renewal.handlers,
         StoreVerbs(store, check, jobs).handlers,
+        ClockVerbs(store, journal, authorisation, local, recognition.reload).handlers,
         OversightVerbs(store, authorisation, adopt, jobs).handlers,
     )
     verbs = ControlVerbs(handlers, authorisation.authorise)
@@ -178,6 +186,8 @@ def build(
         mode=mode,
         authorisation=authorisation,
         keyring_watch=keyring_watch,
+        clock_watch=clock_watch,
+        expired=expired,
         recognition=recognition,
         approaches=approaches,
         guidance=guidance,
@@ -200,7 +210,7 @@ def open_gate(
     config: Config,
     written_by: int = 0,
     unlock: Unlock = only_unlock,
-    clock: Clock | None = None,
+    clock: MachineClock | None = None,
     lists: Lists | None = None,
 ) -> Iterator[Gate]:
     """Yield a gate whose door is secure and whose sockets listen; closes everything afterwards.

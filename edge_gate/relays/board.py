@@ -84,7 +84,7 @@ class RelayBoard:
 
     @property
     def due_ns(self) -> int | None:
-        """When `tick` has something to do (CLOCK_MONOTONIC), None while every relay is at rest."""
+        """When `tick` has something to do (CLOCK_BOOTTIME), None while every relay is at rest."""
         times = [each.off_due_ns for number, each in self._pulses.items() if not self._on_its_way(number)]
         others = (self._line.due_ns, self._guard.due_ns if self._guard else None)
         return min([*times, *(each for each in others if each is not None)], default=None)

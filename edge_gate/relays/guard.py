@@ -109,7 +109,7 @@ class PulseGuard:
         return self._give_up_ns if self.busy else None
 
     def arm(self, deadline_ns: int, done: Armed) -> None:
-        """Have the guard switch off after ``deadline_ns`` (CLOCK_MONOTONIC) unless it is told otherwise before.
+        """Have the guard switch off after ``deadline_ns`` (CLOCK_BOOTTIME) unless it is told otherwise before.
 
         ``done`` is called once, by a later `tick`. A guard that is gone or stuck is replaced once. The error is
         GuardLost in a sealed gate, which may start no program.

@@ -95,7 +95,7 @@ class SerialLine:
 
     @property
     def due_ns(self) -> int | None:
-        """When `tick` has something to do (CLOCK_MONOTONIC), None while nothing is said."""
+        """When `tick` has something to do (CLOCK_BOOTTIME), None while nothing is said."""
         match self._stage:
             case Stage.IDLE:
                 return self._clock.monotonic_ns() if self._waiting else None

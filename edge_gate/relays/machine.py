@@ -29,7 +29,7 @@ class Machine(Protocol):
 
     @property
     def due_ns(self) -> int | None:
-        """When `tick` has something to do at the latest (CLOCK_MONOTONIC); None where nothing is planned."""
+        """When `tick` has something to do at the latest (CLOCK_BOOTTIME); None where nothing is planned."""
         ...
 
     def tick(self) -> None:

@@ -21,7 +21,7 @@ ENROLMENTS_PER_S: Final = 15 / 3600
 
 
 class Lending:
-    """One for a camera. Times are CLOCK_MONOTONIC, in nanoseconds."""
+    """One for a camera. Times are CLOCK_BOOTTIME, in nanoseconds."""
 
     def __init__(self) -> None:
         self._even_ns: int | None = None  # when the residents will have had their share of what was lent

@@ -62,7 +62,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What was refused at one camera, at a moment (CLOCK_MONOTONIC). A new one has nothing against anybody."""
+    """What was refused at one camera, at a moment (CLOCK_BOOTTIME). A new one has nothing against anybody."""
 
     limits: Limits
     forgiven_at_ns: int = _NEVER

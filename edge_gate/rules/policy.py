@@ -47,7 +47,7 @@ class Policy:
         return not approach.settled and approach.window_began_ns is not None and len(approach.vectors) >= wanted
 
     def decide(self, approach: Approach, gallery: Gallery, now_ns: int) -> Decision:
-        """Judge the approach as it stands at ``now_ns`` (CLOCK_MONOTONIC)."""
+        """Judge the approach as it stands at ``now_ns`` (CLOCK_BOOTTIME)."""
         if not self.enough(approach):
             return Decision(Verdict.WAIT)
         best = next(iter(gallery.search(approach.probe(), 1)), None)

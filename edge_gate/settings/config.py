@@ -14,6 +14,7 @@ from typing import Any, Final, get_type_hints
 
 from edge_gate.settings.camera import CameraSettings, InfraredSettings
 from edge_gate.settings.conflicts import Problem, Sections, find_conflicts
+from edge_gate.settings.consent import ConsentSettings
 from edge_gate.settings.decision import DecisionSettings
 from edge_gate.settings.door import DoorSettings
 from edge_gate.settings.limiter import LimiterSettings
@@ -33,6 +34,7 @@ __all__ = [
     "RELEASE_KEY",
     "CameraSettings",
     "Config",
+    "ConsentSettings",
     "DecisionSettings",
     "DoorSettings",
     "InfraredSettings",
@@ -69,6 +71,7 @@ class Config:
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     limiter: LimiterSettings = field(default_factory=LimiterSettings)
     door: DoorSettings = field(default_factory=DoorSettings)
+    consent: ConsentSettings = field(default_factory=ConsentSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     sockets: SocketSettings = field(default_factory=SocketSettings)
     roles: RoleSettings = field(default_factory=RoleSettings)

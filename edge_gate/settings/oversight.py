@@ -86,6 +86,7 @@ SERVED: Final = frozenset(
         *("decision.hold_off_s", "liveness.mode", "liveness.challenge", "door.pulse_ms"),
         *("sockets.operators", "sockets.eye_user"),
         *("roles.installer", "roles.maintainer", "roles.auditor", "roles.people_per_hour", "roles.approval_minutes"),
+        "consent.erase_after_days",
     }
 )
 

@@ -111,9 +111,10 @@ class Fate(enum.Enum):
 
 
 class Retention(enum.Enum):
-    """How long rows are kept. Nothing is purged by its age yet."""
+    """How long rows are kept."""
 
     UNTIL_FORGOTTEN = "kept until the resident is forgotten"
+    AFTER_CONSENT = "`consent.erase_after_days` after the last consent ended, or until the resident is forgotten"
     ROW_STAYS = "who it was: until the resident is forgotten; the row: until the store is replaced"
 
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from edge_gate.core.errors import UnknownEventKind
 from edge_gate.spec import (
+    clock,
     door,
     events,
     eye,
@@ -35,6 +36,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     events.SPEC,
     templates.SPEC,
     store.SPEC,
+    clock.SPEC,
     oversight.SPEC,
     keys.SPEC,
 )

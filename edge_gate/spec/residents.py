@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from edge_gate.spec.model import Capability, EventKind, Fate, PersonalTable, Phrase, Role, Verb, roles
+from edge_gate.spec.model import Capability, EventKind, Fate, PersonalTable, Phrase, Retention, Role, Verb, roles
 
 SPEC: Final = Capability(
     "residents",
@@ -50,6 +50,7 @@ SPEC: Final = Capability(
             withdrawal=Fate.DELETED,
             figure="templates",
             removed=Phrase("templates: {count}", "模板 {count} 个"),
+            retention=Retention.AFTER_CONSENT,
         ),
     ),
 )

@@ -20,7 +20,7 @@ from typing import Any, Self
 from sqlcipher3 import dbapi2
 
 from edge_gate.core.access import is_taken
-from edge_gate.core.clock import Clock, iso
+from edge_gate.core.clock import MachineClock, iso
 from edge_gate.core.errors import AlreadyInitialised, StoreCorrupt, StoreError, StoreFull, StoreTooNew
 from edge_gate.store import connection as connections
 from edge_gate.store.faults import faults, reading
@@ -29,7 +29,8 @@ from edge_gate.store.integrity import problems
 from edge_gate.store.keys.anchor import Anchor, Known, anchor_path
 from edge_gate.store.keys.keyring import Keyring, keyring_path
 from edge_gate.store.keys.pending import keys_in_use
-from edge_gate.store.schema import SCHEMA, SEALING_STEP, Schema, applied_steps
+from edge_gate.store.schema import SCHEMA, SEALING_STEP, TIME_STEP, Schema, applied_steps
+from edge_gate.store.trusted_clock import TrustedClock
 
 _SIDE_FILES = ("-wal", "-shm", "-journal")
 # What a statement of ours begins with that touches rows.
@@ -40,13 +41,15 @@ _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'in
 
 
 class Store:
-    """An open store. It belongs to the thread that opened it; `clock` dates what it writes."""
+    """An open store. It belongs to the thread that opened it; `clock` dates what it writes, and is never set back."""
 
     __slots__ = ("_connection", "anchor", "clock", "keyring", "path", "rewritten", "schema")
 
-    def __init__(self, path: Path, clock: Clock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA) -> None:
+    def __init__(
+        self, path: Path, clock: MachineClock, connection: Any, keyring: Keyring, schema: Schema = SCHEMA
+    ) -> None:
         self.path = path
-        self.clock = clock
+        self.clock = TrustedClock(clock)
         self.keyring = keyring
         self.anchor = Anchor(anchor_path(path), keyring)
         """What the device knows of its own records, apart from this database."""
@@ -56,7 +59,7 @@ class Store:
         self._connection = connection
 
     @classmethod
-    def create(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
+    def create(cls, path: Path, key: bytes, clock: MachineClock, schema: Schema = SCHEMA) -> Self:
         """Make an empty store and open it. A power cut leaves either nothing at ``path`` or a whole store.
 
         Raises AlreadyInitialised where there is a file or a write-ahead log of one: a log beside a database that it
@@ -80,7 +83,7 @@ class Store:
         return cls.open(path, key, clock, schema)
 
     @classmethod
-    def _create(cls, path: Path, key: bytes, clock: Clock, keyring: Keyring, schema: Schema) -> None:
+    def _create(cls, path: Path, key: bytes, clock: MachineClock, keyring: Keyring, schema: Schema) -> None:
         with (
             appearing(path) as draft,
             faults(path),
@@ -91,7 +94,7 @@ class Store:
             store.empty_log()  # closing would do it too, but not say where it failed
 
     @classmethod
-    def open(cls, path: Path, key: bytes, clock: Clock, schema: Schema = SCHEMA) -> Self:
+    def open(cls, path: Path, key: bytes, clock: MachineClock, schema: Schema = SCHEMA) -> Self:
         """Open a store that exists, bringing its tables up to date.
 
         Raises StoreMissing, StoreReadOnly, StoreForbidden, WrongKey, StoreCorrupt, StoreTooNew, KeyringMissing or
@@ -127,6 +130,9 @@ class Store:
         if migrating:
             with reading(self.path):
                 self._migrate()
+        if TIME_STEP in self.schema.known_steps():
+            with reading(self.path):
+                self.clock.resume(self._connection)
         # A power cut may have come between forgetting someone and emptying the log of their old pages.
         with suppress(StoreFull):  # a full disk is told at the first write; what is stored can be read until then
             self.empty_log()
@@ -150,7 +156,7 @@ class Store:
         self.close()
 
     def now(self) -> datetime:
-        """Return the clock's date and time, cut to the milliseconds that the store keeps."""
+        """Return the date and time, cut to the milliseconds that the store keeps; never before an earlier one."""
         return datetime.fromisoformat(iso(self.clock.now()))
 
     @contextmanager
@@ -168,11 +174,17 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")  # waits here for another writer, not half-way through
             try:
                 yield
+                self.clock.keep(self._connection)
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(dbapi2.Error):  # SQLite may have rolled back on its own
                     self._connection.rollback()
                 raise
+
+    def keep_time(self) -> None:
+        """Write down how far time is. Raises StoreError."""
+        with self.transaction():
+            pass
 
     @contextmanager
     def _nested(self) -> Iterator[None]:

@@ -47,6 +47,7 @@ from edge_gate.store.steps import (
     protected_templates,
     refusal_scores,
     sealed_templates,
+    time_kept,
     vouching,
 )
 from edge_gate.store.steps.sealed_templates import UNSEALED
@@ -64,6 +65,9 @@ _INDEX: Final = re.compile("CREATE(UNIQUE)?INDEX", re.IGNORECASE)
 # From this step on templates are sealed.
 SEALING_STEP: Final = sealed_templates.STEP.name
 
+# From this step on a store keeps time (trusted_clock.py).
+TIME_STEP: Final = time_kept.STEP.name
+
 # A step that was released is never changed: a change is a new step at the end.
 STEPS: Final = (
     first_tables.STEP,
@@ -76,6 +80,7 @@ STEPS: Final = (
     pad_trials.STEP,
     refusal_scores.STEP,
     vouching.STEP,
+    time_kept.STEP,
 )
 
 

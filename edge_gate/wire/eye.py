@@ -115,7 +115,7 @@ class Sighting:
     """One person seen once.
 
     ``order`` and ``eye`` are those of the command that held when it was seen; ``sequence`` grows with each sighting;
-    ``captured_ns`` is CLOCK_MONOTONIC at capture, the same clock in both processes; ``track`` counts the people
+    ``captured_ns`` is CLOCK_BOOTTIME at capture, the same clock in both processes; ``track`` counts the people
     followed since the eye's start; ``x, y`` the middle of the eyes in a frame of ``width x height`` pixels;
     ``pad_score`` 0..1 (ISO/IEC 30107-3), 1 for a bona fide presentation, NaN where it was not measured, and
     ``pad_reason`` what speaks against one, NOT_MEASURED exactly where the score is NaN; ``embedding``

@@ -12,7 +12,7 @@ class Stamp:
     """Where a message stands in its stream.
 
     ``sender`` names the peer, or its connection. ``sequence`` grows with each message of one kind.
-    ``at_ns`` is CLOCK_MONOTONIC, the same clock in every process.
+    ``at_ns`` is CLOCK_BOOTTIME, the same clock in every process.
     """
 
     sender: int

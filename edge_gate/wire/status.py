@@ -46,6 +46,14 @@ class PartStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStatus:
+    """The gate's time, and why the machine's date is not trusted, None where it is."""
+
+    now: str
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ThresholdStatus:
     """The comparison score that opens, and the false match rate that it is taken for."""
 
@@ -124,6 +132,7 @@ class GateStatus:
     eye: EyeStatus
     store: PartStatus
     keyring: PartStatus
+    clock: ClockStatus
     log: PartStatus
     events: PartStatus
     people: PartStatus

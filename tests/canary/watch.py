@@ -90,7 +90,7 @@ class Watched:
         self.shown += 1
         picture = picture.copy()
         picture[0, 0] = np.frombuffer(self.shown.to_bytes(3, "little"), np.uint8)
-        at_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        at_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         self._street.sendall(HEADER.pack(MAGIC, at_ns, picture.shape[1], picture.shape[0]) + picture.tobytes())
         while sees:
             self.messages.append(self._gate.recv(LARGEST_BYTES + 1))

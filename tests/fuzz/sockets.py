@@ -217,7 +217,7 @@ def _told(eye: socket.socket, before: tuple[int, int]) -> tuple[int, int]:
 
 def _put_right(message: bytes, model_id: bytes, told: tuple[int, int], number: int) -> bytes:
     kind, size = (2, HEALTH_BYTES) if len(message) <= HEALTH_BYTES else (1, SIGHTING_BYTES)
-    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     right = bytearray(message.ljust(size, b"\0"))
     right[:32] = struct.pack("<2sBBB x H 3Q", b"EG", 1, 6, kind, *told, number, now)
     if kind == 1:

@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_gate.core.clock import iso
 from edge_gate.gate.gate import Gate
 from edge_gate.settings import config
-from edge_gate.store.people import consent, residents
+from edge_gate.store.people import consent, residents, vouching
 from edge_gate.wire.client import converse
 from tests.support.clocks import WindableClock
 from tests.support.peers import RawEye, embedding, until
@@ -49,6 +50,31 @@ def pass_time(gate: Gate, seconds: float) -> None:
     let_turn(gate)
     gate.clock.wind(seconds)
     let_turn(gate)
+
+
+def set_date(gate: Gate, seconds: float) -> None:
+    """Set the machine's date forward, or back, and let the gate notice."""
+    assert isinstance(gate.clock, WindableClock)
+    gate.clock.set_back(-seconds)
+    let_turn(gate)
+
+
+def today(gate: Gate) -> str:
+    """Return the day at the site, as it is typed."""
+    return gate.clock.now().astimezone().date().isoformat()
+
+
+def ends_in(gate: Gate, name: str, seconds: float) -> None:
+    """Have somebody's consent end so soon."""
+
+    def shorten() -> None:
+        (row,) = gate.store.rows("SELECT id FROM resident WHERE name = ?", (name,))
+        until = iso(gate.store.now() + timedelta(seconds=seconds))
+        gate.store.run("UPDATE consent SET until = ? WHERE resident_id = ?", (until, row["id"]))
+        vouching.vouch(gate.store, row["id"])
+        gate.recognition.refresh(row["id"])
+
+    within(gate, shorten)
 
 
 def eye_at(gate: Gate) -> RawEye:

@@ -234,7 +234,11 @@ class RawEye:
 
 @contextmanager
 def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterator[tuple[Gate, config.Config]]:
-    """Run a whole gate in a thread: real store, real sockets, the relay on ``port``."""
+    """Run a whole gate in a thread: real store, real sockets, the relay on ``port``.
+
+    A gate that is started again in a folder goes on by the clock of the run before.
+    """
+    clock = WindableClock.of(folder)
     write_model(folder / "models")
     settings: dict[str, dict[str, Any]] = {
         "models": {"folder": str(folder / "models"), "eyes": "test-eyes", "trusted_keys": (own_key(),)},
@@ -249,7 +253,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
     def body() -> None:
         try:
-            with gate_main.open_gate(loaded, clock=WindableClock(), lists=Roster()) as gate:
+            with gate_main.open_gate(loaded, clock=clock, lists=Roster()) as gate:
                 box.append(gate)
                 started.set()
                 gate.run()
@@ -267,6 +271,7 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
     finally:
         box[0].stop()
         thread.join(20)
+        clock.leave_in(folder)
 
 
 def sighting(

@@ -143,7 +143,7 @@ def too_many(path: str) -> None:
     with dial(path, socket.SOCK_SEQPACKET) as connection:
         *_, order, eye = struct.unpack("<2sBBB B H Q", connection.recv(64).ljust(16, b"\0"))
         for number in itertools.count(1):
-            now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+            now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
             connection.send(
                 layout.pack(b"EG", 1, 6, 2, order, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
             )

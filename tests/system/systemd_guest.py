@@ -294,7 +294,7 @@ def kill_gate_mid_pulse(board: BoardSimulator) -> dict[str, Any]:
     moved = len(board.history)
     tried(BIN / "edge-gate", "relay", "test", "--config", SETTINGS)
     before = send("edge-gate", signal.SIGKILL)
-    killed_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    killed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     back = wait_for(lambda: replaced("edge-gate", before))
     again = wait_for(lambda: status().get("eye", {}).get("connected"))
     return {

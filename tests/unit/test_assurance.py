@@ -41,6 +41,7 @@ OF_THE_GATE: Final = (
     health.check_relay,
     health.check_store,
     health.check_keyring,
+    health.check_clock,
 )
 SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "door": lambda state: replace(state, door=replace(state.door, fault="the relay does not answer")),
@@ -48,6 +49,7 @@ SPOILT: Final[dict[str, Callable[[GateStatus], GateStatus]]] = {
     "camera": lambda state: replace(state, eye=replace(state.eye, camera="stalled")),
     "store": lambda state: replace(state, store=replace(state.store, fault="no room is left")),
     "keyring": lambda state: replace(state, keyring=replace(state.keyring, fault="an older one")),
+    "clock": lambda state: replace(state, clock=replace(state.clock, fault="it is 1970")),
     "liveness": lambda state: replace(state, liveness=replace(state.liveness, fault="never measured")),
     "residents": lambda state: replace(state, many_erased=3),
     "policy": lambda state: replace(state, policy=replace(state.policy, held="a key was added")),

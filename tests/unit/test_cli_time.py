@@ -164,6 +164,6 @@ def test_doctor_names_the_zone_of_the_site(tmp_path: Path) -> None:
     file = tmp_path / "edge-gate.toml"
     file.write_text('[site]\ntime_zone = "Asia/Shanghai"\n')
     (found,) = check_clock(Patient(file, config.load(file), None))
-    assert " (Asia/Shanghai), after edge-gate was installed" in found.text
+    assert " (Asia/Shanghai), after this software was made" in found.text
     shown = datetime.fromisoformat(found.text[:19]) - timedelta(hours=8)
     assert abs(shown.replace(tzinfo=UTC) - datetime.now(UTC)) < timedelta(minutes=5)

@@ -27,7 +27,7 @@ from edge_gate.store.keys.keyring import keyring_path
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import GateRefused, ask
 from tests.support.clerk import ANNE, BERT, CARL, ROLES, Clerk
-from tests.support.gates import change, eye_at, measured, settle, within
+from tests.support.gates import change, eye_at, measured, set_date, settle, today, within
 from tests.support.peers import CONSENT, LIVE, enrol, pulsed, running_gate, stand, until, write_model
 from tests.support.signing import own_key
 from tests.support.stores import BEFORE, KEPT_BEFORE
@@ -93,6 +93,10 @@ def test_whatever_changes_something_is_in_the_log_with_who_did_it(tmp_path: Path
         for verb in ("relay-test", "pause", "resume"):
             assert "ok" in anne.ask(verb)
         assert "ok" in carl.ask("audit-checkpoint")
+        set_date(gate, 3600)
+        set_date(gate, -3600)
+        request = waiting(anne, bert, "clock-accept", day=today(gate))
+        assert "ok" in bert.ask("approve", id=request) and "ok" in anne.ask("clock-accept", day=today(gate))
         # What is root's alone is tried in test_gate_second_person.py.
         # A log in doubt is taken as it stands in test_gate_vouching.py.
         changing = {verb for verb, right in VERBS.items() if right.changes and right.roles} - {"audit-accept"}

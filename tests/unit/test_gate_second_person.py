@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All that takes two people, on a real gate: nothing happens before, and what waits or was agreed to expires.
 
-tests/unit/test_gate_oversight.py has who may agree, and to what exactly; test_gate_approvals.py the times.
+tests/unit/test_gate_oversight.py has who may agree, and to what exactly; test_gate_approvals.py the times;
+test_gate_time.py what two people do about a wrong clock.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def test_these_tests_try_everything_that_may_have_to_wait() -> None:
         "keys-escrow",
         "policy",
         "audit-accept",
+        "clock-accept",
     }
 
 

@@ -19,6 +19,7 @@ from edge_gate.core.errors import WireError
 from edge_gate.settings.config import parse
 from edge_gate.wire import client
 from edge_gate.wire.status import (
+    ClockStatus,
     DoorStatus,
     EyeStatus,
     GateStatus,
@@ -52,6 +53,7 @@ ANSWER: Final[dict[str, Any]] = {
     },
     "store": {"fault": None},
     "keyring": {"fault": None},
+    "clock": {"now": "2026-03-01T12:00:00.000Z", "fault": None},
     "log": {"fault": None},
     "events": {"fault": None},
     "people": {"fault": None},
@@ -107,6 +109,7 @@ statuses = st.builds(
     ),
     store=st.builds(PartStatus, st.none() | texts),
     keyring=st.builds(PartStatus, st.none() | texts),
+    clock=st.builds(ClockStatus, texts, st.none() | texts),
     log=st.builds(PartStatus, st.none() | texts),
     events=st.builds(PartStatus, st.none() | texts),
     people=st.builds(PartStatus, st.none() | texts),
@@ -151,6 +154,7 @@ MAY_BE_NULL: Final = {
     ),
     ("store", "fault"),
     ("keyring", "fault"),
+    ("clock", "fault"),
     ("log", "fault"),
     ("events", "fault"),
     ("people", "fault"),

@@ -32,7 +32,7 @@ from edge_gate.store.steps.step import Step, run_each
 from edge_gate.wire.client import ask
 from tests.support import peers
 from tests.support.clerk import BERT, ROLES, Clerk
-from tests.support.gates import measured
+from tests.support.gates import measured, set_date, today
 from tests.support.peers import RawEye, enrol, pulsed, running_gate, until
 from tests.support.stores import enrol as enrol_in
 from tests.support.stores import in_the_clear
@@ -129,6 +129,9 @@ def test_no_verb_writes_a_resident_into_a_column_that_no_table_declares(
             ask(settings, verb)
         agreed(settings, bert, "templates-renew")
         agreed(settings, bert, "keys-escrow", shares=3, needed=2)
+        set_date(gate, 3600)
+        set_date(gate, -3600)
+        agreed(settings, bert, "clock-accept", day=today(gate))
         with closing(look(settings.store.path, key)) as database:
             found = naming(database, [ADA, BOB, *people])
             assert {("event", "resident_id"), ("consent", "given_by"), ("template", "resident_id")} <= found

@@ -6,12 +6,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import edge_gate
 from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
 from edge_gate.cli.checks.systemd import check_units, times_itself
@@ -20,6 +18,7 @@ from edge_gate.cli.reach import ask
 from edge_gate.cli.status import PAUSED, describe_walls, faults_by_part
 from edge_gate.core import drivers
 from edge_gate.core.access import find
+from edge_gate.core.clock import RELEASED, SystemClock
 from edge_gate.core.errors import AccessDenied, AlreadyRunning, KeyLocked, ModelError
 from edge_gate.provenance import cards
 from edge_gate.relays.device import is_serial
@@ -135,7 +134,6 @@ def check_store(patient: Patient) -> Iterator[Finding]:
         problems = ask(patient.settings, "store-check")["store"]
     else:
         from edge_gate.cli.keys.unlock import unlock_key
-        from edge_gate.core.clock import SystemClock
         from edge_gate.store.database import Store
         from edge_gate.store.lock import sole_use
 
@@ -176,17 +174,16 @@ def check_drivers(_: Patient) -> Iterator[Finding]:
 
 
 def check_clock(patient: Patient) -> Iterator[Finding]:
-    """Compare the time with that of the installation."""
-    now = datetime.now(UTC)
-    local = local_time(patient.settings)
+    """Take the gate's word for the time, or compare the date with this software's own where no gate runs."""
+    local, now = local_time(patient.settings), SystemClock().now()
     shown = f"{local.show(now)} ({local.name})"
-    judged = "after edge-gate was installed; nothing here knows whether it is right"
-    built = datetime.fromtimestamp(Path(edge_gate.__file__).stat().st_mtime, UTC)
-    if now < built:
-        mend = "Set the time (timedatectl), or fit a battery-backed clock: consents are judged by it."
-        yield Finding("clock", "fault", f"{shown} is before edge-gate was installed", mend)
+    told = patient.status and patient.status.clock.fault
+    if told or now < RELEASED:
+        text = told or f"{shown} is before this software was made"
+        yield Finding("clock", "fault", text, "Set the date with timedatectl; see docs/maintainer.md, The time.")
     else:
-        yield Finding("clock", "ok", f"{shown}, {judged}")
+        known = "the gate knows of none that is later" if patient.status else "after this software was made"
+        yield Finding("clock", "ok", f"{shown}, {known}; nothing here knows whether it is right")
 
 
 def check_permissions(patient: Patient) -> Iterator[Finding]:

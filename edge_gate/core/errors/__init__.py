@@ -111,6 +111,8 @@ from edge_gate.core.errors.residents import (
     ReceiptForeign,
     ReceiptInvalid,
     ResidentUnknown,
+    TimeDoubtful,
+    TimeRefused,
 )
 from edge_gate.core.errors.store import (
     OutcomeNotAwaited,
@@ -224,6 +226,8 @@ __all__ = [
     "StoreReadOnly",
     "StoreTooNew",
     "SystemRefused",
+    "TimeDoubtful",
+    "TimeRefused",
     "TimeZoneUnknown",
     "UnknownDriver",
     "UnknownEventKind",

@@ -60,6 +60,18 @@ class NameTaken(EdgeGateError, ValueError):
     exit_code = ExitCode.NAME_TAKEN
 
 
+class TimeDoubtful(EdgeGateError):
+    message = (
+        "No consent can be recorded while the time is not trusted: {0}. Nothing was stored. Set the date with"
+        " `timedatectl`. If it is right and a later one was wrong, two people say so with `edge-gate clock accept DAY`."
+    )
+    exit_code = ExitCode.TIME_DOUBTFUL
+
+
+class TimeRefused(TimeDoubtful):
+    message = "The date of this machine was not taken for the right one: {0}. Nothing was changed."
+
+
 class NameAlike(NameTaken):
     message = (
         "The name {0!r} looks like {1!r}, which a resident has already. Add what tells the two apart, such as a second"

@@ -38,7 +38,7 @@ class CameraGarbled(CameraError, ValueError):
 class Frame:
     """One picture, for one iteration.
 
-    ``bgr`` uint8, height x width x 3; ``captured_ns`` CLOCK_MONOTONIC; ``grey_small`` uint8, the same view in grey at
+    ``bgr`` uint8, height x width x 3; ``captured_ns`` CLOCK_BOOTTIME; ``grey_small`` uint8, the same view in grey at
     half the size or less, where the camera makes it in hardware (saves the presence check a conversion).
     """
 
@@ -154,7 +154,9 @@ def upright(frame: Frame, rotate_deg: int) -> Frame:
 
 
 def captured_at(stamp_ns: int, now_ns: int) -> int:
-    """Return the driver's own time stamp where it is one of CLOCK_MONOTONIC, within the last second; else now.
+    """Return the driver's own time stamp where it may be one of CLOCK_BOOTTIME, within the last second; else now.
+
+    V4L2 stamps by CLOCK_MONOTONIC, which is the same until the machine sleeps; after that the moment of arrival counts.
 
     Drivers may stamp with another clock, with zero (V4L2_BUF_FLAG_TIMESTAMP_UNKNOWN), or ahead of time, as Linux's
     vivid does by a frame.

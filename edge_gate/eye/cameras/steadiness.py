@@ -65,7 +65,7 @@ class _Trouble:
 
 
 class Steadiness:
-    """Keeps ``told``. Every time is CLOCK_MONOTONIC; pictures further apart than ``gap_s`` do not add up."""
+    """Keeps ``told``. Every time is CLOCK_BOOTTIME; pictures further apart than ``gap_s`` do not add up."""
 
     def __init__(self, gap_s: float) -> None:
         self.told = CameraState.STARTING

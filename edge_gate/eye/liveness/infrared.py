@@ -88,7 +88,7 @@ class InfraredWitness:
         self._read(0.0)
 
     def look(self, mesh: Mesh, width_px: int, captured_ns: int) -> Infrared:
-        """Return what is there of a face that the first camera saw at ``captured_ns`` (CLOCK_MONOTONIC), with ``mesh``
+        """Return what is there of a face that the first camera saw at ``captured_ns`` (CLOCK_BOOTTIME), with ``mesh``
         in a picture ``width_px`` wide. Waits for a picture, or for two where the lamp strobes, 0.2 s at most."""
         if self._camera is None:
             return Infrared(InfraredState.ABSENT)

@@ -47,7 +47,7 @@ _Layer = NDArray[np.float32]
 
 
 class SceneMemory:
-    """One camera's scene. Times are CLOCK_MONOTONIC, growing."""
+    """One camera's scene. Times are CLOCK_BOOTTIME, growing."""
 
     def __init__(self) -> None:
         self.state = SceneState.NEVER_EMPTY

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from edge_gate.core.access import user_name
@@ -39,12 +38,13 @@ from edge_gate.spec.model import Role
 from edge_gate.spec.registry import PEOPLE, SECOND, VERBS
 from edge_gate.store.audit import generation
 from edge_gate.store.audit import log as audit_log
-from edge_gate.store.audit.chain import KEY_CHANGED, STARTED, Checkpoint
+from edge_gate.store.audit.chain import KEY_CHANGED, STARTED, TIME_KEPT, Checkpoint
 from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
 from edge_gate.store.people import residents, vouching
 
 POLICY_WAITS_S: Final = 24 * 3600
+HOUR_S: Final = 3600
 # Rows about refusals in a transaction that was undone, until the next turn writes them.
 MOST_UNWRITTEN: Final = 64
 ASSUMED: Final = "settings taken as agreed"
@@ -131,8 +131,8 @@ class Authorisation:
         """Write down the start, the key, the settings that hold, and what of the file waits for a second person."""
         before, key = generation.last_recorded(self._store), self.log.public_key.hex()
         known = {generation.FIELD: self._store.keyring.known}
-        fmr = self.agreed.decision.fmr
-        self.note(STARTED, detail={"device_key": key, "fmr": fmr, **known, **self.software.written()})
+        fmr, software = self.agreed.decision.fmr, self.software.written()
+        self.note(STARTED, detail={"device_key": key, "fmr": fmr, **known, TIME_KEPT: True, **software})
         self.software.start()
         if before is not None and before.key != key:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
@@ -202,13 +202,21 @@ class Authorisation:
         verb = asked.verb
         role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
-            detail = {**(detail or {}), generation.FIELD: self._store.keyring.generation}
+            running = {generation.FIELD: self._store.keyring.generation, **audit_log.running(self._store)}
+            detail = {**(detail or {}), **running}
             if resident_id is not None:
                 detail[vouching.FIELD] = vouching.code_of(self._store, resident_id)
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         if detail and BEYOND in detail:
             self._beyond_ns.append(self._clock.monotonic_ns())
+
+    def did(self, verb: str, resident_id: str, detail: Mapping[str, Any]) -> None:
+        """Write down what the gate itself does to a resident's keys, in the transaction that does it. Raises
+        StoreError; then it is not done."""
+        code = vouching.code_of(self._store, resident_id)
+        said = {**detail, generation.FIELD: self._store.keyring.generation, vouching.FIELD: code}
+        self.log.append(verb, actor="gate", role="gate", resident_id=resident_id, detail=said)
 
     def second(
         self, asked: Asked, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False
@@ -247,7 +255,8 @@ class Authorisation:
         return sum(each > since for each in self._beyond_ns)
 
     def _made_within_an_hour(self) -> int:
-        return audit_log.count(self._store, PEOPLE, self._clock.now() - timedelta(hours=1))
+        """Return how many residents were enrolled, withdrawn or forgotten while the machine ran its last hour."""
+        return audit_log.count_recent(self._store, PEOPLE, HOUR_S)
 
     def approve(self, asked: Asked, request_id: str) -> ApprovalRequest:
         """Let a second person agree. Raises ApprovalUnknown, or NotAllowed for who asked or has not the role."""

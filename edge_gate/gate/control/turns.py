@@ -18,7 +18,7 @@ LONGEST_REST_NS: Final = 10**9
 
 
 class Turns:
-    """Keeps account of who was served when. Times are CLOCK_MONOTONIC, in nanoseconds."""
+    """Keeps account of who was served when. Times are CLOCK_BOOTTIME, in nanoseconds."""
 
     def __init__(self) -> None:
         self.next_ns = 0

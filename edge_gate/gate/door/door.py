@@ -93,7 +93,7 @@ class Door:
 
     @property
     def due_ns(self) -> int | None:
-        """When `tick` next has something to do (CLOCK_MONOTONIC), or None."""
+        """When `tick` next has something to do (CLOCK_BOOTTIME), or None."""
         times = [self._board.due_ns]
         if self._outcomes:
             times.append(self._clock.monotonic_ns())

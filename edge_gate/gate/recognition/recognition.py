@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from edge_gate.core.clock import Clock
@@ -20,8 +20,6 @@ from edge_gate.store.database import Store
 from edge_gate.store.people import vouching
 from edge_gate.store.templates import renewal, templates
 
-# A clock that was set back by more than it is corrected by in passing: a consent that had ended may hold again.
-SET_BACK: Final = timedelta(seconds=1)
 RETRY_NS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
 NO_OLD_POINT: Final = "decision.fmr was raised, and this model has no point at the old one"
@@ -37,7 +35,6 @@ class Recognition:
     transform: SiteTransform
     newly_protected: int
     """How many templates were vectors until this start."""
-    gallery: Gallery
 
     def __init__(self, store: Store, models: ModelSettings, clock: Clock) -> None:
         """Read the card; `adopt` and `prepare` come next. Raises ModelError."""
@@ -51,8 +48,16 @@ class Recognition:
         # When the consent of each resident in the gallery ends, and the first of these moments.
         self._until: dict[str, datetime] = {}
         self._soonest: datetime | None = None
-        self._seen = clock.now()
+        self._gallery: Gallery
+        # Whether somebody's consent has ended since that was written down, and when that is tried next.
+        self._ended, self._keep_ns = False, 0
         self._retry_ns: int | None = None
+
+    @property
+    def gallery(self) -> Gallery:
+        """Everybody whose consent holds at this moment, and nobody else."""
+        self._let_go()
+        return self._gallery
 
     def check(self, decision: DecisionSettings) -> None:
         """Raise NoOperatingPoint for settings for which the card has no point."""
@@ -64,7 +69,7 @@ class Recognition:
         # Drawing the axes takes a moment, in which an approach could be lost: now, not in the middle of an enrolment.
         if self.card.dimensions:
             self.transform.axes(self.card.dimensions)
-        self.gallery = Gallery.of((), (), self.transform)
+        self._gallery = Gallery.of((), (), self.transform)
 
     def adopt(self, agreed: DecisionSettings, wanted: DecisionSettings) -> str:
         """Decide by the settings that were agreed to. Returns why nothing may be opened by them, or nothing.
@@ -85,7 +90,7 @@ class Recognition:
     def load(self) -> None:
         """Read the templates of everyone whose consent holds at this moment. Raises StoreError."""
         doubtful = frozenset(vouching.doubtful(self._store))
-        known = templates.references(self._store, self.card.model_id, self._clock.now())
+        known = templates.references(self._store, self.card.model_id, self._store.now())
         found = [each for each in known if each.template.resident_id not in doubtful]
         self._until = {each.template.resident_id: each.until for each in found}
         codes = [each.template.code for each in found]
@@ -95,7 +100,7 @@ class Recognition:
     def refresh(self, resident_id: str) -> None:
         """Read one resident's template again, after it was stored or removed. An unreadable one is not compared."""
         try:
-            found = templates.references(self._store, self.card.model_id, self._clock.now(), resident_id)
+            found = templates.references(self._store, self.card.model_id, self._store.now(), resident_id)
             if vouching.doubtful(self._store, [resident_id]):
                 found = []
                 self.doubtful |= {resident_id}
@@ -118,17 +123,17 @@ class Recognition:
         self._show(Gallery.of(ids, [codes[each] for each in ids], transform))
 
     def tick(self, now_ns: int) -> None:
-        """Let go of those whose consent has ended. Read all again where the store had failed, or time went back."""
-        now, before = self._clock.now(), self._seen
-        self._seen = now
-        if before - now > SET_BACK or (self._retry_ns is not None and now_ns >= self._retry_ns):
-            self._reload()
-        elif self._soonest is not None and now >= self._soonest:
-            ended = {each for each, until in self._until.items() if now >= until}
-            self._until = {each: until for each, until in self._until.items() if each not in ended}
-            self._show(self.gallery.without(ended))
+        """Let go of those whose consent has ended, and write down that they did: they never hold again, though the date
+        be set back and the gate started anew. Read all again where the store had failed. Raises StoreError."""
+        if self._retry_ns is not None and now_ns >= self._retry_ns:
+            self.reload()
+        self._let_go()
+        if self._ended and now_ns >= self._keep_ns:
+            self._keep_ns = now_ns + RETRY_NS
+            self._store.keep_time()
+            self._ended = False
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """Read the gallery again. A store that fails leaves nobody in it: a template may have gone meanwhile."""
         try:
             self.load()
@@ -137,8 +142,17 @@ class Recognition:
             self._show(Gallery.of((), (), self.transform))
             self._note_fault(error)
 
+    def _let_go(self) -> None:
+        """Take out those whose consent has ended."""
+        now = self._store.now()
+        if self._soonest is not None and now >= self._soonest:
+            ended = {each for each, until in self._until.items() if now >= until}
+            self._until = {each: until for each, until in self._until.items() if each not in ended}
+            self._show(self._gallery.without(ended))
+            self._ended = True
+
     def _show(self, gallery: Gallery) -> None:
-        self.gallery = gallery
+        self._gallery = gallery
         self._soonest = min(self._until.values(), default=None)
 
     def _note_fault(self, error: StoreError) -> None:

@@ -16,6 +16,7 @@ from edge_gate.core.errors import (
     EdgeGateError,
     EnrolmentFailed,
     EyeAbsent,
+    TimeDoubtful,
     WireError,
 )
 from edge_gate.core.local_time import LocalTime
@@ -125,7 +126,9 @@ class EnrolmentVerbs:
         stated = _consent(request, self._local)
         if stated is None:
             raise ConsentMissing(name)
-        if stated.until <= self._store.clock.now():
+        if fault := self._store.clock.fault:
+            raise TimeDoubtful(fault)
+        if stated.until <= self._store.now():
             raise ConsentOver(name, self._local.show_until(iso(stated.until)))
         self._mode.refuse_enrolling()
         self._mode.require_eye()

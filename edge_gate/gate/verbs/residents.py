@@ -59,7 +59,7 @@ class ResidentVerbs:
         after = request.fields.get("after", "")
         if not isinstance(after, str) or len(after) > 2 * LONGEST_NAME or "first" in request.fields:
             raise WireError("control", "residents are asked for by the name that they come after")
-        model_id, now = self._recognition.card.model_id, self._store.clock.now()
+        model_id, now = self._recognition.card.model_id, self._store.now()
         page = residents.page(self._store, model_id, now, after=after, limit=PAGE_RESIDENTS)
         compared = set(self._recognition.gallery.ids)
         request.answer([_shown(each, each.resident.id in compared) for each in page])
@@ -123,7 +123,7 @@ class ResidentVerbs:
 
     def _receipt(self, removed: Removed) -> str:
         """Return the signed page for the resident."""
-        at, kind = self._store.clock.now(), Kind[removed.act.name]
+        at, kind = self._store.now(), Kind[removed.act.name]
         page = Receipt(
             self._site.name, removed.resident_id, at, removed.figures, removed.traces_left, kind, removed.at_least
         )

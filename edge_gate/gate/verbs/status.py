@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge_gate.core.clock import Clock
+from edge_gate.core.clock import Clock, iso
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.control.requests import Handler
 from edge_gate.gate.door.door import Door
@@ -23,6 +23,7 @@ from edge_gate.seal.hardening import ALL, Hardening, summary
 from edge_gate.settings.config import Config
 from edge_gate.store.database import Store
 from edge_gate.wire.status import (
+    ClockStatus,
     DoorStatus,
     EyeStatus,
     GateStatus,
@@ -75,6 +76,7 @@ class StatusVerbs:
             eye=self._eye(),
             store=PartStatus(of.journal.fault or of.recognition.fault),
             keyring=PartStatus(of.store.keyring.suspect or None),
+            clock=ClockStatus(iso(of.store.now()), of.store.clock.fault),
             log=PartStatus(of.authorisation.log_watch.doubt or None),
             events=PartStatus(of.authorisation.log_watch.events_doubt or None),
             people=PartStatus(_told(of.recognition.doubtful)),

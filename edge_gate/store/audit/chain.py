@@ -20,6 +20,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -34,6 +35,11 @@ STARTED: Final = "started"
 KEY_CHANGED: Final = "device key changed"
 NEW_KEYRING: Final = "new-keyring"
 END_LOST: Final = "end not signed"
+# Two people took an earlier time for the right one: the only row that may be dated before the one that it follows.
+TIME_ACCEPTED: Final = "clock-accept"
+# In the detail of a start since which no row is dated before another; and of each row of a time that is not trusted.
+TIME_KEPT: Final = "time_kept"
+UNTRUSTED_TIME: Final = MappingProxyType({"time": "not trusted"})
 # Rows with these verbs say with which key the log is signed from there on.
 ANNOUNCING: Final = (STARTED, KEY_CHANGED, NEW_KEYRING)
 _ROW: Final = b"edge-gate audit row 1\n"
@@ -61,7 +67,17 @@ class Row:
 
     @property
     def said(self) -> dict[str, Any]:
-        """The detail as an object; empty where it is none, for then it was tampered with, which `examine` finds."""
+        """The detail as an object, without what is said of the time; empty where it is none, for then it was tampered
+        with, which `examine` finds."""
+        found = self._read()
+        return {name: value for name, value in found.items() if name not in UNTRUSTED_TIME}
+
+    @property
+    def time_trusted(self) -> bool:
+        """Whether the row does not say that its time is not trusted."""
+        return not UNTRUSTED_TIME.items() <= self._read().items()
+
+    def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self.detail)
         except ValueError:
@@ -165,13 +181,16 @@ class Examined:
     """What an examination saw.
 
     ``vouched`` is the last row that a good checkpoint of the log itself covers. ``keys`` has each public key that was
-    announced, with the row that did.
+    announced, with the row that did. ``backwards`` are rows that are dated before the one that they follow and may be:
+    two people agreed, or the log did not keep time then. ``untrusted`` are rows of a time that was not trusted.
     """
 
     rows: int = 0
     last: int = 0
     vouched: int = 0
     keys: list[tuple[int, str]] = field(default_factory=list)
+    backwards: list[int] = field(default_factory=list)
+    untrusted: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, seq: int, text: str) -> None:
@@ -197,7 +216,7 @@ def examine(
     """
     seen = Examined()
     signed = {each.seq: each for each in checkpoints}
-    for row, announced in _with_announced_key(_chained(rows, seen), seen):
+    for row, announced in _with_announced_key(_dated(_chained(rows, seen), seen), seen):
         if since is not None and row.seq == since.seq and row.hash != since.hash:
             seen.add(row.seq, "is not the row that the kept checkpoint was signed for: the log was rewritten")
         checkpoint = signed.get(row.seq)
@@ -243,6 +262,20 @@ def _chained(rows: Iterable[Row], seen: Examined) -> Iterator[Row]:
             seen.add(row.seq, "was changed after it was written, or moved")
         seen.rows += 1
         seen.last, previous = row.seq, row.hash
+        yield row
+
+
+def _dated(rows: Iterable[Row], seen: Examined) -> Iterator[Row]:
+    """Yield the rows, noting where one is dated before the one that it follows."""
+    newest, kept = "", False
+    for row in rows:
+        kept = kept or (row.verb == STARTED and row.said.get(TIME_KEPT) is True)
+        if row.at < newest and kept and row.verb != TIME_ACCEPTED:
+            seen.add(row.seq, "is dated before the row that it follows, and nobody agreed to an earlier time")
+        elif row.at < newest:
+            seen.backwards.append(row.seq)
+        seen.untrusted += not row.time_trusted
+        newest = row.at
         yield row
 
 

@@ -24,7 +24,9 @@ from edge_gate.store.database import Store
 
 # The field of an audit row's detail, and the verbs of the rows that have it besides those that announce a key.
 FIELD: Final = "keyring"
-CHANGING: Final = registry.PEOPLE
+EXPIRED: Final = "template expired"
+"""The gate itself destroyed the key of somebody whose consent had ended."""
+CHANGING: Final = (*registry.PEOPLE, EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)

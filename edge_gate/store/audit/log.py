@@ -19,7 +19,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from edge_gate.store.audit.chain import (
     END_LOST,
     GENESIS,
     NEW_KEYRING,
+    UNTRUSTED_TIME,
     Checkpoint,
     Row,
 )
@@ -45,6 +45,9 @@ from edge_gate.store.faults import faults, reading
 LONGEST_DETAIL_BYTES: Final = 4096
 # So many rows are looked at in one step of a search.
 SEARCHED_ROWS: Final = 500
+COUNTED_ROWS: Final = 100
+# For how many seconds the machine was known to run, over all restarts (trusted_clock.py).
+RAN_S: Final = "ran_s"
 
 
 class AuditLog:
@@ -69,7 +72,8 @@ class AuditLog:
         Raises StoreFull, StoreReadOnly, StoreCorrupt or StoreError; then what it records must not be done.
         """
         store = self._store
-        written = json.dumps(detail or {}, allow_nan=False, separators=(",", ":"), sort_keys=True)
+        doubted = {} if store.clock.look().trusted else UNTRUSTED_TIME
+        written = json.dumps({**(detail or {}), **doubted}, allow_nan=False, separators=(",", ":"), sort_keys=True)
         if len(written) > LONGEST_DETAIL_BYTES:
             raise StoreError(store.path, f"the detail of an audit row is longer than {LONGEST_DETAIL_BYTES} bytes")
         with store.transaction():
@@ -148,13 +152,24 @@ def latest(store: Store, verb: str) -> Row | None:
         return Row(**found[0]) if found else None
 
 
-def count(store: Store, verbs: Sequence[str], since: datetime) -> int:
-    """Return how many rows with one of these verbs there are since that moment."""
-    found = store.rows(
-        "SELECT count(*) AS n FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND at >= ?",
-        (json.dumps(list(verbs)), iso(since)),
-    )
-    return int(found[0]["n"])
+def running(store: Store) -> dict[str, Any]:
+    """Return what the detail of a row has to say for `count_recent`: no date moves it."""
+    return {RAN_S: store.clock.ran_s}
+
+
+def count_recent(store: Store, verbs: Sequence[str], seconds: int) -> int:
+    """Return how many rows with one of these verbs were written while the machine ran its last so many seconds."""
+    since, counted, last = store.clock.ran_s - seconds, 0, 2**63 - 1
+    chosen = "SELECT * FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND seq < ? ORDER BY seq DESC LIMIT ?"
+    while True:
+        with reading(store.path):
+            page = [Row(**row) for row in store.rows(chosen, (json.dumps(list(verbs)), last, COUNTED_ROWS))]
+        ran = [row.said.get(RAN_S) for row in page]
+        recent = [each for each in ran if isinstance(each, int) and each >= since]
+        counted += len(recent)
+        if len(recent) < COUNTED_ROWS:
+            return counted
+        last = page[-1].seq
 
 
 def about(store: Store, resident_id: str) -> Iterator[list[Row]]:

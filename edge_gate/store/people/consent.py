@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown
+from edge_gate.core.errors import EnrolmentFailed, ResidentUnknown, TimeDoubtful
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -55,8 +55,10 @@ class Consent:
 def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until: datetime, operator: str) -> Consent:
     """Write down a consent given now. It replaces none: a resident may have several, and one valid is enough.
 
-    Raises ResidentUnknown, or EnrolmentFailed where it would have ended already.
+    Raises ResidentUnknown, EnrolmentFailed where it would have ended already, or TimeDoubtful.
     """
+    if fault := store.clock.fault:
+        raise TimeDoubtful(fault)
     now = store.now()
     if until <= now:
         raise EnrolmentFailed("the consent would have ended already")
@@ -99,6 +101,31 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
         record()
 
     return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=changed)
+
+
+def erase_expired(store: Store, resident_id: str, *, record: Callable[[], object] = lambda: None) -> None:
+    """Remove what a withdrawal removes of somebody whose consents have ended, but mark none as withdrawn.
+
+    As in `end` their data key goes first, and traces are left. Not inside another transaction.
+    """
+    store.keyring.destroy(resident_id, forgotten=False)
+
+    def changed() -> None:
+        vouching.vouch(store, resident_id)
+        record()
+
+    removal.at_once(removal.slices(store, Act.WITHDRAWAL, resident_id, record=changed, mark=False))
+
+
+def expired(store: Store, before: datetime, limit: int) -> list[str]:
+    """Return residents who have a template, though the last of their consents had ended by that moment."""
+    rows = store.rows(
+        "SELECT DISTINCT resident_id FROM template WHERE NOT EXISTS (SELECT 1 FROM consent"
+        " WHERE consent.resident_id = template.resident_id AND withdrawn_at IS NULL AND until > ?)"
+        " ORDER BY resident_id LIMIT ?",
+        (iso(before), limit),
+    )
+    return [row["resident_id"] for row in rows]
 
 
 def can_withdraw(store: Store, resident_id: str) -> bool:

@@ -56,13 +56,20 @@ def at_once(steps: Generator[None, None, Removed]) -> Removed:
 
 
 def slices(
-    store: Store, act: Act, resident_id: str, names: Sequence[str] = (), record: Callable[[], object] = lambda: None
+    store: Store,
+    act: Act,
+    resident_id: str,
+    names: Sequence[str] = (),
+    record: Callable[[], object] = lambda: None,
+    *,
+    mark: bool = True,
 ) -> Generator[None, None, Removed]:
     """Remove, mark or blank the rows of a resident whose data key is destroyed already, a slice at each step.
 
     Rows that are only blanked come first, for they may be many. All else is one transaction, the last step; until then
     a power cut leaves the resident to `sweep.sweep`. ``names`` are looked for, like the identifier, in what blanked
-    rows say of others. ``record()`` writes down who asked for it, in that transaction. Traces are left.
+    rows say of others. ``record()`` writes down who asked for it, in that transaction. Without ``mark`` no row is
+    marked. Traces are left.
     """
     blanked = {table: _Blanking(table, resident_id, names) for table in _blanked(store, act)}
     for each in blanked.values():
@@ -70,7 +77,7 @@ def slices(
             yield
     with store.transaction():
         # What refers to a table goes before it.
-        touched = {table: _apply(store, table, act, resident_id) for table in reversed(store.schema.personal)}
+        touched = {table: _apply(store, table, act, resident_id, mark) for table in reversed(store.schema.personal)}
         for table, each in blanked.items():
             each.rest(store)  # what was written since
             touched[table] = each.count
@@ -104,16 +111,16 @@ def _blanked(store: Store, act: Act) -> list[PersonalTable]:
     return [table for table in reversed(store.schema.personal) if table.fate(act) is Fate.BLANKED]
 
 
-def _apply(store: Store, table: PersonalTable, act: Act, resident_id: str) -> int:
+def _apply(store: Store, table: PersonalTable, act: Act, resident_id: str, mark: bool) -> int:
     """Give a resident's rows their fate, and return how many there were."""
     theirs = table.not_ended(act)
     match table.fate(act):
         case Fate.DELETED:
             return store.run(f"DELETE FROM {table.name} WHERE {theirs}", (resident_id,))  # noqa: S608 - declared
-        case Fate.MARKED:
-            mark = f"UPDATE {table.name} SET {table.mark} = ? WHERE {theirs}"  # noqa: S608 - declared
-            return store.run(mark, (iso(store.now()), resident_id))
-        case Fate.BLANKED | Fate.KEPT:
+        case Fate.MARKED if mark:
+            marking = f"UPDATE {table.name} SET {table.mark} = ? WHERE {theirs}"  # noqa: S608 - declared
+            return store.run(marking, (iso(store.now()), resident_id))
+        case _:
             return 0
 
 

@@ -112,7 +112,7 @@ def _measured(make_site: MakeSite, count: int, say: Callable[[str], None]) -> Gr
 
 def _acts(gate: Gate, settings: Config, people: list[residents.Resident]) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what is asked, in an order in which each finds what it needs."""
-    # At a start, and in the loop where the store had failed or the clock was set back.
+    # At a start, and in the loop where the store had failed, or two people put the time right.
     yield "gallery, whole", lambda: _in_gate(gate, gate.recognition.load)
     yield "status", lambda: ask(settings, "status")
     yield "residents", lambda: _all_residents(settings)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import DemoFailed, EdgeGateError
 from edge_gate.relays.simulator import Change
 from edge_gate.spec.registry import EVENTS
@@ -234,6 +235,6 @@ class Demo:
 
 
 def _sleep_until(monotonic_ns: int) -> None:
-    remaining = monotonic_ns - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    remaining = monotonic_ns - SystemClock().monotonic_ns()
     if remaining > 0:
         time.sleep(remaining / 1e9)

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
+from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import DemoFailed, EdgeGateError
 from edge_gate.core.supervise import Supervised, eye_command, gate_command
 from edge_gate.relays.simulator import BoardSimulator, Change
@@ -117,7 +118,7 @@ class DemoSite:
 
     def consent(self) -> dict[str, str]:
         """Return a consent that holds for a day, as an operator would state it."""
-        until = datetime.now(UTC) + timedelta(days=1)
+        until = SystemClock().now() + timedelta(days=1)
         return {"purpose": "the demo", "given_by": "nobody: this person does not exist", "until": until.isoformat()}
 
     def kill(self, which: str) -> None:

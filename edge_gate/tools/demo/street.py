@@ -7,7 +7,7 @@ a UNIX stream socket and never touch a disk::
 
     magic "EGST"  4 bytes | captured_ns  u64 | width  u16 | height  u16 | BGR, height x width x 3 bytes
 
-little-endian; captured_ns is CLOCK_MONOTONIC, the same in both processes.
+little-endian; captured_ns is CLOCK_BOOTTIME, the same in both processes.
 """
 
 from __future__ import annotations

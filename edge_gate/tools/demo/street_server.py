@@ -60,7 +60,7 @@ class Street:
         self._path.unlink(missing_ok=True)
 
     def play(self, schedule: Schedule) -> int:
-        """Begin a schedule now, in place of the one before; return its time 0 on CLOCK_MONOTONIC, in nanoseconds."""
+        """Begin a schedule now, in place of the one before; return its time 0 on CLOCK_BOOTTIME, in nanoseconds."""
         began_ns = self._clock.monotonic_ns()
         self._playing = (schedule, began_ns)
         return began_ns
