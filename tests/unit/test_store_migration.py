@@ -132,11 +132,11 @@ def test_the_number_of_an_event_is_not_given_again_after_the_renaming(tmp_path: 
 
 OF_BEFORE = replace(SCHEMA, steps=SCHEMA.steps[: SCHEMA.steps.index(event_names.STEP)])
 IN_PLACE = Step(event_names.STEP.name, move=lambda store: rename_in_place(store))
+# As it was then, with the tables of then.
 RENAMED_IN_PLACE = replace(
-    SCHEMA,  # without the step that writes the table anew for another reason
-    steps=tuple(
-        IN_PLACE if each is event_names.STEP else each for each in SCHEMA.steps if each is not refusal_scores.STEP
-    ),
+    OF_BEFORE,
+    steps=(*OF_BEFORE.steps, IN_PLACE),
+    personal=tuple(replace(each, chained=False) for each in SCHEMA.personal if each.name != "voucher"),
 )
 
 
