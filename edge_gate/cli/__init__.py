@@ -45,6 +45,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "approve": "approvals:approve",
             "pause": "status:pause",
             "resume": "status:resume",
+            "guidance": "guidance:command",
         },
         "Keys and records": {
             "keys": "keys.command:command",

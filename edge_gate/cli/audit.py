@@ -18,6 +18,7 @@ from edge_gate.cli.common import LINE, config_option, json_option, local_time, s
 from edge_gate.cli.groups import Group
 from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import say, say_hanging, say_to_copy
+from edge_gate.core.errors import WireError
 from edge_gate.settings import config
 from edge_gate.store.audit.chain import Checkpoint, End, Examined, Row, examine
 
@@ -150,7 +151,10 @@ def read(settings: config.Config) -> tuple[list[Row], list[Checkpoint], End | No
     more = True
     while more:
         page = ask(settings, "audit", first=rows[-1].seq + 1 if rows else 1)
-        rows += map(Row.of, page["rows"])
+        fresh = [Row.of(each) for each in page["rows"]]
+        if page["more"] and (not fresh or (rows and fresh[-1].seq <= rows[-1].seq)):  # no gate of ours: it never ends
+            raise WireError("control", "the gate's audit log does not go on where it ended")
+        rows += fresh
         checkpoints += map(Checkpoint.read, page["checkpoints"])
         end = page["end"] and End.read(page["end"])
         more = page["more"]

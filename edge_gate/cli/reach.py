@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from edge_gate.core.access import own_name
 from edge_gate.core.errors import AccessDenied, GateNotRunning, GateWaiting, NotAllowed
+from edge_gate.core.plain_files import read_plain
 from edge_gate.settings.config import Config
 from edge_gate.store.lock import find_holder
 from edge_gate.wire import client
@@ -23,6 +24,7 @@ ASKED: Final = Path("/run/systemd/ask-password")
 QUESTION: Final = "edge-gate:store-key"
 # The control group of edge-gate-unlock.service: between two questions it has processes all the same.
 UNLOCKING: Final = Path("/sys/fs/cgroup/system.slice/edge-gate-unlock.service/cgroup.events")
+_LONGEST_NOTE: Final = 64 * 1024
 
 
 def ask(settings: Config, verb: str, **request: Any) -> Any:
@@ -100,8 +102,8 @@ def _is_asked() -> bool:
 
 
 def _reads(path: Path, line: str) -> bool:
-    with suppress(OSError, UnicodeDecodeError):
-        return line in path.read_text().splitlines()
+    with suppress(OSError, ValueError):
+        return line in read_plain(path, _LONGEST_NOTE).decode().splitlines()
     return False
 
 

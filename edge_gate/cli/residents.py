@@ -15,6 +15,7 @@ from edge_gate.cli.groups import Group
 from edge_gate.cli.layout import Column
 from edge_gate.cli.reach import ask
 from edge_gate.cli.terminal import confirm, say, say_document, say_table
+from edge_gate.core.errors import WireError
 from edge_gate.core.local_time import LocalTime
 from edge_gate.settings import config
 
@@ -33,8 +34,11 @@ def command(path: Path, as_json: bool) -> None:
     """List who is enrolled and how long consent holds."""
     settings = config.load(path)
     rows: list[dict[str, Any]] = []
-    while page := ask(settings, "residents", after=rows[-1]["name"] if rows else ""):
-        rows += page
+    last = ""
+    while page := ask(settings, "residents", after=last):
+        if page[-1]["name"] <= last:  # what is no gate of ours could go on for ever
+            raise WireError("control", "the gate's list of residents does not go on where it ended")
+        rows, last = [*rows, *page], page[-1]["name"]
     if as_json:
         show_json(rows)
         return

@@ -15,7 +15,7 @@ from edge_gate.cli import reach
 from edge_gate.cli.common import config_option, json_option, show_json
 from edge_gate.cli.terminal import say, say_fields, say_hanging
 from edge_gate.settings import config
-from edge_gate.settings.liveness import OFF, REQUIRE
+from edge_gate.settings.liveness import NEVER, OFF, REQUIRE
 from edge_gate.wire.status import GateStatus, HardeningStatus, LimiterStatus, LivenessStatus
 
 _LIMITED: Final = MappingProxyType(
@@ -95,6 +95,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "people", f"{state.people.fault} (docs/maintainer.md, A resident in doubt)"
     if state.liveness.fault:
         yield "liveness", state.liveness.fault
+    if state.guidance.fault:
+        yield "guidance", state.guidance.fault
     if state.many_erased:
         yield "residents", f"{state.many_erased} withdrawn or erased within a day beyond the hourly number"
     if state.policy.held:
@@ -107,6 +109,8 @@ def describe_liveness(of: LivenessStatus, scene: str | None) -> str:
         return "off: a picture of a resident opens; for trials only"
     told = "refuses attacks" if of.mode == REQUIRE else "tells of attacks and opens all the same"
     told += f"; {of.attacks} told since the start; this camera was measured on {of.people_measured} people"
+    if of.challenge != NEVER:
+        told += f"; people are asked to move: {of.challenge}"
     return f"{told}; the scene behind them: {scene}" if scene else told
 
 

@@ -50,16 +50,19 @@ def say_to_copy(*lines: object, err: bool = False) -> None:
 
 
 def say_json(document: Any) -> None:
-    """Print one JSON document. What the encoding lacks, or a terminal would obey, is written in JSON's own escapes."""
+    """Print one JSON document. What the encoding lacks, or a terminal would obey, is written in JSON's own escapes.
+
+    In a pipe too: at its end there may be a terminal, and to what reads JSON both are one.
+    """
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    obeyed = sys.stdout.isatty() and escape(text, keep="\n") != text
-    if obeyed or encodable(text, sys.stdout) != text:
+    if escape(text, keep="\n") != text or encodable(text, sys.stdout) != text:
         text = json.dumps(document, indent=2)
     print(text)
 
 
 def either(chinese: str, english: str) -> str:
-    """Return both languages, or English alone where the terminal's encoding has no Chinese."""
+    """Return both languages, or English alone where the terminal's encoding has no Chinese; for what rich lays out."""
+    chinese, english = escape(chinese), escape(english)
     return f"{chinese} / {english}" if encodable(chinese, sys.stdout) == chinese else english
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from edge_gate.core.errors import TimeZoneUnknown
 from edge_gate.core.local_time import LocalTime
+from edge_gate.core.plain_files import read_plain
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ _UNREADABLE: Final = (OSError, ValueError, LookupError, EOFError, OverflowError,
 SYSTEM_ZONE: Final = Path("/etc/localtime")
 _NAMES_SHOWN: Final = 3
 _LONGEST: Final = 60
+_LARGEST_ZONE: Final = 1 << 20
 _NAME: Final = re.compile(r"[A-Za-z0-9_+/-]+")
 # How a zone is often called that is none of the database, whose `Etc/GMT-8` is what people call UTC+8.
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-])0?([0-9]|1[0-4])(?::?00)?", re.IGNORECASE | re.ASCII)
@@ -82,8 +84,7 @@ def _of_file(path: Path) -> LocalTime | None:
     target = str(path.parent / path.readlink()) if path.is_symlink() else str(path)
     _, inside, name = target.partition("/zoneinfo/")
     name = name if inside and _NAME.fullmatch(name) else "local time"
-    with path.open("rb") as file:
-        return _checked(name, _read(file, name))
+    return _checked(name, _read(BytesIO(read_plain(path, _LARGEST_ZONE)), name))
 
 
 def _load(name: str) -> LocalTime:

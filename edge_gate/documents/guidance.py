@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from edge_gate.rules.challenge import Act
 from edge_gate.wire.eye import AcquisitionFailure
 
 _TEXTS: Final = {
@@ -18,7 +19,19 @@ _TEXTS: Final = {
     AcquisitionFailure.EYES_CLOSED: {"zh": "请睁开双眼", "en": "Open both eyes"},
     AcquisitionFailure.CUT_OFF: {"zh": "请站到画面中央", "en": "Move to the middle"},
 }
-
+# Each says the other way in as well: not everybody can turn their head, or close their eyes at will.
+_ASKED: Final = {
+    None: {"zh": "请正对摄像头，睁开双眼", "en": "Look straight at the camera, eyes open"},
+    Act.TURN_LEFT: {
+        "zh": "请把头慢慢转向您的左边（或使用门禁卡）",
+        "en": "Turn your head a little to your left (or use your card)",
+    },
+    Act.TURN_RIGHT: {
+        "zh": "请把头慢慢转向您的右边（或使用门禁卡）",
+        "en": "Turn your head a little to your right (or use your card)",
+    },
+    Act.CLOSE_EYES: {"zh": "请闭眼一秒钟（或使用门禁卡）", "en": "Close your eyes for a second (or use your card)"},
+}
 
 _OTHERWISE: Final = {"zh": "请使用门禁卡，或按门铃", "en": "Please use your card, or ring"}
 
@@ -26,6 +39,11 @@ _OTHERWISE: Final = {"zh": "请使用门禁卡，或按门铃", "en": "Please us
 def otherwise(language: str) -> str:
     """Return the sentence, in ``zh`` or ``en``, for somebody for whom the eyes alone do not open."""
     return _OTHERWISE[language]
+
+
+def asked(act: Act | None, language: str) -> str:
+    """Return the sentence, in ``zh`` or ``en``, for what somebody is asked to do; None for a straight look."""
+    return _ASKED[act][language]
 
 
 def text(refusal: AcquisitionFailure, language: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import ModelAltered, ModelError, ModelMissing
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import read_plain
 from edge_gate.eye.quiet_stderr import quiet_stderr
 from edge_gate.provenance import cards
 from edge_gate.settings.config import ModelSettings
@@ -38,9 +38,8 @@ def verify_model(settings: ModelSettings, name: str) -> tuple[cards.Card, bytes]
     if card.waived:
         _log.warning("the model %s is %s; it is loaded because models.allow_unsigned names it", name, card.waived)
     try:
-        with open_plain(card.model_path) as file:
-            content = file.read()
-    except OSError as error:
+        content = read_plain(card.model_path, cards.MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise ModelMissing(card.model_path) from error
     found, expected = hashlib.sha256(content).hexdigest(), card.fields["sha256"]
     if found != expected:

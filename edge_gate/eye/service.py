@@ -109,10 +109,10 @@ class Eye:
             self._hear()
 
     def _hear(self) -> None:
-        known = self._link.told is not None
+        before = self._link.told
         for command in self._link.receive():
             self._obey(command.verb)
-        if not known:  # a gate that has just come hears how this eye is before it hears of two people
+        if before is None and self._link.told is not None:  # it hears how this eye is before it hears of anybody twice
             self._health_ns = 0
 
     def _obey(self, verb: EyeMode) -> None:

@@ -23,6 +23,7 @@ from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.table import ControlVerbs
 from edge_gate.gate.verbs.templates import TemplateVerbs
@@ -60,6 +61,7 @@ class Gate:
     recognition: Recognition
     approaches: Approaches
     eye: EyeWatch
+    guidance: GuidanceVerbs
     enrolment: EnrolmentVerbs
     liveness: LivenessVerbs
     attacks: AttackWatch
@@ -107,6 +109,7 @@ class Gate:
         self.journal.tick(now)
         self.approaches.tick(now)
         self.limiter.tick(now)
+        self.guidance.tick(now)
         self.templates.tick()
         self.jobs.tick(now)
         self.enrolment.tick(now)

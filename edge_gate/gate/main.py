@@ -29,6 +29,7 @@ from edge_gate.gate.mode import Mode
 from edge_gate.gate.peers.eye_watch import EyeWatch
 from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.recognition.keyring_watch import KeyringWatch
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.recognition.recognition import Recognition
@@ -37,6 +38,7 @@ from edge_gate.gate.verbs.door import DoorVerbs
 from edge_gate.gate.verbs.enrolment import EnrolmentVerbs
 from edge_gate.gate.verbs.events import EventVerbs
 from edge_gate.gate.verbs.eye import EyeVerbs, was_paused
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.gate.verbs.liveness import LivenessVerbs
 from edge_gate.gate.verbs.oversight import OversightVerbs
 from edge_gate.gate.verbs.residents import ResidentVerbs
@@ -99,7 +101,16 @@ def build(
     mode = Mode(eye.link.send, lambda: eye.state, lambda: authorisation.held, paused=was_paused(store))
     door_control = DoorControl(door, journal, lambda: authorisation.agreed.door.pulse_ms)
     decision = authorisation.agreed.decision
-    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, decision, clock)
+    challenges = Challenges(
+        attacks,
+        journal,
+        clock,
+        setting=lambda: authorisation.agreed.liveness.challenge,
+        scene_known=lambda: eye.scene_known,
+        heard=lambda: guidance.heard,
+    )
+    approaches = Approaches(recognition, door_control, journal, mode, attacks, limiter, challenges, decision, clock)
+    guidance = GuidanceVerbs(approaches, attacks, limiter, clock)
     local = local_time(config.site.time_zone, os.environ)
 
     def adopt() -> None:
@@ -120,9 +131,10 @@ def build(
             store=store,
             door=door,
             eye=eye,
-            approaches=approaches,
+            guidance=guidance,
             attacks=attacks,
             limiter=limiter,
+            challenges=challenges,
             journal=journal,
             mode=mode,
             recognition=recognition,
@@ -139,6 +151,7 @@ def build(
         EyeVerbs(mode, journal, authorisation).handlers,
         DoorVerbs(door_control, mode, authorisation).handlers,
         ResidentVerbs(store, journal, recognition, authorisation, config.site, local, jobs).handlers,
+        guidance.handlers,
         enrolment.handlers,
         liveness.handlers,
         EventVerbs(store).handlers,
@@ -167,6 +180,7 @@ def build(
         keyring_watch=keyring_watch,
         recognition=recognition,
         approaches=approaches,
+        guidance=guidance,
         eye=eye,
         enrolment=enrolment,
         liveness=liveness,
@@ -198,7 +212,7 @@ def open_gate(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        door = Door(open_board(config.door, clock, may_pulse=False), config.door, clock)
+        door = Door(open_board(config.door, clock, may_pulse=False, environ=os.environ), config.door, clock)
         stack.callback(door.close)
         door.secure()
         door.settle()

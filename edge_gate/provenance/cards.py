@@ -28,12 +28,15 @@ from edge_gate.core.errors import (
     SignatureMissing,
     SignerUnknown,
 )
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.provenance import minisign
 from edge_gate.rules.liveness import LivenessPoint
 from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.models import ModelSettings
 
+# A model of more bytes is none for a device like this one.
+MOST_BYTES = 256 * 1024 * 1024
+_MOST_AXIS = 4096
 REQUIRED = ("name", "file", "sha256", "licence", "source", "task", "input", "output", "training_data", "not_known")
 REQUIRED_OF_TRAINING_DATA = ("name", "licence", "count", "basis", "objections")
 REQUIRED_OF_EYES = (
@@ -84,19 +87,12 @@ class Card:
     @property
     def operating_points(self) -> tuple[OperatingPoint, ...]:
         """The measured thresholds; empty for a model that compares nobody."""
-        return tuple(
-            OperatingPoint(**{key: each[key] for key in OperatingPoint.__slots__})
-            for each in self.fields.get("operating_point", [])
-        )
+        return tuple(OperatingPoint.of(each) for each in self.fields.get("operating_point", []))
 
     @property
     def liveness_point(self) -> LivenessPoint:
         """The weights and the threshold of a model that tells attacks. Raises CardError for another model's card."""
-        table = self.fields.get("attack_detection")
-        try:
-            return LivenessPoint.of(table if isinstance(table, dict) else {})
-        except ValueError as error:
-            raise CardError(self.path, f"the field 'attack_detection': {error}") from error
+        return _liveness_point(self.path, self.fields)
 
     def threshold(self, kind: str, fmr: float) -> OperatingPoint:
         """Return the operating point measured at exactly this FMR. Raises NoOperatingPoint listing what there is."""
@@ -142,10 +138,12 @@ def read(settings: ModelSettings, name: str) -> Card:
     _check_complete(path, name, fields)
     card = Card(path, fields, signature, signer, why)
     try:
-        with open_plain(card.model_path) as file:
+        with open_plain(card.model_path, MOST_BYTES) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+    except FileNotFoundError as error:
         raise ModelMissing(card.model_path) from error
+    except OSError as error:
+        raise CardError(path, f"its model cannot be read ({error})") from error
     if found != fields["sha256"]:
         raise ModelAltered(name, found, fields["sha256"])
     return card
@@ -172,7 +170,7 @@ def _verified(
     """Return the signature of a card's bytes, and whose it is. Raises one of the four errors of signatures."""
     beside = path.with_name(f"{path.name}.minisig")
     try:
-        with open_plain(beside) as file:
+        with open_plain(beside, ANY_LENGTH) as file:  # what is too long is no signature, and told as that
             signature = minisign.Signature.parse(file.read(minisign.LONGEST_BYTES + 1))
     except FileNotFoundError as error:
         raise SignatureMissing(path, beside) from error
@@ -221,7 +219,7 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
         if (
             not isinstance(shape, list)
             or not shape
-            or not all(type(each) is int and 0 < each < 2**31 for each in shape)
+            or not all(type(each) is int and 0 < each <= _MOST_AXIS for each in shape)
         ):
             raise CardError(path, f"the field '{table}.shape' is no list of whole numbers")
     for where, source in _tables(path, fields, "training_data"):
@@ -233,6 +231,16 @@ def _check_complete(path: Path, name: str, fields: dict[str, Any]) -> None:
             _check_said(path, other, fields[other], REQUIRED_OF_OTHER_MODELS)
     for where, point in _tables(path, fields, "operating_point"):
         _check_point(path, where, point)
+    if "attack_detection" in fields:
+        _liveness_point(path, fields)
+
+
+def _liveness_point(path: Path, fields: dict[str, Any]) -> LivenessPoint:
+    table = fields.get("attack_detection")
+    try:
+        return LivenessPoint.of(table if isinstance(table, dict) else {})
+    except ValueError as error:
+        raise CardError(path, f"the field 'attack_detection': {error}") from error
 
 
 def _tables(path: Path, fields: dict[str, Any], key: str) -> Iterator[tuple[str, Any]]:
@@ -250,11 +258,11 @@ def _check_said(path: Path, where: str, table: Any, required: tuple[str, ...]) -
 
 
 def _check_point(path: Path, where: str, point: Any) -> None:
-    """Refuse a threshold that is no number: everything would be above it, or nothing."""
+    """Refuse what is not measured: with a threshold of 0 or less nearly everybody would be above it."""
     for field in OperatingPoint.__slots__:
         if not isinstance(point, dict) or field not in point:
             raise CardError(path, f"the field '{where}.{field}' is missing")
-        value = point[field]
-        number = isinstance(value, int | float) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-        if not (isinstance(value, str) if field == "kind" else number):
-            raise CardError(path, f"the field '{where}.{field}' is {value!r}")
+    try:
+        OperatingPoint.of(point)
+    except ValueError as error:
+        raise CardError(path, f"the field '{where}': {error}") from error

@@ -16,14 +16,16 @@ is closed as well. An "off" that could not be delivered is tried again until it 
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, RelayError, RelayGarbled
 from edge_gate.relays.framing import Framing, hex_spaced, round_up
 from edge_gate.relays.guard import PulseGuard
+from edge_gate.relays.guard_start import guard_of
 from edge_gate.relays.line import LATE_MS, MOST_WAITING, SerialLine
 from edge_gate.relays.loading import load_framing
 from edge_gate.relays.machine import SETTLE_S, Wake, settle
@@ -188,7 +190,7 @@ class RelayBoard:
         if self._guard is None:
             self._send(wish, None)
             return
-        # However late the answer is heard, the child must not have fired and rested by the time that "on" is sent.
+        # However late the answer is heard, the guard must not have fired and rested by the time that "on" is sent.
         wish.watched_ns = wish.late_ns + wish.length_ns
         self._guard.arm(self._guarded_ns() or wish.watched_ns, partial(self._send, wish))
 
@@ -327,12 +329,15 @@ def switch_off(board: RelayBoard, clock: Clock, timeout_s: float = SETTLE_S) -> 
         raise told[0]
 
 
-def open_board(settings: DoorSettings, clock: Clock, *, may_pulse: bool = True) -> RelayBoard:
+def open_board(
+    settings: DoorSettings, clock: Clock, *, may_pulse: bool = True, environ: Mapping[str, str] = MappingProxyType({})
+) -> RelayBoard:
     """Return the board that the configuration names. Nothing is sent yet, and the port may be missing.
 
-    Starts the pulse guard where the host has to time pulses: call it before the process starts threads or gives up
-    its right to start programs. Raises UnknownDriver, RelayError where the guard cannot be started, and BadPulse where
-    the board cannot give the configured pulse; ``may_pulse=False`` is for switching off alone, which needs no pulse.
+    Starts the pulse guard where the host has to time pulses, or calls on the one that ``environ`` names: call it
+    before the process starts threads or gives up its right to start programs. Raises UnknownDriver, RelayError where
+    the guard cannot be started, and BadPulse where the board cannot give the configured pulse; ``may_pulse=False`` is
+    for switching off alone, which needs no pulse.
     """
     framing, rest = load_framing(settings)
     if may_pulse:
@@ -341,5 +346,7 @@ def open_board(settings: DoorSettings, clock: Clock, *, may_pulse: bool = True) 
     line = SerialLine(settings.port, settings.baud, clock, rest, settings.reply_ms, open_port, LATE_MS)
     guard = None
     if not framing.board_timed:
-        guard = PulseGuard(settings.port, settings.baud, (each.request for each in rest), clock)
+        off = (each.request for each in rest)
+        start = guard_of(settings.port, environ)
+        guard = PulseGuard(settings.port, settings.baud, off, clock, device=lambda: line.device, start=start)
     return RelayBoard(framing, line, clock, guard)

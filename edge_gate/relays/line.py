@@ -105,6 +105,11 @@ class SerialLine:
                 return min(self._look_ns, self._give_up_ns)
         return self._give_up_ns
 
+    @property
+    def device(self) -> int | None:
+        """The descriptor of the port, where it is open."""
+        return self._port.fileno() if self._port is not None else None
+
     def report_to(self, report: Callable[[RelayError], None]) -> None:
         """Have it told when the port is lost while nothing is said; a job that is under way is told itself."""
         self._report = report

@@ -14,6 +14,7 @@ unless that is asked for, and HUPCL is cleared, so that they stay as they are at
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import termios
 from collections.abc import Iterator
@@ -134,6 +135,8 @@ class SerialPort:
             # Otherwise closing waits for a line that takes no bytes, and a late "on" may still go out.
             with suppress(OSError, termios.error):  # unplugged: there is nothing left to throw away
                 self._handle.reset_output_buffer()
+            with suppress(OSError):  # a pulse guard may hold the device for longer; the lock is of this process alone
+                fcntl.flock(self._handle.fileno(), fcntl.LOCK_UN)
         finally:
             self._handle.close()
 

@@ -14,7 +14,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -60,7 +59,7 @@ class Agreement:
         asked = held(wanted)
         if "fmr" in said:
             # Whoever wrote that knew of no attack detection at first: letting pictures pass was never agreed to.
-            known = {_FORMER[name]: value for name, value in said.items() if name in _FORMER}
+            known = {_FORMER[name]: _listed(value) for name, value in said.items() if name in _FORMER}
             said = {"liveness.mode": REQUIRE, **known}
             assumed = tuple(name for name in asked if name not in said)
             return cls({**asked, **_fitting(said, asked)}, assumed)
@@ -141,6 +140,11 @@ def _fitting(said: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any
     return {name: said[name] for name in asked if name in said and fits(name)}
 
 
+def _listed(value: Any) -> Any:
+    """Return a list of texts in the form of today, and anything else as it is."""
+    return _plain(tuple(value)) if isinstance(value, list) and all(map(_is_text, value)) else value
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -149,9 +153,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         items = sorted(map(_brief, value))
         return items if len(items) <= _MOST else [_hash("\n".join(sorted(value)))]
-    if isinstance(value, (str, PurePath)):
-        return _brief("" if value == type(value)() else str(value))
-    return value
+    if isinstance(value, (bool, int, float)):
+        return value
+    return _brief("" if value == type(value)() else str(value))  # a text or a path; of the empty path str is a dot
 
 
 def _brief(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edge_gate.rules.challenge import Act, Challenge, Outcome
 from edge_gate.rules.comparison import Vector, normalise, unit_vector
 from edge_gate.rules.liveness import MOST_LOOKS, Look
 from edge_gate.wire.eye import AcquisitionFailure, PadReason, Sighting
@@ -27,6 +28,8 @@ class Approach:
     """What is known of the person in front of the camera. ``attempt`` counts the windows they have used up.
 
     ``judged``: in this window they were compared with residents; ``turned_away``: they were not, for want of a token.
+    ``challenge`` is what they were asked to do in it, ``failed_at`` what they did not do before: None for a straight
+    look, or where nothing could show them what to do.
     """
 
     last: Sighting
@@ -40,12 +43,19 @@ class Approach:
     settled: bool = False
     judged: bool = False
     turned_away: bool = False
+    challenge: Challenge | None = None
+    failed_at: list[Act | None] = field(default_factory=list)
 
     def add(self, sighting: Sighting) -> None:
         """Take one more sighting of the same person."""
         self.last = sighting
-        if (look := Look.of(sighting)) is not None:
+        excused = self.challenge is not None and self.challenge.excuses(sighting)
+        if not excused and (look := Look.of(sighting)) is not None:
             self.looks.append(look)
+        if self.challenge is not None and self.challenge.running:
+            self.challenge = self.challenge.seen(sighting)
+            if self.challenge.outcome is Outcome.PASSED:
+                self.window_began_ns = sighting.captured_ns
         if sighting.refusal is not AcquisitionFailure.NONE:
             self.refusals[sighting.refusal] += 1
             return
@@ -68,6 +78,7 @@ class Approach:
         self.vectors.clear()
         self.window_began_ns = None
         self.judged = self.turned_away = False
+        self.challenge = None
         self.attempt += 1
 
     def continues_with(self, sighting: Sighting, gap_ns: int) -> bool:

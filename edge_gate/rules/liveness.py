@@ -70,9 +70,11 @@ class LivenessPoint:
             value = table.get(name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 100:
                 raise ValueError(f"{name!r} is no number below 100")
+            if value < 0 and name not in ("texture_middle", "scene_middle"):  # what speaks for would speak against
+                raise ValueError(f"{name!r} is below 0")
             values[name] = value
-        if not 0 < values["threshold"] < 1 or values["margin"] < 0:
-            raise ValueError("'threshold' must lie between 0 and 1, and 'margin' above 0")
+        if not 0 < values["threshold"] < 1:
+            raise ValueError("'threshold' must lie between 0 and 1")
         fewest = values.pop("fewest")
         if fewest != int(fewest) or not 1 <= fewest <= MOST_LOOKS:
             raise ValueError(f"'fewest' is no whole number from 1 to {MOST_LOOKS}")

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 from edge_gate.core import time_zones
 from edge_gate.core.errors import TimeZoneUnknown
 from edge_gate.provenance import minisign
+from edge_gate.settings.liveness import NEVER
 
 if TYPE_CHECKING:
     from edge_gate.settings.camera import CameraSettings, InfraredSettings
     from edge_gate.settings.decision import DecisionSettings
     from edge_gate.settings.door import DoorSettings
+    from edge_gate.settings.liveness import LivenessSettings
     from edge_gate.settings.models import ModelSettings
     from edge_gate.settings.quality import QualityLimits
     from edge_gate.settings.site import SiteSettings
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 LONGEST_NAME: Final = 80
 # sun_path of unix(7), without the zero byte at its end.
 LONGEST_SOCKET: Final = 107
+# A head that is turned as a challenge asks (edge_gate.rules.challenge) is still to be recognised, with room.
+LEAST_YAW_DEG: Final = 20.0
 # What lies beside a store, by the ends of its names (edge_gate.store).
 _BESIDE_STORE: Final = (".keyring", ".anchor", ".rotation", "-wal", "-shm", "-journal")
 
@@ -54,6 +58,7 @@ class Sections:
     infrared: InfraredSettings
     models: ModelSettings
     quality: QualityLimits
+    liveness: LivenessSettings
     decision: DecisionSettings
     door: DoorSettings
     store: StoreSettings
@@ -93,6 +98,13 @@ def _limits(settings: Sections) -> Iterator[Problem]:
             keys = (f"quality.min_{what}", f"quality.max_{what}")
             said = f"{keys[0]} is {low:g} and {keys[1]} is {high:g}, so that nothing is good enough"
             yield Problem(keys, said, f"Let {keys[0]} be the smaller one")
+
+
+def _turns(settings: Sections) -> Iterator[Problem]:
+    limit = settings.quality.max_yaw_deg
+    if settings.liveness.challenge != NEVER and limit < LEAST_YAW_DEG:
+        said = f"quality.max_yaw_deg is {limit:g}, so that nobody can turn their head as liveness.challenge asks"
+        yield Problem(("quality.max_yaw_deg", "liveness.challenge"), said, f"Use {LEAST_YAW_DEG:g} at least")
 
 
 def _sightings(settings: Sections) -> Iterator[Problem]:
@@ -192,5 +204,6 @@ def _set(*keys: str) -> tuple[str, ...]:
 
 
 _RULES: Final[tuple[Callable[[Sections], Iterator[Problem]], ...]] = (
-    _name, _zone, _limits, _sightings, _channel, _keys, _empty, _pinned, _infrared, _model_names, _sockets, _places,
+    _name, _zone, _limits, _turns, _sightings, _channel, _keys, _empty, _pinned, _infrared, _model_names, _sockets,
+    _places,
 )  # fmt: skip

@@ -11,12 +11,12 @@ What lets fewer people in than before needs nobody else (STRICTER).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from edge_gate.settings.liveness import MODES
+from edge_gate.settings.liveness import CHALLENGES, MODES
 
 _SHOWN: Final = "it is shown and written down, and nothing is judged by it"
 _LINE: Final = "a wrong one moves no relay"
@@ -52,8 +52,9 @@ def _fewer(agreed: Any, wanted: Any) -> bool:
     return set(wanted) <= set(agreed)
 
 
-def _later_mode(agreed: Any, wanted: Any) -> bool:
-    return agreed in MODES and MODES.index(wanted) >= MODES.index(agreed)
+def _later(words: Sequence[str]) -> Callable[[Any, Any], bool]:
+    """Return the rule for one of some words, from the loosest to the strictest."""
+    return lambda agreed, wanted: agreed in words and words.index(wanted) >= words.index(agreed)
 
 
 # What tells whether a value allows no more than the one that was agreed to, with its name for people.
@@ -62,16 +63,17 @@ STRICTER: Final = MappingProxyType[str, tuple[str, Callable[[Any, Any], bool]]](
         **dict.fromkeys(
             ("decision.fmr", "decision.attempts", "decision.window_s", "door.pulse_ms", "roles.people_per_hour",
              "roles.approval_minutes", "quality.max_interocular_px", "quality.max_exposure", "quality.max_yaw_deg",
-             "quality.max_pitch_deg"),
+             "quality.max_pitch_deg", "limiter.stricter_after", "limiter.token_after", "limiter.rest_after"),
             ("lower", _lower),
         ),
         **dict.fromkeys(
             ("decision.min_sightings", "decision.hold_off_s", "quality.min_interocular_px", "quality.min_sharpness",
-             "quality.min_exposure", "quality.min_eyes_open"),
+             "quality.min_exposure", "quality.min_eyes_open", "limiter.forgiven_s", "limiter.wait_s", "limiter.rest_s"),
             ("higher", _higher),
         ),
         **dict.fromkeys(("models.trusted_keys", "models.allow_unsigned"), ("fewer", _fewer)),
-        "liveness.mode": ("stricter", _later_mode),
+        "liveness.mode": ("stricter", _later(MODES)),
+        "liveness.challenge": ("stricter", _later(CHALLENGES)),
         "seal.required": ("true", _higher),
     }
 )  # fmt: skip
@@ -79,7 +81,10 @@ STRICTER: Final = MappingProxyType[str, tuple[str, Callable[[Any, Any], bool]]](
 SERVED: Final = frozenset(
     {
         *("decision.fmr", "decision.min_sightings", "decision.window_s", "decision.attempts", "decision.gap_s"),
-        *("decision.hold_off_s", "liveness.mode", "door.pulse_ms", "sockets.operators", "sockets.eye_user"),
+        *("limiter.stricter_after", "limiter.token_after", "limiter.rest_after", "limiter.forgiven_s"),
+        *("limiter.wait_s", "limiter.rest_s"),
+        *("decision.hold_off_s", "liveness.mode", "liveness.challenge", "door.pulse_ms"),
+        *("sockets.operators", "sockets.eye_user"),
         *("roles.installer", "roles.maintainer", "roles.auditor", "roles.people_per_hour", "roles.approval_minutes"),
     }
 )

@@ -38,7 +38,8 @@ SPEC: Final = Capability(
         ),
         EventKind(
             "not acquired",
-            "somebody was seen and left without having been seen well; with the commonest reason",
+            "somebody was seen and left without having been seen well, or was known and not let in: not seen to be"
+            " alive, or did not do what was asked; with the reason",
             by_eye=True,
             formerly="unclear",
         ),

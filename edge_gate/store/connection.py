@@ -15,6 +15,7 @@ from sqlcipher3 import dbapi2
 
 from edge_gate.core.access import find
 from edge_gate.core.errors import KeyMalformed, StoreCorrupt, StoreError, StoreMissing, WrongKey
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.store.faults import faults, why_unwritable
 from edge_gate.store.files import explain
 from edge_gate.store.keys.source import KEY_BYTES
@@ -90,7 +91,7 @@ def look(path: Path, key: bytes) -> Any:
         with faults(path):
             return connect(path, key, "ro")
     except WrongKey:
-        with path.open("rb") as file:
+        with open_plain(path, ANY_LENGTH) as file:
             start = file.read(len(_PLAIN))
         if start == _PLAIN:
             raise StoreCorrupt(path, "it is a SQLite file without encryption, so not ours") from None

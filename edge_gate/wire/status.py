@@ -55,10 +55,12 @@ class ThresholdStatus:
 
 @dataclass(frozen=True, slots=True)
 class LivenessStatus:
-    """Whether attacks are refused (off, watch, require), by which model, on how many people this camera was measured,
-    how many attacks were told since the start, and why eyes alone do not open, None where they do."""
+    """Whether attacks are refused (off, watch, require), when people are asked to move (never, in-doubt, always), by
+    which model attacks are told, on how many people this camera was measured, how many attacks were told since the
+    start, and why eyes alone do not open, None where they do."""
 
     mode: str
+    challenge: str
     model: str
     people_measured: int
     attacks: int
@@ -128,6 +130,7 @@ class GateStatus:
     approach: str | None
     liveness: LivenessStatus
     limiter: LimiterStatus
+    guidance: PartStatus
     enrolling: bool
     paused: bool
     residents_in_gallery: int

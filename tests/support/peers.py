@@ -173,16 +173,26 @@ class RawEye:
         return verb
 
     def see(
-        self, view: bytes = b"", *, track: int = 1, refusal: int = 0, x: int = 320, pad: float = LIVE, **changes: Any
+        self,
+        view: bytes = b"",
+        *,
+        track: int = 1,
+        refusal: int = 0,
+        x: int = 320,
+        pad: float = LIVE,
+        yaw: float = 0.0,
+        eyes: float = 0.3,
+        **changes: Any,
     ) -> None:
-        """Send one sighting: of this view, or refused; ``pad`` is its PAD score, nan for one that was not measured."""
+        """Send one sighting: of this view, or refused; ``pad`` is its PAD score, nan for one that was not measured;
+        the head is turned by ``yaw`` degrees, and the ``eyes`` are open so far."""
         self.hear()
         self.sequence += 1
         fields = {"magic": b"EG", "link": 1, "version": 6, "kind": 1, "order": self.order, "eye": self.eye}
         fields |= {"sequence": self.sequence}
         fields |= {"captured_ns": self.clock.monotonic_ns(), "track": track, "x": x, "y": 200}
         fields |= {"width": 640, "height": 480}
-        figures = (60.0, 0.6, 0.5, 0.0, 0.0, 0.3, 0.9, pad)
+        figures = (60.0, 0.6, 0.5, yaw, 0.0, eyes, 0.9, pad)
         reason = 1 if pad != pad else 0 if pad >= 0.5 else 2
         tail = {
             "refusal": refusal,
@@ -195,15 +205,18 @@ class RawEye:
         self.last = self.LAYOUT.pack(*list(head.values())[:13], *figures, *end.values())
         self.connection.send(self.last)
 
-    def health(self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, settings: int = 0) -> None:
-        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, and by which
-        settings."""
+    def health(
+        self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, settings: int = 0, scene: int = 1
+    ) -> None:
+        """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, by which
+        settings, and whether the scene is known, by the number of SceneState."""
         self.hear()
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
         head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99, settings)
-        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H Bx", *head, *figures, camera, 0, arrived, skipped, 1))
+        tail = (camera, 0, arrived, skipped, scene)
+        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H Bx", *head, *figures, *tail))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""
@@ -257,11 +270,20 @@ def running_gate(folder: Path, port: str, **overrides: dict[str, Any]) -> Iterat
 
 
 def sighting(
-    view: bytes = b"", *, at_s: float = 0.0, track: int = 1, x: int = 320, weight: float = 0.9, pad: float = LIVE
+    view: bytes = b"",
+    *,
+    at_s: float = 0.0,
+    track: int = 1,
+    x: int = 320,
+    weight: float = 0.9,
+    pad: float = LIVE,
+    refused: AcquisitionFailure = AcquisitionFailure.BLURRED,
+    yaw: float = 0.0,
+    eyes: float = 0.3,
 ) -> Sighting:
-    """Return one sighting without a socket; without a view it is one refused for blur."""
-    refusal = AcquisitionFailure.NONE if view else AcquisitionFailure.BLURRED
-    quality = Quality(60.0, 0.6, 0.5, 0.0, 0.0, 0.3, weight)
+    """Return one sighting without a socket; without a view it is one that was ``refused``."""
+    refusal = AcquisitionFailure.NONE if view else refused
+    quality = Quality(60.0, 0.6, 0.5, yaw, 0.0, eyes, weight)
     reason = PadReason.NOT_MEASURED if pad != pad else PadReason.NONE if pad >= 0.5 else PadReason.SURFACE
     at_ns = 10**12 + round(at_s * 1e9)
     return Sighting(7, 1, at_ns, track, x, 200, 640, 480, quality, pad, reason, refusal, b"12345678", view)

@@ -29,6 +29,9 @@ SETTINGS = Path("/etc/edge-gate/edge-gate.toml")
 UNITS = Path("/etc/systemd/system")
 DELIVERED = Path("/opt/edge-gate/share/edge-gate/systemd")
 PICTURES = Path("/srv/pictures")
+SERVICES = ("edge-gate", "edge-gate-eye", "edge-gate-guard")
+# Long enough for a command line that ends late on a busy machine.
+PULSE_MS = 8000
 SHOWN = ("ActiveState", "SubState", "NRestarts", "Result", "StatusText", "MainPID")
 
 
@@ -100,17 +103,18 @@ def install(shared: Path, board: BoardSimulator) -> dict[str, Any]:
     both = tuple(first / f"edge-gate.db{end}" for end in ("", ".anchor", ".keyring"))
     sh("install", "-o", "edge-gate", "-g", "edge-gate", "-m", "600", *both, "/var/lib/edge-gate/")
     shutil.rmtree(first)
-    site = {
+    site: dict[str, dict[str, Any]] = {
         "camera": {"driver": "replay", "source": f"loop:{PICTURES}"},
         "sockets": {"eye_user": "edge-gate-eye"},
+        "door": {"pulse_ms": PULSE_MS},
     }
     SETTINGS.write_text(config.example(site))
     return {
-        "verify": tried("systemd-analyze", "verify", "--man=no", "edge-gate.service", "edge-gate-eye.service"),
+        "verify": tried("systemd-analyze", "verify", "--man=no", *(f"{unit}.service" for unit in SERVICES)),
         "udev": tried("udevadm", "verify", "/etc/udev/rules.d/70-edge-gate.rules"),
         "security": {
             unit: tried("systemd-analyze", "security", "--offline=true", f"--threshold={limit}", unit)
-            for unit, limit in (("edge-gate.service", 3), ("edge-gate-eye.service", 4))
+            for unit, limit in (("edge-gate.service", 3), ("edge-gate-eye.service", 4), ("edge-gate-guard.service", 3))
         },
     }
 
@@ -149,7 +153,7 @@ def start(board: BoardSimulator) -> dict[str, Any]:
         "eye": eye,
         "before eye": before_eye,
         "with eye": connected,
-        "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
+        "units": {unit: show(unit) for unit in SERVICES},
         "doctor": json.loads(doctor["out"] or "{}"),
         "security": security(),
         "memory": {who: memory(pid) for who, pid in ((connected or {}).get("processes") or {}).items()},
@@ -182,6 +186,12 @@ def weakened() -> dict[str, Any]:
     return {"connected": connected, "security": seen, "back": again()}
 
 
+def examined_between_starts() -> dict[str, Any] | None:
+    """Return what the doctor says, unless it came in the moment in which the gate was just being started."""
+    doctor = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
+    return doctor if "started again" in doctor["out"] else None
+
+
 def failing() -> dict[str, Any]:
     """Let the gate end at each start, as after a bad update, ask the doctor, and put it back."""
     drop_in = UNITS / "edge-gate.service.d" / "bad.conf"
@@ -190,8 +200,7 @@ def failing() -> dict[str, Any]:
     unread = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
     sh("systemctl", "daemon-reload")
     tried("systemctl", "restart", "edge-gate")
-    wait_for(lambda: "auto-restart" in tried("systemctl", "show", "edge-gate", "--property=SubState")["out"])
-    doctor = tried(BIN / "edge-gate", "doctor", "--json", "--config", SETTINGS)
+    doctor = wait_for(examined_between_starts)
     drop_in.unlink()
     sh("systemctl", "daemon-reload")
     sh("systemctl", "restart", "edge-gate")
@@ -275,7 +284,7 @@ def in_sandbox(unit: str, shared: Path, program: Path) -> tuple[dict[str, Any], 
 def probe(shared: Path) -> dict[str, Any]:
     """Run systemd_probe.py in each unit's own sandbox."""
     found = {}
-    for unit in ("edge-gate", "edge-gate-eye"):
+    for unit in SERVICES:
         ended, text = in_sandbox(unit, shared, shared / "systemd_probe.py")
         found[unit] = json.loads(text) if text else {"failed": ended}
     return found
@@ -296,6 +305,40 @@ def kill_gate_mid_pulse(board: BoardSimulator) -> dict[str, Any]:
         "eye": show("edge-gate-eye"),
         "door": status().get("door"),
     }
+
+
+def strike_both(board: BoardSimulator, number: signal.Signals) -> dict[str, Any]:
+    """Send a signal to gate and pulse guard in the middle of a pulse, with nobody to start the gate again."""
+    drop_in = UNITS / "edge-gate.service.d" / "once.conf"
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text("[Service]\nRestart=no\n")
+    sh("systemctl", "daemon-reload")
+    moved = len(board.history)
+    tried(BIN / "edge-gate", "relay", "test", "--config", SETTINGS)
+    on = board.is_on(1)
+    gate, guard = (show(unit) for unit in ("edge-gate", "edge-gate-guard"))
+    os.kill(int(gate["MainPID"]), number)
+    os.kill(int(guard["MainPID"]), number)
+    began_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    off = board.wait_for(1, False, 20)
+    gate_then = show("edge-gate")
+    wait_for(lambda: show("edge-gate-guard")["SubState"] == "running")
+    seen = {
+        "on": on,
+        "off": off,
+        "off after ms": [(each.at_ns - began_ns) / 1e6 for each in board.history[moved:] if not each.on],
+        "gate before": gate,
+        "gate then": gate_then,
+        "guard before": guard,
+        "guard": show("edge-gate-guard"),
+    }
+    tried("systemctl", "kill", "--signal=SIGKILL", "edge-gate")
+    drop_in.unlink()
+    sh("systemctl", "daemon-reload")
+    tried("systemctl", "reset-failed", "edge-gate")
+    sh("systemctl", "start", "edge-gate")
+    seen["back"] = bool(wait_for(lambda: status().get("eye", {}).get("connected")))
+    return seen
 
 
 def kill_eye() -> dict[str, Any]:
@@ -321,8 +364,9 @@ def hang(unit: str) -> dict[str, Any]:
 def stop(board: BoardSimulator) -> dict[str, Any]:
     heard = len(board.heard)
     tried("systemctl", "stop", "edge-gate-eye", "edge-gate")
+    wait_for(lambda: show("edge-gate-guard")["ActiveState"] == "inactive")
     return {
-        "units": {unit: show(unit) for unit in ("edge-gate", "edge-gate-eye")},
+        "units": {unit: show(unit) for unit in SERVICES},
         "heard": [each.hex() for each in board.heard[heard:]],
         "left in memory": sh("systemctl", "list-units", "--failed", "--no-legend", "edge-gate*"),
     }
@@ -339,11 +383,13 @@ def play(shared: Path) -> dict[str, Any]:
         acts["probe"] = probe(shared)
         acts["gate killed"] = kill_gate_mid_pulse(board)
         acts["eye killed"] = kill_eye()
+        acts["both killed"] = strike_both(board, signal.SIGKILL)
+        acts["both stopped"] = strike_both(board, signal.SIGSTOP)
         acts["gate hung"] = hang("edge-gate")
         acts["eye hung"] = hang("edge-gate-eye")
         acts["insiders"] = insiders()
         acts["journal"] = sh(
-            "journalctl", "-u", "edge-gate", "-u", "edge-gate-eye", "--no-pager", "-o", "short-monotonic"
+            "journalctl", *(f"--unit={unit}" for unit in SERVICES), "--no-pager", "-o", "short-monotonic"
         )
         acts["stop"] = stop(board)
     return acts

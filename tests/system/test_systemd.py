@@ -17,7 +17,12 @@ from tests.system import systemd_root
 
 HERE = Path(__file__).parent
 UNITS = ("edge-gate", "edge-gate-eye")
+ALL = (*UNITS, "edge-gate-guard")
 OFF = "a00100a1"
+HARMLESS = {
+    "char", "fd", "full", "hugepages", "log", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin",
+    "stdout", "tty", "urandom", "zero",
+}  # fmt: skip
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
@@ -51,7 +56,7 @@ def test_this_systemd_understands_every_line_of_the_units_and_of_the_udev_rules(
     assert acts["install"]["udev"]["status"] == 0, acts["install"]["udev"]
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", ALL)
 def test_this_systemd_too_finds_the_exposure_low(acts: Any, unit: str) -> None:
     judged = acts["install"]["security"][f"{unit}.service"]
     assert judged["status"] == 0, judged["out"]
@@ -120,7 +125,7 @@ def test_doctor_finds_a_unit_that_fails_again_and_again_and_one_that_was_not_rea
 
     good = [each for each in acts["start"]["doctor"]["findings"] if each["part"] == "units"]
     assert [(each["state"], each["text"]) for each in good] == [
-        ("ok", "edge-gate.service runs"), ("ok", "edge-gate-eye.service runs"),
+        ("ok", "edge-gate.service runs"), ("ok", "edge-gate-eye.service runs"), ("ok", "edge-gate-guard.service runs"),
     ]  # fmt: skip
     unread = [each["text"] for each in acts["failing"]["unread"]["findings"] if each["state"] == "fault"]
     assert unread == ["edge-gate.service was changed since systemd read it"]
@@ -205,16 +210,17 @@ def test_each_socket_belongs_to_the_gate_and_to_those_who_may_call_on_it(acts: A
     assert acts["start"]["modes"] == [
         "/run/edge-gate/control/control.sock 660 edge-gate edge-gate",
         "/run/edge-gate/eye/eye.sock 660 edge-gate edge-gate-eye",
+        "/run/edge-gate/guard/guard.sock 600 edge-gate edge-gate",
     ]
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", ALL)
 def test_no_network_can_be_reached(acts: Any, unit: str) -> None:
     opened = {name for name, outcome in acts["probe"][unit]["socket"].items() if outcome == "done"}
     assert opened == {"AF_UNIX"}
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", ALL)
 def test_there_are_no_rights_to_give_away(acts: Any, unit: str) -> None:
     status = acts["probe"][unit]["status"]
     assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
@@ -222,7 +228,7 @@ def test_there_are_no_rights_to_give_away(acts: Any, unit: str) -> None:
     assert "0" not in status["Uid"].split()
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", ALL)
 def test_no_memory_is_both_written_and_executed_and_nobody_is_debugged(acts: Any, unit: str) -> None:
     assert acts["probe"][unit]["write and execute"] in ("EACCES", "EPERM")
     assert acts["probe"][unit]["ptrace"] == "EPERM"
@@ -235,6 +241,15 @@ def stored(places: list[str]) -> list[str]:
 
 def test_the_eye_can_write_nowhere(eye: Any) -> None:
     assert stored(eye["writable"]) == []
+
+
+def test_the_pulse_guard_can_write_nowhere_and_sees_no_device_no_store_and_no_key(acts: Any) -> None:
+    guard = acts["probe"]["edge-gate-guard"]
+    assert stored(guard["writable"]) == []
+    assert set(guard["devices"]) <= HARMLESS
+    assert {guard["read"][each] for each in ("/var/lib/edge-gate/edge-gate.db", "/etc/edge-gate/store-key.cred")} == {
+        "EACCES"
+    }
 
 
 def test_the_gate_can_write_only_its_own_folders_and_a_private_tmp(gate: Any) -> None:
@@ -263,11 +278,7 @@ def test_a_second_eye_is_turned_away(acts: Any) -> None:
 
 
 def test_the_gate_sees_no_device_but_its_relay(gate: Any) -> None:
-    harmless = {
-        "char", "fd", "full", "hugepages", "log", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin",
-        "stdout", "tty", "urandom", "zero",
-    }  # fmt: skip
-    assert set(gate["devices"]) - harmless == {"edge-gate-relay"}
+    assert set(gate["devices"]) - HARMLESS == {"edge-gate-relay"}
 
 
 def test_a_gate_killed_in_the_middle_of_a_pulse_leaves_the_relay_off_and_comes_back(acts: Any) -> None:
@@ -275,9 +286,24 @@ def test_a_gate_killed_in_the_middle_of_a_pulse_leaves_the_relay_off_and_comes_b
     (first, on_at_ms), (last, off_at_ms) = killed["changes"]
     assert (first, last) == (True, False)
     assert on_at_ms < 0 < off_at_ms, "the relay was on when the gate was killed, and went off after"
-    assert off_at_ms - on_at_ms < 700, "before the pulse would have ended"
+    assert off_at_ms - on_at_ms < 8000, "before the pulse would have ended"
     assert killed["back"] and killed["gate"]["NRestarts"] == "1"
     assert killed["door"]["state"] == "secure"
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_both_gate_and_guard_struck_in_the_middle_of_a_pulse_leave_the_relay_off_though_no_gate_comes_back(
+    acts: Any, how: str
+) -> None:
+    """systemd starts the guard again, with the board that was on; the gate's restart is switched off for this."""
+    struck = acts[f"both {how}"]
+    assert struck["on"] and struck["off"], struck
+    assert struck["guard"]["MainPID"] != struck["guard before"]["MainPID"]
+    if how == "stopped":
+        assert struck["gate then"]["MainPID"] == struck["gate before"]["MainPID"], "the gate stood still all the time"
+    else:
+        assert struck["gate then"]["ActiveState"] == "failed"
+    assert struck["back"]
 
 
 def test_the_eye_outlives_the_gate_and_finds_it_again(acts: Any) -> None:
@@ -300,7 +326,7 @@ def test_the_watchdog_replaces_a_process_that_hangs(acts: Any, who: str) -> None
 
 
 def test_both_end_when_asked_and_leave_the_relay_off(acts: Any) -> None:
-    for unit in UNITS:
+    for unit in ALL:
         assert (acts["stop"]["units"][unit]["ActiveState"], acts["stop"]["units"][unit]["Result"]) == (
             "inactive",
             "success",

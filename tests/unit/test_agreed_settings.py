@@ -88,6 +88,8 @@ def test_what_is_not_on_the_list_waits_in_one_direction_at_least(name: str) -> N
     first, second = value_of(settings, name), other(value_of(settings, name))
     if name == "liveness.mode":
         first, second = "require", "watch"
+    if name == "liveness.challenge":
+        first, second = "always", "in-doubt"
     ways = [(first, second), (second, first)]
     waited = []
     for old, new in ways:
@@ -118,6 +120,7 @@ def test_what_is_not_on_the_list_waits_in_one_direction_at_least(name: str) -> N
         ("quality.min_sharpness", 0.35, 0.0, 0.5),
         ("quality.max_yaw_deg", 25.0, 60.0, 10.0),
         ("liveness.mode", "watch", "off", "require"),
+        ("liveness.challenge", "in-doubt", "never", "always"),
         ("models.trusted_keys", ("a", "b"), ("a", "b", "c"), ("a",)),
         ("models.trusted_keys", ("a", "b"), ("c",), ()),
         ("models.allow_unsigned", ("m",), ("m", "n"), ()),
@@ -128,6 +131,14 @@ def test_the_stricter_of_two_settings_needs_nobody_else(name: str, agreed: Any, 
     before = Agreement(held(with_value(Config(), name, agreed)))
     assert before.waiting(with_value(Config(), name, looser)) == [name]
     assert before.waiting(with_value(Config(), name, stricter)) == []
+
+
+def test_a_row_of_before_says_the_same_of_any_number_of_keys() -> None:
+    many = with_value(Config(), "models.trusted_keys", tuple(f"key {number}" for number in range(20)))
+    row = {"fmr": 1e-4, "liveness": "require", "trusted_keys": sorted(many.models.trusted_keys), "allow_unsigned": []}
+    assert Agreement.read(row, many).waiting(many) == []
+    one_more = with_value(many, "models.trusted_keys", (*many.models.trusted_keys, "another"))
+    assert Agreement.read(row, one_more).waiting(one_more) == ["models.trusted_keys"]
 
 
 def test_an_infrared_camera_is_added_by_one_and_taken_away_by_two() -> None:
@@ -144,7 +155,7 @@ def test_a_row_has_room_for_whatever_a_file_says() -> None:
         value = value_of(settings, name)
         if isinstance(value, tuple):
             value = tuple(f'{number}"{hostile}' for number in range(500))
-        elif isinstance(value, (str, Path)) and name != "liveness.mode":  # which is one of three words
+        elif isinstance(value, (str, Path)) and not name.startswith("liveness."):  # which are words of three each
             value = type(value)(hostile)
         settings = with_value(settings, name, value)
     for each in (settings, with_value(settings, "models.trusted_keys", tuple(str(n) + 59 * "x" for n in range(8)))):
@@ -175,6 +186,8 @@ FREE: dict[str, tuple[Any, Any]] = {
     "decision.window_s": (2.0, 3.0),
     "decision.gap_s": (1.5, 0.3),
     "decision.hold_off_s": (5.0, 0.0),
+    "limiter.rest_after": (6, 100),
+    "limiter.forgiven_s": (30.0, 1.0),
     "quality.min_interocular_px": (22.0, 8.0),
     "quality.max_interocular_px": (600.0, 900.0),
     "quality.min_sharpness": (0.35, 0.0),

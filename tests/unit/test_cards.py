@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_gate.core.errors import CardError, ModelAltered, ModelMissing, NoOperatingPoint
 from edge_gate.provenance import cards
+from edge_gate.rules.liveness import LivenessPoint
+from edge_gate.rules.operating_point import OperatingPoint
 from edge_gate.settings.config import ModelSettings
 from tests.support.peers import write_model
 from tests.support.signing import own_key, sign
@@ -142,3 +147,73 @@ def test_the_shipped_eye_model_states_the_threshold_the_default_policy_asks_for(
     point = cards.read(ModelSettings(), ModelSettings().eyes).threshold("fused", 1e-4)
     assert 0 < point.threshold < 1
     assert point.n_impostor * point.fmr >= 3 or point.fmr_upper95 > point.fmr
+
+
+NUMBERS = (
+    st.floats() | st.integers() | st.booleans() | st.text(max_size=3) | st.none() | st.lists(st.floats(), max_size=2)
+)
+HOSTILE = [
+    0,
+    1,
+    -1,
+    -0.3,
+    1.5,
+    -0.0,
+    1e308,
+    -1e308,
+    10**400,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    True,
+    "0.5",
+    [0.5],
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda each: str(each)[:9])
+@pytest.mark.parametrize("field", ["threshold", "fmr", "fmr_upper95"])
+def test_a_threshold_or_a_rate_that_does_not_lie_between_0_and_1_is_none(field: str, value: object) -> None:
+    point = {"kind": "fused", "fmr": 1e-4, "threshold": 0.5, "n_impostor": 1000, "fmr_upper95": 2e-4}
+    assert OperatingPoint.of(point).threshold == 0.5
+    with pytest.raises(ValueError, match=field):
+        OperatingPoint.of(point | {field: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, 10**20, float("nan"), "9"], ids=str)
+def test_a_number_of_comparisons_is_a_whole_one_above_0(value: object) -> None:
+    point = {"kind": "fused", "fmr": 1e-4, "threshold": 0.5, "n_impostor": value, "fmr_upper95": 2e-4}
+    with pytest.raises(ValueError, match="n_impostor"):
+        OperatingPoint.of(point)
+
+
+@given(values=st.fixed_dictionaries(dict.fromkeys(OperatingPoint.__slots__, NUMBERS)))
+def test_whatever_a_card_says_a_point_that_is_taken_is_in_bounds(values: dict[str, Any]) -> None:
+    try:
+        point = OperatingPoint.of(values)
+    except ValueError:
+        return
+    assert all(0 < each < 1 for each in (point.fmr, point.threshold, point.fmr_upper95)) and point.n_impostor > 0
+
+
+@given(values=st.fixed_dictionaries(dict.fromkeys(LivenessPoint.__slots__, NUMBERS)))
+def test_whatever_a_card_says_weights_that_are_taken_are_in_bounds(values: dict[str, Any]) -> None:
+    try:
+        point = LivenessPoint.of(values)
+    except ValueError:
+        return
+    assert 0 < point.threshold < 1 and point.fewest >= 1 and point.margin >= 0
+    assert min(point.texture_weight, point.texture_limit, point.scene_weight, point.scene_for, point.scene_against) >= 0
+
+
+@pytest.mark.parametrize("value", ["-0.5", "0.0", "1.0", "nan", "inf", "-inf"])
+def test_a_card_with_such_a_threshold_loads_neither_signed_nor_where_unsigned_ones_are_allowed(
+    folder: Path, value: str
+) -> None:
+    edit(folder, r"^threshold = .*$", f"threshold = {value}")
+    with pytest.raises(CardError, match="operating_point"):
+        read(folder, "test-eyes")
+    (folder / "test-eyes.toml.minisig").unlink()
+    allowed = ModelSettings(folder=folder, trusted_keys=(own_key(),), allow_unsigned=("test-eyes",))
+    with pytest.raises(CardError, match="operating_point"):
+        cards.read(allowed, "test-eyes")

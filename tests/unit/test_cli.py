@@ -28,7 +28,7 @@ from edge_gate.rules.naming import LONGEST_NAME
 from edge_gate.settings.config import parse
 from edge_gate.store.people import residents
 from edge_gate.wire.client import ask
-from tests.support.commands import walk
+from tests.support.commands import standing_in, walk
 from tests.support.gates import eye_at, within
 from tests.support.peers import running_gate, stand, until, write_model
 from tests.support.signing import own_key
@@ -36,7 +36,8 @@ from tests.support.signing import own_key
 
 def edge_gate(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge_gate.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+    environment = None if cwd is None else standing_in(cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=environment)
 
 
 def test_every_command_is_found_and_has_help_that_says_something() -> None:
@@ -239,7 +240,7 @@ def test_doctor_asks_the_kernel_what_walls_the_running_gate_has(tmp_path: Path, 
 
 def test_a_large_site_lists_everybody(tmp_path: Path, board: BoardSimulator) -> None:
     """However many there are, and however long their names: they come a page at a time."""
-    names = [f"{number:04d}" + "\N{GRINNING FACE}" * (LONGEST_NAME - 4) for number in range(1_000)]
+    names = [f"{number:04d}" + "\N{CJK UNIFIED IDEOGRAPH-20BB7}" * (LONGEST_NAME - 4) for number in range(1_000)]
 
     with running_gate(tmp_path, board.path) as (gate, _):
 

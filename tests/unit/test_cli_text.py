@@ -187,7 +187,7 @@ def test_an_enrolment_that_was_stored_is_told_where_the_name_cannot_be_shown(
     gate, settings_of_site = site
     eye = eye_at(gate)
     for number, encoding in enumerate(("ascii", "gbk", "latin-1"), 1):
-        name = f"Ünsal 欧阳 \N{GRINNING FACE} {number}"
+        name = f"Ünsal 欧阳 \N{CJK UNIFIED IDEOGRAPH-20BB7} {number}"
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(show, at(settings_of_site, "enrol", name, "--consent", name), encoding, 80)
             until(lambda asked=asked: asked.done() or ask(settings_of_site, "status")["enrolling"])  # type: ignore[misc]

@@ -58,6 +58,7 @@ FILE = Path("/etc/edge-gate/edge-gate.toml")
         (f"[site]\nname = '{'n' * 81}'", 2, "80 at most"),
         ("[quality]\nmin_interocular_px = 100\nmax_interocular_px = 90", 2, "be the smaller one"),
         ("[quality]\nmax_exposure = 0.05", 0, "nothing is good enough"),
+        ('[liveness]\nchallenge = "always"\n[quality]\nmax_yaw_deg = 15', 4, "Use 20 at least"),
         ("[quality]\nmin_exposure = 0.5\nmax_exposure = 0.5", 2, "nothing is good enough"),
         ("[camera]\ndriver = 'replay'\nsource = 'f'\npinned = 'uvcvideo usb-1'", 4, "a recording is no camera"),
         ("[infrared]\ndriver = 'replay'\nsource = 'f'\npinned = 'uvcvideo usb-1'", 4, "infrared.pinned is set"),

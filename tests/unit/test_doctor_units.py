@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_gate.cli.checks import health
 from edge_gate.cli.checks.findings import Patient
 from edge_gate.cli.checks.systemd import check_units, judge_unit, run_tool
+from edge_gate.settings import config
 from edge_gate.settings.config import Config
+from edge_gate.tools.trial import make_site
 
 LOADED = {"LoadState": "loaded", "NeedDaemonReload": "no", "NRestarts": "7", "Result": "exit-code"}
 
@@ -49,3 +52,12 @@ def test_a_trial_at_a_desk_is_not_judged_by_units() -> None:
 
 def test_a_tool_that_is_not_there_says_nothing() -> None:
     assert run_tool("no-such-program") == ""
+
+
+@pytest.mark.parametrize(
+    ("relay", "told"), [("lcus1", "to this machine"), ("modbus-waveshare", "times its pulses itself")]
+)
+def test_which_kind_of_board_hangs_there_is_said(tmp_path: Path, relay: str, told: str) -> None:
+    path = make_site(tmp_path / "site", {"door": {"relay": relay}})
+    (found,) = (each for each in health.check_relay(Patient(path, config.load(path), None)) if each.part == "board")
+    assert told in found.text

@@ -29,6 +29,7 @@ from edge_gate.eye.program import run
 from edge_gate.eye.service import Eye
 from edge_gate.eye.stderr_limit import MOST_LINES
 from edge_gate.provenance import cards
+from edge_gate.rules.agreed_policy import digest
 from edge_gate.settings import config
 from edge_gate.settings.config import Config
 from edge_gate.wire.eye import (
@@ -177,6 +178,22 @@ def test_the_process_says_what_it_sees_outlives_the_gate_and_ends_when_told(tmp_
         assert eye.returncode == 0
     assert "has gone" in said and "connected to the gate" in said
     assert "Traceback" not in said
+
+
+def test_a_gate_hears_by_which_settings_an_eye_runs_before_it_hears_of_anybody_twice(
+    tmp_path: Path, film: Path
+) -> None:
+    settings = config.load(site(tmp_path, f"loop:{film}"))
+    gate = Gate(tmp_path / "eye.sock")
+    with in_process(settings):
+        until(lambda: len(gate.of(Sighting)) > 3, "no sighting came")
+        gate.die()
+        again = Gate(tmp_path / "eye.sock")
+        until(lambda: len(again.of(Sighting)) > 3, "the eye did not come back")
+    for each in (gate, again):
+        first = next(place for place, message in enumerate(each.heard) if isinstance(message, Health))
+        assert first <= 1 and {health.settings for health in each.of(Health)} == {digest(settings)}
+    again.die()
 
 
 def check_stream(gate: Gate) -> None:

@@ -225,3 +225,15 @@ def test_who_may_not_reach_the_socket_is_told_every_group_that_may(monkeypatch: 
     said = str(refusal.value)
     assert groups(settings) and [group for group in groups(settings) if group not in said] == []
     assert "log out and in again" in said
+
+
+@pytest.mark.parametrize("name", ["Аnn", "ANN", "\u3164", "(forgotten)", "Ann\u200b"], ids=ascii)
+def test_nobody_is_enrolled_under_a_name_that_deceives(tmp_path: Path, board: BoardSimulator, name: str) -> None:
+    """The control is a name that does not, and one that was refused as a name's spelling before."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        with pytest.raises(GateRefused, match=r"kept as a name|looks like"):
+            ask(settings, "enrol", name=name, consent=CONSENT)
+        enrol(settings, eye, "علی\u200cرضا", 2, track=2)
+        assert {row["name"] for row in ask(settings, "residents")} == {"Ann", "علی\u200cرضا"}

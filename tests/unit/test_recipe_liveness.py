@@ -16,6 +16,7 @@ import pytest
 from edge_gate.eye.face.geometry import Picture
 from edge_gate.tools.demo.cast import Cast, Kind, Portrayal
 from edge_gate.tools.demo.mask import STYLES
+from tests.support.peers import sighting
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 RECIPE = MODELS / "recipe" / "liveness.toml"
@@ -207,3 +208,38 @@ def test_everybody_is_held_out_once_and_imitations_go_with_the_person_in_them(re
     imitated = list(patches.imitated(living, 6, np.random.default_rng(0), config))
     assert not any(each.live for each in imitated)
     assert {each.person for each in imitated} <= {each.person for each in living}
+
+
+def test_tracked_corners_tell_a_plane_from_what_stands_before_it(recipe: Any) -> None:
+    """A picture that is moved whole, and one whose surroundings stay where they are."""
+    geometry = recipe("geometry")
+    scene = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (240, 320), np.uint8), (0, 0), 1.5)
+    inside = np.zeros_like(scene)
+    cv2.circle(inside, (160, 120), 60, 255, -1)
+    shift = np.array([[1, 0, 6], [0, 1, 2]], float)
+    whole = cv2.warpAffine(scene, shift, (320, 240))
+    moved = cv2.warpAffine(inside, shift, (320, 240)) > 0
+    apart = np.where(moved, whole, scene)
+    start, end = geometry.tracked(scene, apart, inside, geometry.EYES_PX)
+    assert len(start) > geometry.FEWEST
+    np.testing.assert_allclose(np.median(end - start, axis=0), (6, 2), atol=0.1)
+    around = cv2.bitwise_not(cv2.dilate(inside, np.ones((41, 41), np.uint8)))
+    for other, went in ((whole, (6, 2)), (apart, (0, 0))):
+        start, end = geometry.tracked(scene, other, around, geometry.EYES_PX)
+        np.testing.assert_allclose(np.median(end - start, axis=0), went, atol=0.1)
+
+
+def test_a_grid_of_lamps_is_a_peak_in_the_spectrum(recipe: Any) -> None:
+    peak = recipe("screens").peak
+    grey = np.random.default_rng(1).normal(120, 6, (300, 300)).astype(np.float32)
+    y, x = np.mgrid[0:300, 0:300]
+    lamps = 4 * np.sin(2 * np.pi * 0.31 * x) * np.sin(2 * np.pi * 0.27 * y)
+    assert peak(grey + lamps.astype(np.float32)) > peak(grey) + 1
+
+
+def test_a_dip_of_the_eyes_is_a_blink_and_closed_eyes_are_none(recipe: Any) -> None:
+    blinks = recipe("life").blinks
+    eyes = [0.3] * 30 + [0.05] * 4 + [0.3] * 30 + [0.05] * 30 + [0.3] * 30
+    row = [sighting(b"\1", at_s=number / 30, eyes=each) for number, each in enumerate(eyes)]
+    count, seconds = blinks(row)
+    assert count == 1 and seconds == pytest.approx(len(eyes) / 30, abs=0.1)

@@ -17,17 +17,20 @@ from hypothesis import strategies as st
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
+from edge_gate.relays import guard_process
 from edge_gate.relays.board import open_board
 from edge_gate.relays.guard import PulseGuard
-from edge_gate.relays.guard_process import Guard, serve
+from edge_gate.relays.guard_process import ARMING, Guard, Manager, Watch, now
 from edge_gate.relays.lcus import Lcus1
 from edge_gate.relays.simulator import BoardSimulator, Fault
 from edge_gate.settings.config import DoorSettings
+from tests.support.peers import until
 from tests.support.turning import TurnedBoard, arm, turn
 
 OFF = Lcus1(DoorSettings()).off(1).request
 LONG_MS = 25_000
 NEVER_NS = 1 << 62
+BAUD = 115_200
 
 GATE = """
 import sys, time
@@ -47,6 +50,10 @@ if sys.argv[2] != "0":
 print(board.guard_pid, flush=True)
 time.sleep(600)
 """
+
+
+def arming(deadline_ns: int, *frames: bytes) -> bytes:
+    return ARMING.pack(b"A", deadline_ns, BAUD) + b"".join(bytes((len(each),)) + each for each in frames or (OFF,))
 
 
 class Gate:
@@ -155,6 +162,7 @@ def test_a_pulse_that_ended_as_it_should_leaves_the_guard_nothing_to_do(simulato
 def test_a_guard_that_died_is_replaced_before_the_relay_goes_on(simulator: BoardSimulator) -> None:
     guard = PulseGuard(simulator.path, 115200, [OFF], SystemClock())
     first = guard.pid
+    assert first is not None
     os.kill(first, signal.SIGKILL)
     arm(guard, SystemClock(), NEVER_NS)
     assert guard.pid != first
@@ -166,6 +174,7 @@ def test_a_guard_that_died_is_replaced_before_the_relay_goes_on(simulator: Board
 def test_a_guard_that_is_stuck_is_replaced_before_the_relay_goes_on(simulator: BoardSimulator) -> None:
     guard = PulseGuard(simulator.path, 115200, [OFF], SystemClock())
     first = guard.pid
+    assert first is not None
     os.kill(first, signal.SIGSTOP)
     arm(guard, SystemClock(), NEVER_NS)
     assert guard.pid != first
@@ -208,17 +217,22 @@ def test_a_guard_that_starts_but_does_not_answer_is_no_guard(
     assert simulator.history == ()
 
 
-def test_the_guard_holds_no_port_no_socket_of_the_gate_and_little_memory(simulator: BoardSimulator) -> None:
+def test_the_guard_holds_the_board_only_while_a_relay_is_on_no_socket_of_the_gate_and_little_memory(
+    simulator: BoardSimulator,
+) -> None:
     ours, theirs = socket.socketpair()
     os.set_inheritable(ours.fileno(), True)
     board = turned(simulator)
     board.pulse(1, LONG_MS)
     process = Path("/proc") / str(guard_of(board))
     open_files = {each.name: each.readlink() for each in (process / "fd").iterdir()}
-    assert set(open_files) == {"0", "1", "2"}
+    held = {open_files.pop(name) for name in set(open_files) - {"0", "1", "2"}}
+    assert held == {Path(simulator.path).resolve()}
     assert str(open_files["0"]).startswith("socket:")
     assert open_files["1"] == Path("/dev/null")
     assert open_files["2"] != Path(simulator.path).resolve()
+    board.all_off()
+    assert until(lambda: {each.name for each in (process / "fd").iterdir()} == {"0", "1", "2"})
     status = (process / "status").read_text()
     assert int(status.split("VmRSS:")[1].split()[0]) < 20_000
     board.close()
@@ -273,6 +287,7 @@ def test_a_relay_that_stays_on_when_another_has_ended_is_watched_until_its_own_t
 
 def test_arming_a_stuck_guard_holds_nobody_up(simulator: BoardSimulator) -> None:
     guard, told = PulseGuard(simulator.path, 115200, [OFF], SystemClock()), list[RelayError | None]()
+    assert guard.pid is not None
     os.kill(guard.pid, signal.SIGSTOP)
     began = time.monotonic()
     guard.arm(NEVER_NS, told.append)
@@ -286,28 +301,48 @@ def test_arming_a_stuck_guard_holds_nobody_up(simulator: BoardSimulator) -> None
 
 @given(st.binary(max_size=64))
 def test_nothing_but_a_whole_message_arms_the_guard(message: bytes) -> None:
-    guard = Guard("/nowhere", 9600, 0, [OFF])
+    guard = Guard("/nowhere")
     answer = guard.hear(message)
-    armed = len(message) == 9 and message.startswith(b"A")
-    assert (guard.due_ns is not None) == armed
-    assert answer == (message if armed else b"")
+    assert answer in (b"", message[:9])
+    assert (guard.due_ns is not None) == bool(answer)
+    if answer:
+        assert message.startswith(b"A") and len(message) > ARMING.size
 
 
-def test_the_guard_waits_for_the_deadline_and_the_margin(simulator: BoardSimulator) -> None:
-    guard = Guard(simulator.path, 115200, margin_ns=7, frames=[OFF])
+@given(st.integers(0, 2**63), st.lists(st.binary(min_size=1, max_size=64), min_size=1, max_size=8), st.data())
+def test_a_whole_message_arms_the_guard_and_none_that_was_cut_between_two_frames(
+    deadline_ns: int, frames: list[bytes], data: st.DataObject
+) -> None:
+    whole = arming(deadline_ns, *frames)
+    assert Guard("/nowhere").hear(whole) == whole[:9]
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    boundaries = {ARMING.size + sum(1 + len(each) for each in frames[:count]) for count in range(1, len(frames))}
+    assert (Guard("/nowhere").hear(whole[:cut]) != b"") == (cut in boundaries)
+
+
+def test_a_guard_with_neither_board_nor_name_is_none() -> None:
+    assert Guard().hear(arming(NEVER_NS)) == b""
+
+
+def test_the_guard_waits_for_the_deadline(simulator: BoardSimulator) -> None:
+    guard = Guard(simulator.path)
     assert guard.wait_ms() is None
     assert not guard.abandoned()
-    guard.hear(b"A" + NEVER_NS.to_bytes(8, "little"))
-    assert guard.due_ns == NEVER_NS + 7
+    guard.hear(arming(NEVER_NS))
+    assert guard.due_ns == NEVER_NS
     guard.act()
     assert simulator.heard == []
-    guard.hear(b"D" + bytes(8))
+    guard.hear(b"D")
     assert guard.due_ns is None
 
 
-def test_a_guard_whose_port_never_comes_back_gives_up(tmp_path: Path) -> None:
-    guard = Guard(str(tmp_path / "no relay"), 9600, 0, [OFF])
-    guard.hear(b"A" + bytes(8))  # a deadline so long ago that it has been tried for long enough
+def test_a_guard_whose_port_never_comes_back_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = Guard(str(tmp_path / "no relay"))
+    guard.hear(arming(0))
+    guard.act()
+    assert guard.due_ns is not None
+    monkeypatch.setattr(guard_process, "GIVE_UP_NS", -1)
+    guard.hear(arming(0))
     guard.act()
     assert guard.due_ns is None
 
@@ -319,12 +354,12 @@ def test_what_takes_no_frames_does_not_count_as_switched_off(
     (tmp_path / "file").touch()
     simulator.fail(Fault.HELD)
     port = str(tmp_path / "file") if contents == "a file" else simulator.path
-    guard = Guard(port, 115200, 0, [OFF])
-    guard.hear(b"A" + time.monotonic_ns().to_bytes(8, "little"))
+    guard = Guard(port)
+    guard.hear(arming(now()))
     for _ in range(4):
         guard.act()
         assert guard.due_ns is not None
-        guard.due_ns = time.monotonic_ns()
+        guard.due_ns = now()
     assert simulator.heard == []
     assert (tmp_path / "file").read_bytes() == b""
 
@@ -332,14 +367,11 @@ def test_what_takes_no_frames_does_not_count_as_switched_off(
 def test_the_guard_serves_until_the_gate_has_gone_and_the_relays_are_off(simulator: BoardSimulator) -> None:
     gate, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     gate.settimeout(5)
-    guard = Guard(simulator.path, 115200, 0, [OFF])
-    thread = threading.Thread(target=serve, args=(guard, child.fileno()))
+    thread = threading.Thread(target=Watch(Guard(simulator.path), Manager(), child).run)
     thread.start()
     assert gate.recv(64) == b"R"
-    arm = b"A" + NEVER_NS.to_bytes(8, "little")
-    gate.send(arm)
-    assert gate.recv(64) == arm
+    gate.send(arming(NEVER_NS))
+    assert gate.recv(64) == arming(NEVER_NS)[:9]
     gate.close()
     thread.join()
-    child.close()
     assert simulator.wait_until(lambda: simulator.heard == [OFF] * 3, 5)

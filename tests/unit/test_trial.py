@@ -23,6 +23,7 @@ import pytest
 
 from edge_gate.relays.simulator import BoardSimulator
 from tests.support import installer_page, walks
+from tests.support.commands import standing_in
 
 FPS = 15
 PATIENCE_S = 120.0  # for a busy machine; whatever is waited for takes seconds at most
@@ -62,16 +63,21 @@ def until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
 def test_a_site_is_made_run_and_used_with_nothing_but_the_command_line(
     tmp_path: Path, film: Path, board: BoardSimulator
 ) -> None:
+    environment = standing_in(tmp_path)
+
     def edge_gate(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [*EDGE_GATE, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path, env=environment
+        )
 
     def status() -> dict[str, Any]:
         shown = edge_gate("status", "--json").stdout
         return json.loads(shown) if shown else {"faults": ["not running"]}
 
     assert edge_gate("init", "--camera", f"loop:{film}", "--port", board.path).returncode == 0
-    served = subprocess.Popen([*EDGE_GATE, "run", "--with-eye"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    serve = [*EDGE_GATE, "run", "--with-eye"]
+    served = subprocess.Popen(serve, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     try:
         until(lambda: not status()["faults"] and status()["eye"]["camera"] == "working")
         findings = json.loads(edge_gate("doctor", "--json").stdout)
@@ -113,8 +119,8 @@ def typed(block: str, home: Path) -> Iterator[subprocess.Popen[str]]:
     """Type a block at a shell, and Ctrl-C at the end."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     shell = subprocess.Popen(
-        ["bash", "-c", block], cwd=home, env={**os.environ, "HOME": str(home), "PATH": path}, start_new_session=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ["bash", "-c", block], cwd=home, env={**standing_in(home), "HOME": str(home), "PATH": path},
+        start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         yield shell

@@ -14,6 +14,8 @@ import pytest
 from edge_gate.cli.keys.lock import UNLOCK_UNIT
 from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL
 from edge_gate.core.errors import RelayMissing
+from edge_gate.relays import guard_process
+from edge_gate.relays.guard_start import SOCKET_VARIABLE
 from edge_gate.settings.config import DEFAULT_PATH, Config
 from edge_gate.store.keys.source import CREDENTIAL
 
@@ -67,12 +69,34 @@ def test_a_unit_is_watched_and_started_again_for_ever(unit: str) -> None:
     assert 2 <= int(values(unit, "WatchdogSec")[0]) <= 30
 
 
-def test_the_pulse_guard_may_outlive_the_gate() -> None:
-    assert values("edge-gate", "KillMode") == ["control-group"]
-    assert values("edge-gate", "SendSIGKILL") == []
+def test_the_pulse_guard_is_a_unit_of_its_own_which_the_gate_calls_on() -> None:
+    address = f"{SOCKET_VARIABLE}=/run/edge-gate/guard/guard.sock"
+    assert values("edge-gate", "Environment") == [address]
+    listens = (SYSTEMD / "edge-gate-guard.socket").read_text().splitlines()
+    assert f"ListenSequentialPacket={address.partition('=')[2]}" in listens
+    assert {"SocketUser=edge-gate", "SocketMode=0600"} <= set(listens)
+    assert "edge-gate-guard.socket" in values("edge-gate", "Wants")
+    assert "edge-gate-guard.service" in values("edge-gate", "After")[-1].split(), "at a shutdown it ends after the gate"
 
 
-@pytest.mark.parametrize("unit", UNITS)
+def test_the_pulse_guard_is_started_again_at_once_with_what_it_held() -> None:
+    assert values("edge-gate-guard", "ExecStart")[0].split()[-2:] == ["-m", guard_process.__name__]
+    assert values("edge-gate-guard", "Restart") == ["always"] and values("edge-gate-guard", "RestartSec") == ["0"]
+    assert values("edge-gate-guard", "StartLimitIntervalSec") == ["0"]
+    assert int(values("edge-gate-guard", "FileDescriptorStoreMax")[0]) >= 2
+    assert values("edge-gate-guard", "WatchdogSignal") == ["SIGKILL"], "it passes over SIGABRT"
+    assert 1000 * int(values("edge-gate-guard", "WatchdogSec")[0]) >= 4 * guard_process.ALIVE_MS
+    assert 1000 * int(values("edge-gate-guard", "TimeoutStopSec")[0]) > guard_process.GIVE_UP_NS // 1_000_000
+
+
+def test_the_pulse_guard_has_no_device_no_file_and_no_key() -> None:
+    assert values("edge-gate-guard", "PrivateDevices") == ["yes"] and values("edge-gate-guard", "DeviceAllow") == []
+    for key in ("StateDirectory", "RuntimeDirectory", "ReadWritePaths", "BindPaths", "LoadCredentialEncrypted"):
+        assert values("edge-gate-guard", key) == []
+    assert "-/var/lib/edge-gate" in values("edge-gate-guard", "InaccessiblePaths")[0].split()
+
+
+@pytest.mark.parametrize("unit", (*UNITS, "edge-gate-guard"))
 @pytest.mark.parametrize(
     ("key", "wanted"),
     [
@@ -88,12 +112,16 @@ def test_the_pulse_guard_may_outlive_the_gate() -> None:
         ("DevicePolicy", "closed"),
         ("SystemCallArchitectures", "native"),
         ("LimitCORE", "0"),
-        ("LimitMEMLOCK", "infinity"),
         ("MemorySwapMax", "0"),
     ],
 )
-def test_a_wall_stands_in_both_units(unit: str, key: str, wanted: str) -> None:
+def test_a_wall_stands_in_each_unit(unit: str, key: str, wanted: str) -> None:
     assert values(unit, key) == [wanted]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_what_sees_people_or_has_the_key_may_lock_all_of_its_memory(unit: str) -> None:
+    assert values(unit, "LimitMEMLOCK") == ["infinity"]
 
 
 def test_only_the_gate_has_the_key_and_the_store() -> None:
@@ -115,8 +143,8 @@ def test_only_the_eye_has_a_camera_and_only_the_gate_a_serial_line() -> None:
 
 def test_each_unit_has_a_user_of_its_own_whom_sysusers_makes() -> None:
     made = [fields[1] for fields in table("sysusers.d/edge-gate.conf") if fields[0] == "u"]
-    assert [values(unit, "User") for unit in UNITS] == [[name] for name in made]
-    assert [values(unit, "Group") for unit in UNITS] == [[name] for name in made]
+    assert [values(unit, "User") for unit in (*UNITS, "edge-gate-guard")] == [[name] for name in made]
+    assert [values(unit, "Group") for unit in (*UNITS, "edge-gate-guard")] == [[name] for name in made]
 
 
 def test_the_groups_that_give_roles_are_made() -> None:

@@ -10,33 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from edge_gate.cli.usual_config import TRIAL, choose, usual_config
+from edge_gate.cli.usual_config import TRIAL, Choice, choose, usual_config, why_doubtful
+from edge_gate.core.access import user_name
 
 DEVICE = Path("/etc/edge-gate/edge-gate.toml")
 ANN, EVE = 1000, 1001
 
 
 @pytest.mark.parametrize(
-    ("owner", "device", "user", "path", "told"),
+    ("doubt", "device", "user", "path", "told"),
     [
-        (None, False, ANN, DEVICE, ""),
-        (None, True, 0, DEVICE, ""),
-        (ANN, False, ANN, TRIAL, ""),
-        (ANN, True, ANN, TRIAL, "Used: edge-gate-trial"),
-        (EVE, False, ANN, DEVICE, "Not used: edge-gate-trial"),
-        (EVE, True, ANN, DEVICE, "Not used: edge-gate-trial"),
-        (0, True, ANN, DEVICE, "Not used: edge-gate-trial"),
-        (0, False, 0, TRIAL, "Used: edge-gate-trial"),
-        (0, True, 0, DEVICE, f"Used: {DEVICE}, and not edge-gate-trial"),
-        (EVE, False, 0, DEVICE, "Not used: edge-gate-trial"),
-        (EVE, True, 0, DEVICE, "Not used: edge-gate-trial"),
+        ("", False, ANN, TRIAL, ""),
+        ("", True, ANN, TRIAL, "Used: edge-gate-trial"),
+        ("it belongs to eve", False, ANN, DEVICE, "Not used: edge-gate-trial/edge-gate.toml, since it belongs to eve"),
+        ("it belongs to eve", True, ANN, DEVICE, "Not used: edge-gate-trial"),
+        ("", False, 0, DEVICE, "Not used: edge-gate-trial/edge-gate.toml, which root has to name"),
+        ("", True, 0, DEVICE, "Not used: edge-gate-trial"),
+        ("it belongs to eve", True, 0, DEVICE, "Not used: edge-gate-trial"),
     ],
 )
-def test_a_trial_counts_for_its_owner_and_what_was_chosen_is_told(
-    owner: int | None, device: bool, user: int, path: Path, told: str
+def test_a_trial_counts_for_its_owner_and_never_for_root_and_what_was_chosen_is_told(
+    doubt: str, device: bool, user: int, path: Path, told: str
 ) -> None:
-    chosen = choose(TRIAL, owner, DEVICE, device_is_there=device, user=user)
+    chosen = choose(TRIAL, doubt, DEVICE, device_is_there=device, user=user)
     assert chosen.path == path and chosen.told.startswith(told) and bool(chosen.told) == bool(told)
+    assert user != 0 or chosen.told.endswith(f"Used: {DEVICE}.")
 
 
 def trial_in(folder: Path) -> Path:
@@ -48,8 +46,9 @@ def trial_in(folder: Path) -> Path:
 
 def test_a_trial_is_seen_where_there_is_one(tmp_path: Path) -> None:
     absent = tmp_path / "no.toml"
-    assert usual_config(tmp_path / TRIAL, absent).path == absent
-    assert usual_config(trial_in(tmp_path), absent).path == tmp_path / TRIAL
+    assert usual_config(tmp_path / TRIAL, absent) == Choice(absent)
+    assert why_doubtful(trial_in(tmp_path), os.geteuid()) == ""
+    assert usual_config(tmp_path / TRIAL, absent).path == (absent if os.geteuid() == 0 else tmp_path / TRIAL)
     (tmp_path / "a file").write_text("")
     for odd in (tmp_path / "a file" / TRIAL.name, tmp_path, Path("x" * 300)):
         assert usual_config(odd, absent).path == absent
@@ -71,18 +70,49 @@ def test_no_part_of_a_trial_may_be_another_users(tmp_path: Path, theirs: str) ->
     else:
         seen = trial
         os.chown(trial if theirs == "file" else trial.parent, EVE, EVE)
-    chosen = usual_config(seen, absent)
-    assert chosen.path == absent and "Not used" in chosen.told
+    assert why_doubtful(seen, 0) in ("it belongs to uid 1001", f"it belongs to {user_name(EVE)}")
+    assert usual_config(seen, absent).path == absent
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "told"),
+    [
+        ("file", 0o666, "others may write to"),
+        ("file", 0o664, "others may write to"),
+        ("folder", 0o777, "others may write to"),
+        ("folder", 0o1777, "others may write to"),
+        ("above", 0o777, "others may write to"),
+        ("above", 0o775, "others may write to"),
+        ("above", 0o1777, ""),
+        ("above", 0o755, ""),
+    ],
+)
+def test_where_somebody_else_may_exchange_a_trial_it_is_doubtful(
+    tmp_path: Path, place: str, mode: int, told: str
+) -> None:
+    """A folder that is sticky, as /tmp, lets nobody move what lies in it. The group here is nobody's own."""
+    above = tmp_path / "above"
+    trial = trial_in(above)
+    chosen = {"file": trial, "folder": trial.parent, "above": above}[place]
+    if os.geteuid() == 0:
+        os.chown(chosen, 0, 54_321)
+    elif mode & 0o020 and not mode & 0o002:
+        pytest.skip("only root gives a folder to another group")
+    chosen.chmod(mode)
+    doubt = why_doubtful(trial, os.geteuid())
+    assert doubt is not None and doubt.startswith(told) and bool(doubt) == bool(told)
 
 
 def test_a_command_tells_what_it_uses_and_prints_the_same_json(tmp_path: Path) -> None:
-    """Root is told always; nobody else, where there is nothing to choose from."""
+    """Root is told that it is not the trial; nobody else, where there is nothing to choose from."""
     trial_in(tmp_path)
     command = [sys.executable, "-P", "-m", "edge_gate", "config", "check", "--json"]
     environ = {key: value for key, value in os.environ.items() if key != "EDGE_GATE_CONFIG"}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.startswith("{") and str(TRIAL) in done.stdout
-    assert done.stderr.startswith("edge-gate: Used: ") or os.getuid() != 0
+    if os.geteuid() == 0:
+        assert done.stderr.startswith(f"edge-gate: Not used: {TRIAL}, which root has to name with --config.")
+    else:
+        assert done.stdout.startswith("{") and str(TRIAL) in done.stdout
 
 
 def test_a_folder_that_was_removed_under_somebodys_feet_has_no_trial(tmp_path: Path) -> None:

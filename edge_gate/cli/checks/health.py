@@ -14,7 +14,7 @@ from typing import Final
 import edge_gate
 from edge_gate.cli.checks.camera import check_camera
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
-from edge_gate.cli.checks.systemd import check_units
+from edge_gate.cli.checks.systemd import check_units, times_itself
 from edge_gate.cli.common import local_time
 from edge_gate.cli.reach import ask
 from edge_gate.cli.status import PAUSED, describe_walls, faults_by_part
@@ -79,8 +79,12 @@ def check_models(patient: Patient) -> Iterator[Finding]:
 
 
 def check_relay(patient: Patient) -> Iterator[Finding]:
-    """Take the gate's word for the relay, or look at the port where no gate runs."""
-    door = patient.settings.door
+    """Take the gate's word for the relay, or look at the port where no gate runs. Say which kind of board it is."""
+    yield from _look_at_relay(patient, patient.settings.door)
+    yield _who_ends_a_pulse(patient.settings.door)
+
+
+def _look_at_relay(patient: Patient, door: DoorSettings) -> Iterator[Finding]:
     if patient.status is not None:
         fault = patient.status.door.fault
         yield Finding("relay", "fault" if fault else "ok", fault or _describe_relay(door))
@@ -97,6 +101,14 @@ def check_relay(patient: Patient) -> Iterator[Finding]:
         yield _judge_closed_port(port, patient.settings.store)
     else:
         yield Finding("relay", "ok", f"{port} is there; start the gate and use `edge-gate relay test` to hear it")
+
+
+def _who_ends_a_pulse(door: DoorSettings) -> Finding:
+    """Say which kind of board hangs there: one that ends a pulse itself needs nobody alive for it."""
+    if times_itself(door):
+        return Finding("board", "ok", f"{door.relay} times its pulses itself")
+    text = f"{door.relay} leaves the end of a pulse to this machine, whose gate or pulse guard has to live"
+    return Finding("board", "ok", f"{text}; for a door that matters take one that times its pulses itself")
 
 
 def _judge_closed_port(port: Path, store: StoreSettings) -> Finding:
@@ -256,6 +268,7 @@ _MENDS: Final = MappingProxyType(
     {
         "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
+        "guidance": "edge-gate guidance, on a display that people at the gate see; docs/maintainer.md",
         "policy": _APPROVE,
         "log": "docs/maintainer.md, A log in doubt",
         "events": "edge-gate audit verify; docs/maintainer.md, A log in doubt",

@@ -22,7 +22,7 @@ from typing import Final
 
 from edge_gate.cli.checks.findings import Finding, Patient
 from edge_gate.core.access import user_name
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 
 PART: Final = "installation"
 _CUSTOM: Final = ("sitecustomize", "usercustomize")
@@ -96,7 +96,7 @@ def _state(place: Path, file: PackagePath) -> str:
         return "not hashed" if _COMPILED in place.parts else "missing"
     if file.hash is None:
         return "not hashed"
-    with open_plain(place) as opened:
+    with open_plain(place, ANY_LENGTH) as opened:
         digest = hashlib.file_digest(opened, file.hash.mode).digest()
     return "as installed" if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == file.hash.value else "changed"
 

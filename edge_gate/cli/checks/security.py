@@ -19,13 +19,13 @@ from typing import Final
 from edge_gate.cli import audit
 from edge_gate.cli.checks import health, installation
 from edge_gate.cli.checks.findings import AS_ROOT, Check, Finding, Patient
-from edge_gate.cli.checks.systemd import run_tool, show_unit
+from edge_gate.cli.checks.systemd import GUARD_UNIT, run_tool, show_unit
 from edge_gate.cli.common import local_time
 from edge_gate.cli.keys import place as keyplace
 from edge_gate.cli.reach import ask
 from edge_gate.core.access import find
 from edge_gate.core.errors import AccessDenied
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.gate.authorisation import roles
 from edge_gate.seal import kernel_view
 from edge_gate.spec.model import Role
@@ -107,7 +107,7 @@ def _check_store(patient: Patient) -> Iterator[Finding]:
 def _judge_head(path: Path, sound: Callable[[bytes], bool], texts: tuple[str, str], mend: str) -> Finding:
     """Judge a file by its first 16 bytes; ``texts`` are what is said of it where they are sound and where not."""
     try:
-        with open_plain(path) as file:
+        with open_plain(path, ANY_LENGTH) as file:
             well = sound(file.read(16))
     except OSError as error:
         return Finding("store", "unknown", f"{path}: {error.strerror}", AS_ROOT)
@@ -198,6 +198,8 @@ def _find_guard(gate: int) -> Finding:
         return Finding("door", "unknown", f"pulse guard: {error.strerror}")
     if guards:
         return Finding("door", "ok", f"pulse guard: process {guards[0]} switches the relay off if the gate cannot")
+    if show_unit(GUARD_UNIT).get("ActiveState") == "active":
+        return Finding("door", "ok", f"pulse guard: {GUARD_UNIT} switches the relay off if the gate cannot")
     return Finding("door", "unknown", "pulse guard: none; only a board that times its pulses itself does without")
 
 

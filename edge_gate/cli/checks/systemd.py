@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What systemd says of the two units: one that failed, or is started again and again, is a fault whoever is asked."""
+"""What systemd says of the units: one that failed, or is started again and again, is a fault whoever is asked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,25 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from edge_gate.cli.checks.findings import Finding, Patient
+from edge_gate.relays.loading import load_framing
 from edge_gate.settings import config
 
 UNITS: Final = ("edge-gate.service", "edge-gate-eye.service")
+GUARD_UNIT: Final = "edge-gate-guard.service"
 
 
 def check_units(patient: Patient) -> Iterator[Finding]:
-    """Judge both units, where this is the configuration with which they run."""
+    """Judge the units, where this is the configuration with which they run. The pulse guard's is for some boards."""
     if patient.path == config.DEFAULT_PATH:
         for unit in UNITS:
             yield from judge_unit(unit, show_unit(unit))
+        if not times_itself(patient.settings.door):
+            yield from judge_unit(GUARD_UNIT, show_unit(GUARD_UNIT))
+
+
+def times_itself(door: config.DoorSettings) -> bool:
+    """Tell whether the board ends a pulse itself. Raises UnknownDriver, and RelayError for a driver that fails."""
+    return load_framing(door)[0].board_timed
 
 
 def judge_unit(unit: str, shown: Mapping[str, str]) -> Iterator[Finding]:
@@ -41,7 +50,8 @@ def judge_unit(unit: str, shown: Mapping[str, str]) -> Iterator[Finding]:
         case "activating", _:
             yield Finding("units", "unknown", f"{unit} is being started", "Ask again in a moment.")
         case state, _:
-            yield Finding("units", "unknown", f"{unit} does not run ({state})", f"sudo systemctl enable --now {unit}")
+            start = "systemctl start" if unit == GUARD_UNIT else "systemctl enable --now"
+            yield Finding("units", "unknown", f"{unit} does not run ({state})", f"sudo {start} {unit}")
 
 
 def show_unit(unit: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ A key file or a systemd credential; in either the key may be locked with a passp
 from __future__ import annotations
 
 import base64
-import binascii
 import subprocess
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_fields
@@ -15,9 +14,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from edge_gate.cli.keys.unlock import OPENED, SEALED_CREDENTIAL, content_of_place, open_credential, unlock_key
+from edge_gate.cli.keys.unlock import (
+    LARGEST_CREDENTIAL,
+    OPENED,
+    SEALED_CREDENTIAL,
+    content_of_place,
+    open_credential,
+    unlock_key,
+)
 from edge_gate.core.access import is_there
 from edge_gate.core.errors import EdgeGateError, KeyNotPlaced
+from edge_gate.core.plain_files import read_plain
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import replace
 from edge_gate.store.keys.asking import ask_passphrase
@@ -145,7 +152,7 @@ def find(settings: StoreSettings, credential: Path = SEALED_CREDENTIAL) -> KeyPl
 def sealed_with(credential: Path) -> str:
     """Return what a credential was sealed with, as `systemd-creds encrypt --with-key=` names it, or "unknown"."""
     try:
-        head = base64.b64decode(b"".join(credential.read_bytes().split())[:24], validate=True)[:16]
-    except (OSError, binascii.Error):
+        head = base64.b64decode(b"".join(read_plain(credential, LARGEST_CREDENTIAL).split())[:24], validate=True)[:16]
+    except (OSError, ValueError):
         return "unknown"
     return _SEALED_WITH.get(head.hex(), "unknown")

@@ -10,11 +10,14 @@ from typing import Final
 
 from edge_gate.core.access import denied, is_there
 from edge_gate.core.errors import KeyLocked, KeyMissing
+from edge_gate.core.plain_files import read_plain
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.keys.locked import is_locked
 from edge_gate.store.keys.source import CREDENTIAL, as_it_lies, plain_key, read_private
 
 SEALED_CREDENTIAL: Final = Path("/etc/edge-gate") / f"{CREDENTIAL}.cred"
+# systemd's own limit for one (systemd.exec(5)).
+LARGEST_CREDENTIAL: Final = 1024 * 1024
 # Where edge-gate-unlock.service lays the opened key for systemd, which passes it to the gate: memory that is never
 # swapped, and root's alone.
 OPENED: Final = Path("/run/edge_gate_key") / CREDENTIAL
@@ -44,10 +47,10 @@ def content_of_place(settings: StoreSettings, credential: Path = SEALED_CREDENTI
     if settings.key_file != Path() or "CREDENTIALS_DIRECTORY" in os.environ or not is_there(credential):
         return as_it_lies(settings, os.environ)
     try:
-        return open_credential(credential.read_bytes()), credential
+        return open_credential(read_plain(credential, LARGEST_CREDENTIAL)), credential
     except PermissionError as error:
         raise denied(credential) from error
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", b"") or str(error).encode()
         raise KeyMissing(f"systemd-creds does not open {credential} ({reason.decode().strip()})") from error
 

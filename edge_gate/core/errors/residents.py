@@ -51,9 +51,20 @@ class EnrolmentFailed(EdgeGateError):
     exit_code = ExitCode.ENROLMENT_FAILED
 
 
+class NameUnfit(EnrolmentFailed):
+    message = "This cannot be kept as a name: {0}. Nothing was stored."
+
+
 class NameTaken(EdgeGateError, ValueError):
     message = "There is a resident named {0!r} already. Give another name, or `edge-gate forget` the old one first."
     exit_code = ExitCode.NAME_TAKEN
+
+
+class NameAlike(NameTaken):
+    message = (
+        "The name {0!r} looks like {1!r}, which a resident has already. Add what tells the two apart, such as a second"
+        " name or the number of the flat."
+    )
 
 
 class ReceiptInvalid(EdgeGateError, ValueError):

@@ -23,6 +23,7 @@ import numpy as np
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import CameraError, RecordingMissing
+from edge_gate.core.plain_files import ANY_LENGTH, open_descriptor, open_plain, read_plain
 from edge_gate.eye.cameras.base import CameraGarbled, Frame, Picture
 from edge_gate.eye.cameras.picture_header import object_to_size, read_size
 from edge_gate.settings.camera import parse_recording
@@ -205,7 +206,7 @@ class Film:
         name = str(self._path.absolute())  # FFmpeg takes what stands before a colon for a protocol
         if not name.isprintable():  # OpenCV dies of a name that is not UTF-8; such a file goes by its descriptor
             if self._descriptor is None:
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = open_descriptor(self._path, ANY_LENGTH)
             name = f"/proc/self/fd/{self._descriptor}"
         try:
             return self._capture.open(name)
@@ -232,12 +233,11 @@ def decode_file(file: Path) -> Picture:
     """
     folder, name = describe_path(file.parent), describe_path(Path(file.name))
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST_FILE_BYTES + 1)
+        content = read_plain(file, LARGEST_FILE_BYTES)
     except OSError as error:
         raise CameraGarbled(folder, f"{name}: {error.strerror or error}") from error
-    if len(content) > LARGEST_FILE_BYTES:
-        raise CameraGarbled(folder, f"{name} has more than {LARGEST_FILE_BYTES:,} bytes")
+    except ValueError as error:
+        raise CameraGarbled(folder, f"{name} has more than {LARGEST_FILE_BYTES:,} bytes") from error
     size = read_size(content)
     if size is None:
         raise CameraGarbled(folder, f"{name} is not a picture, or is damaged")
@@ -254,7 +254,7 @@ def decode_file(file: Path) -> Picture:
 
 def object_to_film(path: Path) -> None:
     """Raise CameraError where a file begins with a picture that is too large: OpenCV would decode it at once."""
-    with path.open("rb") as opened:
+    with open_plain(path, ANY_LENGTH) as opened:
         size = read_size(opened.read(_HEADER_BYTES))
     if size is not None and (objection := object_to_size(size)):
         raise CameraError(describe_path(path), objection)

@@ -12,7 +12,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.gate.peers.eye import EyeLink
 from edge_gate.gate.services import Journal
 from edge_gate.settings.config import SocketSettings
-from edge_gate.wire.eye import CameraState, Health, Sighting
+from edge_gate.wire.eye import CameraState, Health, SceneState, Sighting
 
 OTHER_SETTINGS: Final = "the eye runs by other settings than the gate; start both again"
 _NO_FAULT = (CameraState.STARTING, CameraState.WORKING)
@@ -51,6 +51,12 @@ class EyeWatch:
     def state(self) -> CameraState | None:
         """How the eye's camera is, as far as it has said; None where there is no eye."""
         return self.camera if self.connected else None
+
+    @property
+    def scene_known(self) -> bool:
+        """Whether the eye says that it knows the empty scene behind people."""
+        health = self.link.health
+        return health is not None and health.scene is SceneState.KNOWN
 
     @property
     def held(self) -> str:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from edge_gate.core.clock import Clock
 from edge_gate.core.errors import EdgeGateError, StoreError
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.services import DoorControl, Journal, Mode, Outcome, Recognition
 from edge_gate.rules.fusion import Approach, ApproachTracker
@@ -36,6 +37,7 @@ class Approaches:
         mode: Mode,
         attacks: AttackWatch,
         limiter: Limiter,
+        challenges: Challenges,
         settings: DecisionSettings,
         clock: Clock,
     ) -> None:
@@ -45,6 +47,7 @@ class Approaches:
         self._mode = mode
         self._attacks = attacks
         self._limiter = limiter
+        self._challenges = challenges
         self._clock = clock
         self._visit = _nobody()
         self.adopt(settings)
@@ -94,7 +97,12 @@ class Approaches:
 
     def _consider(self, approach: Approach) -> None:
         policy = self._recognition.policy
-        if self._mode.held or self._mode.paused or not policy.enough(approach, twice=self._limiter.strict):
+        if self._mode.held or self._mode.paused:
+            return
+        if self._challenges.failed(approach):
+            self._count_failed()
+            self._next_attempt(approach)
+        if self._challenges.running(approach) or not policy.enough(approach, twice=self._limiter.strict):
             return
         over = policy.window_over(approach, self._clock.monotonic_ns())
         if self._limiter.asks_for_token:
@@ -105,9 +113,21 @@ class Approaches:
             approach.judged, approach.turned_away = True, False
             decision = policy.decide(approach, self._recognition.gallery, self._clock.monotonic_ns())
             if decision.verdict is Verdict.OPEN and self._attacks.may_open(approach):
-                self._open(approach, decision)
+                self._open_unless_in_doubt(approach, decision)
             elif over:
                 self._refuse(approach)
+
+    def _open_unless_in_doubt(self, approach: Approach, decision: Decision) -> None:
+        """Open; in doubt, ask them to move first."""
+        if self._challenges.let_pass(approach, str(decision.resident_id)):
+            self._open(approach, decision)
+        elif approach.settled:  # nobody could ask them, or they failed too often: it is written
+            self._visit.graver(Told.SEEN)
+
+    def _count_failed(self) -> None:
+        """Count a challenge that was failed: it is a refusal, and whoever asked has written it."""
+        self._limiter.refused()
+        self._visit.graver(Told.SEEN)
 
     def _open(self, approach: Approach, decision: Decision) -> None:
         now, resident_id = self._clock.monotonic_ns(), str(decision.resident_id)
@@ -133,7 +153,7 @@ class Approaches:
                 "opened",
                 resident_id=resident_id,
                 score=None if decision.comparison_score is None else round(decision.comparison_score, SCORE_DIGITS),
-                detail={"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns},
+                detail=_seen(approach),
                 on_outcome=note,
             )
         except StoreError:  # nothing was begun: the next turn tries again, and nobody has to step away for it
@@ -181,6 +201,8 @@ class Approaches:
         if approach.settled:
             if self._attacks.is_attack(approach):  # where attacks are only watched, all of one that opened was now seen
                 self._tell_attack(approach)
+        elif self._challenges.left(approach):
+            self._count_failed()
         elif approach.judged or approach.turned_away:
             self._refuse(approach)
 
@@ -195,3 +217,9 @@ class Approaches:
 
 def _nobody() -> Visit:
     return Visit(_LONG_AGO_NS, _LONG_AGO_NS)
+
+
+def _seen(approach: Approach) -> dict[str, Any]:
+    """Return what an opening rests on."""
+    seen = {"sightings": len(approach.vectors), "captured_ns": approach.last.captured_ns}
+    return seen if approach.challenge is None else {**seen, "challenge": approach.challenge.doubt.value}

@@ -39,6 +39,8 @@ class AttackWatch:
         self.camera = config.camera.name
         self.attacks = 0
         """How many attacks were told since the start."""
+        self.attacked_ns: int | None = None
+        """When the last of them was seen."""
         self._model_id = card.model_id
         self._store = store
         self._journal = journal
@@ -101,6 +103,7 @@ class AttackWatch:
     def tell(self, looks: Sequence[Look], captured_ns: int) -> None:
         """Write that an attack was seen: what spoke against a person, and no score that could be climbed by."""
         self.attacks += 1
+        self.attacked_ns = captured_ns
         reason = suspicion(looks).name.lower()
         self._journal.record_seen("attack", detail={"reason": reason, "looks": len(looks), "captured_ns": captured_ns})
         _log.warning("an attack: %s", reason)

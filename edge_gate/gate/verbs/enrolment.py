@@ -16,7 +16,6 @@ from edge_gate.core.errors import (
     EdgeGateError,
     EnrolmentFailed,
     EyeAbsent,
-    NameTaken,
     WireError,
 )
 from edge_gate.core.local_time import LocalTime
@@ -27,7 +26,7 @@ from edge_gate.gate.services import Authorisation, Journal, Mode, Recognition
 from edge_gate.rules.comparison import Vector
 from edge_gate.rules.enrolment import TIMEOUT_S, WANTED, Enrolment, Progress, alike_views, refuse_duplicate
 from edge_gate.rules.lending import Lending
-from edge_gate.rules.naming import kept_name
+from edge_gate.rules.naming import kept_name, kept_words
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.people import consent, residents
@@ -130,8 +129,7 @@ class EnrolmentVerbs:
             raise ConsentOver(name, self._local.show_until(iso(stated.until)))
         self._mode.refuse_enrolling()
         self._mode.require_eye()
-        if residents.is_known(self._store, name):
-            raise NameTaken(name)
+        residents.refuse_alike(self._store, name)
         self._authorisation.let_through()
         began_ns, uid = self._store.clock.monotonic_ns(), request.caller.uid
         self._lending.check_enrolments(uid, began_ns)
@@ -228,4 +226,4 @@ def _consent(request: Request, local: LocalTime) -> StatedConsent | None:
         until = local.read_until(read_line(stated, "until", 40))
     except BadDate as error:
         raise WireError("control", f"consent.until: {error}") from error
-    return StatedConsent(read_line(stated, "purpose", 200), read_line(stated, "given_by", 200), until)
+    return StatedConsent(read_line(stated, "purpose", 200), kept_words(read_line(stated, "given_by", 200)), until)

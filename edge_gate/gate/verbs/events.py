@@ -9,6 +9,7 @@ from typing import Any
 from edge_gate.core.clock import iso
 from edge_gate.core.errors import WireError
 from edge_gate.gate.control.requests import Handler, Request
+from edge_gate.rules.naming import FORGOTTEN_SHOWN
 from edge_gate.store import events
 from edge_gate.store.database import Store
 from edge_gate.store.people import residents
@@ -38,7 +39,7 @@ def _shown(event: events.Event, names: Mapping[str, str]) -> dict[str, Any]:
         "id": event.id,
         "at": iso(event.at),
         "kind": event.told_as,
-        "resident": "(forgotten)" if event.resident_id == FORGOTTEN else names.get(event.resident_id or ""),
+        "resident": FORGOTTEN_SHOWN if event.resident_id == FORGOTTEN else names.get(event.resident_id or ""),
         "score": event.score,
         "detail": dict(event.detail),
         "outcome": event.outcome,

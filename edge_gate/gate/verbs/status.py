@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge_gate.core.clock import Clock
-from edge_gate.documents import guidance
 from edge_gate.gate.authorisation.authorisation import Authorisation
 from edge_gate.gate.control.requests import Handler
 from edge_gate.gate.door.door import Door
 from edge_gate.gate.peers.eye_watch import EyeWatch
-from edge_gate.gate.recognition.approaches import Approaches
 from edge_gate.gate.recognition.attacks import AttackWatch
+from edge_gate.gate.recognition.challenges import Challenges
 from edge_gate.gate.recognition.limiter import Limiter
 from edge_gate.gate.services import Journal, Mode, Recognition
+from edge_gate.gate.verbs.guidance import GuidanceVerbs
 from edge_gate.provenance.cards import Card
 from edge_gate.seal import Sealed
 from edge_gate.seal.hardening import ALL, Hardening, summary
@@ -45,9 +45,10 @@ class Sources:
     store: Store
     door: Door
     eye: EyeWatch
-    approaches: Approaches
+    guidance: GuidanceVerbs
     attacks: AttackWatch
     limiter: Limiter
+    challenges: Challenges
     journal: Journal
     mode: Mode
     recognition: Recognition
@@ -77,9 +78,10 @@ class StatusVerbs:
             log=PartStatus(of.authorisation.log_watch.doubt or None),
             events=PartStatus(of.authorisation.log_watch.events_doubt or None),
             people=PartStatus(_told(of.recognition.doubtful)),
-            approach=self._approach(),
+            approach=of.guidance.sentence(of.config.site.language),
             liveness=self._liveness(),
             limiter=self._limiter(),
+            guidance=PartStatus(of.challenges.fault),
             enrolling=of.mode.enrolling,
             paused=of.mode.paused,
             residents_in_gallery=len(of.recognition.gallery.ids),
@@ -110,9 +112,9 @@ class StatusVerbs:
         )
 
     def _liveness(self) -> LivenessStatus:
-        attacks = self._sources.attacks
+        attacks, challenges = self._sources.attacks, self._sources.challenges
         fault = attacks.fault if self._sources.recognition.gallery.ids else None  # to nobody it opens anyway
-        return LivenessStatus(attacks.mode, attacks.name, attacks.people, attacks.attacks, fault)
+        return LivenessStatus(attacks.mode, challenges.setting, attacks.name, attacks.people, attacks.attacks, fault)
 
     def _limiter(self) -> LimiterStatus:
         limiter = self._sources.limiter
@@ -120,17 +122,6 @@ class StatusVerbs:
         return LimiterStatus(
             limiter.state.value, None if seconds is None else round(max(0.0, seconds), 1), limiter.refusals
         )
-
-    def _approach(self) -> str | None:
-        approach = self._sources.approaches.current
-        if approach is None:
-            return None
-        language = self._sources.config.site.language
-        if self._sources.limiter.asks_for_token:
-            return guidance.otherwise(language)
-        if approach.attempt > 1 and self._sources.attacks.is_attack(approach):
-            return guidance.otherwise(language)  # kindly: it may be the sun on the lens
-        return guidance.text(approach.last.refusal, language)
 
     def _sealed(self) -> SealedStatus:
         """What is not to be had here is the same for both, and the gate knows it; what stands the eye says."""

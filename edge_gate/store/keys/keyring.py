@@ -49,7 +49,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_gate.core.access import is_taken
 from edge_gate.core.errors import AlreadyInitialised, KeyringDamaged, KeyringMissing, ResidentUnknown
-from edge_gate.core.plain_files import read_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_descriptor, read_plain
 from edge_gate.store.files import appearing, clear_drafts, explain, replace
 from edge_gate.store.keys.sealing import KEY_BYTES, DoesNotOpen, decrypt, derive, encrypt
 
@@ -258,7 +258,7 @@ class Keyring:
         """Hold the file's lock: that of the file which has the name now, for each change gives it to another."""
         while True:
             try:
-                file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                file = open_descriptor(self.path, ANY_LENGTH)
             except OSError as error:
                 raise KeyringMissing(self.path) from error
             try:

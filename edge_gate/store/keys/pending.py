@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_gate.core.errors import KeyringDamaged, WrongKey
-from edge_gate.core.plain_files import open_plain
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.store import connection
 from edge_gate.store.files import appearing, explain
 from edge_gate.store.keys.keyring import Keyring, keyring_path
@@ -58,7 +58,7 @@ def read(store_path: Path, key: bytes) -> Change | None:
     """Return the change that is under way, by its old or its new key; None where there is none for this key."""
     path = pending_path(store_path)
     try:
-        with open_plain(path) as file:
+        with open_plain(path, ANY_LENGTH) as file:
             content = file.read(_BYTES + 1)
     except FileNotFoundError:
         return None

@@ -22,6 +22,7 @@ from typing import Final
 
 from edge_gate.core.access import denied, user_name
 from edge_gate.core.errors import KeyLocked, KeyMalformed, KeyMissing, KeyNotOurs, KeyUnsafe
+from edge_gate.core.plain_files import ANY_LENGTH, open_descriptor
 from edge_gate.settings.config import StoreSettings
 from edge_gate.store.files import appearing
 from edge_gate.store.keys.locked import LENGTH, is_locked
@@ -119,8 +120,7 @@ def read_private(path: Path, *, shared_with_root: bool) -> bytes:
 
 def _open_private(path: Path, *, shared_with_root: bool) -> int:
     try:
-        # O_NONBLOCK: a pipe put in the file's place must not hang the gate's start.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_descriptor(path, ANY_LENGTH, follow=False)  # what is too long is told as malformed
     except PermissionError as error:
         raise denied(path) from error
     except OSError as error:
@@ -135,8 +135,6 @@ def _open_private(path: Path, *, shared_with_root: bool) -> int:
 
 def _judge(path: Path, status: os.stat_result, *, shared_with_root: bool) -> None:
     mode = stat.S_IMODE(status.st_mode)
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyMissing(f"{path} is not a file")
     # With an access list the group bits show its mask, not a group's rights: only "others" tells anything then.
     owners, forbidden = ({0, os.geteuid()}, 0o007) if shared_with_root else ({os.geteuid()}, 0o177)
     if status.st_uid not in owners:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import NameTaken, ResidentUnknown
-from edge_gate.rules.naming import kept_name
+from edge_gate.core.errors import NameAlike, NameTaken, ResidentUnknown
+from edge_gate.rules.naming import kept_name, lookalike, normal
 from edge_gate.spec.model import Act
 from edge_gate.store.database import Store
 from edge_gate.store.faults import reading
@@ -41,11 +41,10 @@ class ResidentStatus:
 
 
 def add(store: Store, name: str) -> Resident:
-    """Add a resident. Raises NameTaken, or EnrolmentFailed where the name cannot be shown."""
+    """Add a resident. Raises NameUnfit or NameTaken; for names that only look alike see `refuse_alike`."""
     name = kept_name(name)
     with store.transaction():
-        if store.rows("SELECT 1 FROM resident WHERE name = ?", (name,)):
-            raise NameTaken(name)
+        _refuse_taken(store, name)
         resident = Resident(str(uuid.uuid4()), name, store.now())
         store.insert("resident", {"id": resident.id, "name": name, "created_at": iso(resident.created_at)})
         vouching.vouch(store, resident.id)
@@ -54,11 +53,12 @@ def add(store: Store, name: str) -> Resident:
 
 def find(store: Store, name_or_id: str) -> Resident:
     """Return the resident with this identifier or, failing that, this name. Raises ResidentUnknown."""
-    wanted = unicodedata.normalize("NFC", name_or_id).strip()
+    wanted, kept = unicodedata.normalize("NFC", name_or_id).strip(), normal(name_or_id)
     if any(unicodedata.category(character) == "Cs" for character in wanted):  # an argument that is not UTF-8
         raise ResidentUnknown(name_or_id)
     found = store.rows(
-        "SELECT * FROM resident WHERE id = ? OR name = ? ORDER BY id = ? DESC LIMIT 1", (wanted, wanted, wanted)
+        "SELECT * FROM resident WHERE id = ? OR name IN (?, ?) ORDER BY id = ? DESC, name = ? DESC LIMIT 1",
+        (wanted, wanted, kept, wanted, wanted),  # a name of before the rule may be kept otherwise
     )
     if not found:
         raise ResidentUnknown(name_or_id)
@@ -140,10 +140,20 @@ def names(store: Store, resident_ids: Iterable[str]) -> dict[str, str]:
     return {row["id"]: row["name"] for row in store.rows(chosen, (json.dumps(list(resident_ids)),))}
 
 
-def is_known(store: Store, name: str) -> bool:
-    """Tell whether there is a resident of this name."""
-    shown = unicodedata.normalize("NFC", name).strip()
-    return bool(store.rows("SELECT 1 FROM resident WHERE name = ?", (shown,)))
+def refuse_alike(store: Store, name: str) -> None:
+    """Raise NameTaken where a resident has this name, NameAlike where one has a name that looks like it.
+
+    All names are looked at, which takes some milliseconds for each thousand.
+    """
+    _refuse_taken(store, name)
+    listed = store.rows("SELECT group_concat(name, char(10)) AS names FROM resident")[0]["names"]
+    if (alike := lookalike(name, listed or "")) is not None:
+        raise NameAlike(name, alike)
+
+
+def _refuse_taken(store: Store, name: str) -> None:
+    if store.rows("SELECT 1 FROM resident WHERE name = ?", (name,)):
+        raise NameTaken(name)
 
 
 def _resident(row: dict[str, Any]) -> Resident:

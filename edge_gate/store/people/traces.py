@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from edge_gate.core.access import is_there
 from edge_gate.core.errors import StoreCorrupt, StoreMissing, WrongKey
+from edge_gate.core.plain_files import ANY_LENGTH, open_plain
 from edge_gate.spec import registry
 from edge_gate.spec.model import Act, PersonalTable
 from edge_gate.store.connection import look
@@ -139,7 +140,7 @@ def _log_of(path: Path) -> Path:
 def _pages(path: Path, log: Path, key: bytes) -> Iterator[bytes | None]:
     """Yield every page in the clear, None for one that does not decrypt."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path, ANY_LENGTH) as file:
             first = file.read(PAGE_BYTES)
             if len(first) < PAGE_BYTES:
                 raise StoreCorrupt(path, "it is shorter than a page")
@@ -153,7 +154,7 @@ def _pages(path: Path, log: Path, key: bytes) -> Iterator[bytes | None]:
                 page, number = file.read(PAGE_BYTES), number + 1
         if not is_there(log):
             return
-        with log.open("rb") as file:
+        with open_plain(log, ANY_LENGTH) as file:
             file.read(_LOG_HEADER_BYTES)
             while frame := file.read(_FRAME_HEADER_BYTES + PAGE_BYTES):
                 number = int.from_bytes(frame[:4], "big")

@@ -27,6 +27,9 @@ Picture = NDArray[np.uint8]
 
 STRIP_SHAPE: Final = (72, 160, 3)
 _LARGEST_LIST: Final = 1 << 26
+LARGEST_PACKED: Final = 1 << 33
+# What reading a damaged or hostile one may raise.
+_BROKEN: Final = (ValueError, TypeError, EOFError, AttributeError, KeyError, MemoryError)
 # Whatever is not plainly something else is taken for a picture, so that a format nobody can read is counted as a
 # failure and not passed over in silence.
 NO_PICTURES: Final = (".txt", ".md", ".csv", ".json", ".toml", ".xml", ".html", ".ini", ".db", ".pdf", ".zip", ".npz")
@@ -162,9 +165,11 @@ def packed(file: Path, called: str, names: Collection[str]) -> dict[str, NDArray
     Each has one entry a picture. ``called`` is what the file is called. Raises BadEvaluationData.
     """
     try:
-        with open_plain(file) as opened, np.load(opened) as arrays:
+        with open_plain(file, LARGEST_PACKED) as opened, np.load(opened) as arrays:
+            if sum(each.file_size for each in arrays.zip.infolist()) > LARGEST_PACKED:
+                raise BadEvaluationData(file, f"unpacked it has more than {LARGEST_PACKED:,} bytes")
             found = {name: arrays[name] for name in ("webp", "offset", *names) if name in arrays}
-    except (ValueError, TypeError, EOFError, AttributeError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_BROKEN, zipfile.BadZipFile, zlib.error) as error:
         raise BadEvaluationData(
             file, f"it is no {called} (.npz), or a damaged one; pictures lie in FOLDER/<person>/<picture>"
         ) from error

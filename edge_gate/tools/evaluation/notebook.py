@@ -7,9 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from edge_gate.core.plain_files import read_plain
 
 Results = dict[str, Any]
+_LARGEST: Final = 1 << 26
 
 
 class Notebook:
@@ -17,7 +20,7 @@ class Notebook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.results: Results = json.loads(path.read_text()) if path.is_file() else {}
+        self.results: Results = json.loads(read_plain(path, _LARGEST)) if path.is_file() else {}
 
     def note(self, section: str, name: str, figure: Callable[[], Any]) -> None:
         """Measure one figure unless it is there."""

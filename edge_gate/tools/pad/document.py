@@ -99,6 +99,9 @@ TAIL: Final = """## What is not shown here
 - **Printed eyes over a mask** leave everything but a strip of paper genuine; where the table says so, they pass.
 - **Other cameras.** Scores differ from camera to camera. A camera that was never measured does not open, and
   [the field protocol](../pad-field-test.md) says how it is measured.
+- **A challenge** (`liveness.challenge`) is in none of these figures. How often the films here would pass one by luck,
+  and what blinks, geometry and the marks of a screen told of them, is in the
+  [experiments](../../models/recipe/EXPERIMENTS.md#over-an-approach).
 - **Few people.** See the bounds: these sets cannot prove a rate of a few percent.
 """
 

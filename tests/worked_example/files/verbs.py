@@ -10,6 +10,7 @@ from edge_gate.settings.visitors import VisitorSettings
 from edge_gate.core.errors import Busy
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.services import Authorisation, Journal
+from edge_gate.rules.naming import kept_name
 from edge_gate.store.database import Store
 from edge_gate.store.people import residents, visitors
 
@@ -26,7 +27,7 @@ class VisitorVerbs:
 
     def _announce(self, request: Request) -> None:
         resident = residents.find(self._store, request.line("resident", 200))
-        visitor = request.line("visitor", 100)
+        visitor = kept_name(request.text("visitor"))
         if visitors.expected(self._store, resident.id) >= self._settings.most:
             raise Busy(f"The announcement of {self._settings.most} visitors")
         with self._store.transaction():

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_gate.core.errors import BadEvaluationData
+from edge_gate.core.plain_files import open_plain, read_plain
 from edge_gate.tools.evaluation.acquire import Eyes, acquire
-from edge_gate.tools.evaluation.data import Pairs, open_data, read_pairs
+from edge_gate.tools.evaluation.data import LARGEST_PACKED, Pairs, open_data, read_pairs
 from edge_gate.tools.evaluation.protocol import Embedded
 
 SETS = ("gatech", "mfr2", "lfw_folds_6_10")
@@ -48,10 +49,12 @@ def load(folder: Path, eyes: Eyes, cache: Path) -> list[People]:
 
 
 def _vectors(file: Path, eyes: Eyes, cache: Path) -> NDArray[np.float32]:
-    digest = hashlib.sha256(file.read_bytes() + bytes.fromhex(str(eyes.card.fields["sha256"]))).hexdigest()[:16]
+    model = bytes.fromhex(str(eyes.card.fields["sha256"]))
+    digest = hashlib.sha256(read_plain(file, LARGEST_PACKED) + model).hexdigest()[:16]
     kept = cache / f"{file.stem}-{digest}.npy"
     if kept.is_file():
-        return np.asarray(np.load(kept), np.float32)
+        with open_plain(kept, LARGEST_PACKED) as opened:
+            return np.asarray(np.load(opened), np.float32)
     data = open_data(file)
     acquired = acquire(data, eyes, range(len(data.names)), False, lambda: None)
     if acquired.failures:

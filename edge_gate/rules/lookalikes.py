@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which letters and digits look like another one: the prototype, and after the colon what looks like it, in hex.
+
+Of Unicode's confusables.txt (UTS 39, version 13.0.0, (c) Unicode, Inc., unicode.org/terms_of_use.html): what stands for
+one letter or digit by itself, and is not taken to another by compatibility (NFKD) anyhow; and of pairs, rn for m.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+_TABLE: Final = """
+32:1a7,3e8,14bf,a644,a6ef,a75a 33:1b7,21c,417,4e0,2ccc,a76a,a7ab,118ca,16f3b 34:13ce,118af 35:1bc,118bb
+36:431,13ee,2cd2,118d5 37:104d2,118c6 38:222,223,9ea,a6a,1031a,1e8cb 39:9ed,a67,b68,d6d,2cca,a76e,118ac,118cc,118d6
+41:391,410,13aa,15c5,a4ee,102a0,16f40 42:392,412,13f4,15f7,a4d0,a7b4,10282,102a1,10301
+43:421,13df,2ca4,a4da,102a2,10302,10415,1051c,118e9,118f2 44:13a0,15de,15ea,a4d3
+45:395,415,13ac,2d39,a4f0,10286,118a6,118ae 46:3dc,15b4,a4dd,a798,10287,102a5,10525,118a2,118c2 47:50c,13c0,13f3,a4d6
+48:397,41d,13bb,157c,2c8e,a4e7,102cf 4a:37f,408,13ab,148d,a4d9,a7b2 4b:39a,41a,13e6,16d5,2c94,a4d7,10518
+4c:13de,14aa,2cd0,a4e1,1041b,10526,118a3,118b2,16f16 4d:39c,3fa,41c,13b7,15f0,16d6,2c98,a4df,102b0,10311
+4e:39d,2c9a,a4e0,10513 4f:30,39f,41e,555,7c0,9e6,b20,b66,12d0,2c9e,2d54,3007,a4f3,10292,102ab
+4f:10404,104c2,10516,114d0,118b5,118e0 50:3a1,420,13e2,146d,2ca2,a4d1,10295 51:2d55
+52:1a6,13a1,13d2,1587,a4e3,104b4,16f35 53:405,54f,13d5,13da,a4e2,10296,10420,16f3a
+54:3a4,422,13a2,2ca6,a4d4,10297,102b1,10315,118bc,16f0a 55:54d,1200,144c,a4f4,104ce,118b8,16f42
+56:474,667,6f7,13d9,142f,2d38,a4e6,a6df,1051d,118a0,16f08 57:51c,13b3,13d4,a4ea,118e6,118ef
+58:3a7,425,16b7,2cac,2d5d,a4eb,a7b3,10290,102b4,10317,10322,10527,118ec
+59:3a5,423,4ae,13a9,13bd,2ca8,a4ec,102b2,118a4,16f43 5a:396,13c3,a4dc,102f5,118a9,118e5 61:251,3b1,430
+62:184,42c,13cf,1472,15af 63:441,1d04,2ca5,abaf,1043d 64:501,13e7,146f,a4d2 65:435,4bd,ab32 66:584,1e9d,a799,ab35
+67:18d,261,581,1d83 68:4bb,570,13c2 69:131,269,26a,3b9,456,4cf,13a5,a647,ab75,118c3 6a:3f3,458
+6c:31,49,196,1c0,399,406,4c0,5d5,5df,627,661,6f1,7ca,16c1,2c92 6c:2d4f,a4f2,1028a,10309,10320,16f28,1e8c7 6e:578,57c
+6f:3bf,3c3,43e,585,5e1,647,665,6be,6c1,6d5,6f5,966,a66,ae6,be6
+6f:c66,ce6,d20,d66,e50,ed0,101d,1040,10ff,1d0f,1d11,2c9f,ab3d,1042c,104ea 6f:118c8,118d7 70:3c1,440,2ca3
+71:51b,563,566 72:433,1d26,2c85,ab47,ab48,ab81 73:1bd,455,a731,abaa,10448,118c1
+75:28b,3c5,57d,1d1c,a79f,ab4e,ab52,104f6,118d8 76:3bd,475,5d8,1d20,aba9,11706,118c0
+77:26f,461,51d,561,1d21,ab83,1170a,1170e,1170f 78:445,1541,157d 79:263,28f,3b3,443,4af,10e7,1d8c,1eff,ab5a,118dc
+7a:1d22,ab93,118c4 de:3f7,104c4 df:3b2,13f0,a7b5 fe:1bf,3f8 138:3ba,43a,1d0b,2c95,abb6 185:44c,ab9f
+186:3fd,2183,a4db,10423 18e:2d3a,a4f1 18f:4d8 190:510,13cb,10401,16f2d 1a8:3e9,1d24,a645 1a9:3a3,2d49 1ab:13bf
+1b1:162e,1634 1dd:259,4d9 1f6:50a 21d:292,4e1,10f3,2ccd,a76b 237:575 242:ab7e
+245:39b,41b,668,6f8,1431,2d37,a4e5,a6ce,1028d,104b0,16f3d 24b:1d90 254:37b,1d10,2184,1044b 25c:437,1d08 25e:10442
+262:50d,13fb,ab90 270:57a,1223 277:1043f 278:3c6,444,2cab 280:ab71,aba2 283:ab4d 28c:1d27,104d8 28d:43c,1d0d,ab87
+298:2d59,a668,104c3 299:432,13fc 29a:a79d,1042a 29c:43d,ab8b 29f:2cd1,abae,10443 2a1:a6cd 393:413,13b1,14a5,2c84,16f07
+394:1403,2c86,2d60,10285,102a3,16f1a 3a0:41f,2ca0,a6db 3a6:424,553,1240,16f0,2caa,102b3 3a8:470,16d8,2cae,102b5,104d1
+3a9:162f,1635,102b6 3bb:2c96,104db 3c0:43f,1d28 3c2:3db 3c7:2cad,ab53,ab55 3c8:471,104f9 3c9:2cb1,a64d,a7b7 3d7:2ce4
+3d8:102ad,10312 3ec:2cdc 40b:104cd 418:376,a6a1,10425 428:2cbc 43b:1d2b 448:2cbd 459:ab60 460:13c7,15ef 4b6:4cb
+4b7:4cc 4c3:104bc 548:1260,144e,a4f5 559:2bf 571:1294 629:6c3 62f:102e1 635:102f2 637:102e8 641:6a7 643:6a9,6aa
+648:8b1,102e4 649:64a,66e,6ba,6cc,6d2,8bd 662:6f2,a9cf 663:6f3,1e8c9 664:6f4 666:6f6 669:6f9,967,118e4 67b:6d0
+6a1:66f,8bb,8bc 6ac:762 6af:8b0 754:767,8a9 93d:abd 968:ae8 969:ae9 96a:aea 96e:aee 971:d4e 998:11492 99a:11494
+99c:11496 99e:11498 99f:11499 9a1:1149b 9a3:114aa 9a4:1149e 9a5:1149f 9a6:114a0 9a7:114a1 9a8:114a2 9aa:114a3
+9ac:114a9 9ae:114a7 9af:114a8 9b0:114ab 9b2:1149d 9b7:114ad 9b8:114ae 9bd:114c4 9e7:114d1 9e8:114d2 9ec:114d6 b85:bee
+b88:bb0 b89:be8,d09 b8e:bed b90:b9c,d1c b95:be7 b9a:bea ba3:d23 baf:bf0 bb4:d34 bb6:d36 c05:c85 c06:c86 c07:c87
+c12:c92 c1c:c9c c1e:c9e c23:ca3 c2f:caf c31:cb1 c32:cb2 c67:ce7 c68:ce8 c6f:cef d1e:d61 d30:d31 da2:dea daf:deb
+e02:e03 e04:e14,e15 e06:e21 e08:e88 e0a:e0b e0e:e0f e11:e17 e1a:e9a e1b:e9b e1d:e9d e1e:e9e e1f:e9f e20:e26 e22:e8d
+e32:e45 f62:f6a 1041:1065 1100:11a8 1102:11ab 1103:11ae 1105:11af 1106:11b7 1107:11b8 1109:11ba 110b:11bc 110c:11bd
+110e:11be 110f:11bf 1110:11c0 1111:11c1 1112:11c2 1140:11eb 114c:11f0 1159:11f9 1206:544 1261:54c 12ae:53b 1323:54a
+1421:14d1 1429:1540 1489:1603 1490:1602 14d3:1604 14da:1607 1543:1622 1546:1623 154a:1624 15e1:a4f7 1660:a4ed
+16b9:a6b0 16bc:16e1 16bd:16c2 16dc:10294,118b7 16e6:104d0 16ef:2d63 17a2:17a3 1835:1855 185c:1896 18f5:18db 199e:19d0
+19b1:19d1 1a45:1a80,1a90 1b0d:1b52 1b11:1b53 1b28:1b58 1d00:ab7a 1d05:ab70 1d07:ab7c 1d0a:ab7b 1d0e:377,438,1044d
+1d18:1d29,abb2 1d19:44f 1d1b:3c4,442,ab72 1e9f:3b4,56e,1577 2132:15b5,a4de 2c3f:a992 2c6f:15c4,a4ef 2c70:1041f
+2c75:370,13a8,13b0,a6b1 2c76:ab80 2d40:102b8 3078:30d8 30fc:1173,4e00,a7f7 3588:439b 363d:39b3 3a41:6409 3ada:66f6
+3b35:80f6 3b3a:5e50 3b3b:4420 3ba3:69e9 4039:9fc3 403f:6663 4443:6726 46b6:8a1e 4e28:1175 4e8c:30cb 4ebb:30a4
+4f75:5002 5024:503c 516b:30cf 529b:30ab 535c:30c8 53e3:30ed,56d7 5553:555f 571f:58eb 5861:586b 58ab:58ff 5915:30bf
+5aaf:5b00 5de5:30a8 5e21:5e32 6236:6238 665a:6669 670c:80a6 670f:80d0 6710:80ca 6713:8101 6718:8127 6723:81a7
+676e:67ff 699d:6a27 6e88:6f59 7814:784f 7d55:7d76 80fc:8141 848d:853f 8637:8641 8a2e:8a7d 8b86:8b8f 8c5c:8c63
+8d7f:8d86 8de5:8dfa 8e97:8e9b 8eff:8f27 90ce:90de 93ad:93ae 96b7:96b8 9e42:9e43 9ed1:9ed2 a4d5:a7b1 a4e4:a79e
+a4f6:10411,16f26 a64c:a7b6 a658:16f1c a669:104eb a727:a795 a73e:3ff a73f:37d a779:a77a a786:10a0 a792:404,2c88
+a793:25b,3b5,454,511,2c89,ab9b,10429,118ce a7fb:15b7 a8fb:111dc a99d:a9a3 aa01:aa53 aa23:aa56 102a8:a69a 10382:103d1
+10393:103d3 1039a:12038 10412:a79a 1043a:a79b 10486:104a0 1099e:132f9 10c82:10cfc 10ca5:10cfa 11582:115d8,115d9
+11583:115da 11584:115db
+"""
+
+
+def _read(table: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in table.split():
+        prototype, _, others = line.partition(":")
+        found |= dict.fromkeys((chr(int(each, 16)) for each in others.split(",")), chr(int(prototype, 16)))
+    return found
+
+
+PROTOTYPES: Final = MappingProxyType(_read(_TABLE) | {"m": "rn"})
+"""What each of them looks like. No prototype looks like another one."""
+
+
+def prototype(text: str) -> str:
+    """Return the text with its prototype in each one's place: quick for a long list of names, which has few of them."""
+    for each in PROTOTYPES.keys() & set(text):
+        text = text.replace(each, PROTOTYPES[each])
+    return text
