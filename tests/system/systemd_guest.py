@@ -223,11 +223,14 @@ from pathlib import Path
 from edge_gate.cli.keys.unlock import unlock_key
 from edge_gate.core.clock import SystemClock
 from edge_gate.settings import config
+from edge_gate.store.audit.log import AuditLog
 from edge_gate.store.database import Store
-from edge_gate.store.people import residents
+from edge_gate.store.people import residents, vouching
 settings = config.load(Path(sys.argv[1]))
 with Store.open(settings.store.path, unlock_key(settings.store, may_ask=False), SystemClock()) as store:
-    residents.add(store, "Ann")
+    ann = residents.add(store, "Ann").id
+    log, detail = AuditLog(store, store.keyring.signer()), {vouching.FIELD: vouching.code_of(store, ann)}
+    log.append("enrol", actor="uid 0", role="maintainer", resident_id=ann, detail=detail)
 """
 
 
