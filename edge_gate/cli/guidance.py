@@ -17,11 +17,11 @@ from edge_gate.settings import config
 @config_option
 @json_option
 def command(path: Path, as_json: bool) -> None:
-    """Show what the person at the gate is told, each time that it changes, until Ctrl-C.
+    """Show what the person at the gate is told.
 
-    It is for a display at the gate: `come closer`, `turn your head a little to your left`. It needs no name and shows
-    none. With --json each line is a document: `guidance`, in Chinese, and `guidance_en`, both null while nobody is
-    there. `liveness.challenge` needs a display.
+    A line each time that it changes, until Ctrl-C. It is for a display at the gate: `come closer`, `turn your head a
+    little to your left`. It needs no name and shows none. With --json each line is a document: `guidance`, in Chinese,
+    and `guidance_en`, both null while nobody is there. `liveness.challenge` needs a display.
     """
     shown: object = None
     for line in reach.converse(config.load(path), "guidance"):

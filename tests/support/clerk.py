@@ -80,6 +80,11 @@ class Clerk:
         kind: str = self.ask(verb, **request).get("error", {}).get("kind", "")
         return kind
 
+    def may(self, verb: str) -> bool:
+        """Ask with an empty request, and tell whether that was for others to ask."""
+        self.start(verb)
+        return bool(json.loads(self._lines.readline()).get("error", {}).get("kind") != "NotAllowed")
+
     def leave(self) -> None:
         """Have this user no longer in the group of their role."""
         self._gid = self._roster.own[self._caller.uid] = 54_321

@@ -49,6 +49,8 @@ ASKING: Final = MappingProxyType(
         "audit show": "audit",
         "audit checkpoint": "audit-checkpoint",
         "audit verify": "audit",
+        "audit accept": "audit-accept",
+        "guidance": "guidance",
         "approvals": "approvals",
         "approve": "approve",
         "clock accept": "clock-accept",
@@ -99,5 +101,6 @@ ENDLESS: Final = frozenset(
     {
         ("keys open", "root", "waiting"),
         *(("relay simulate", user, state) for user in USERS for state in STATES),
+        *(("guidance", user, state) for user in ("root", GATE, *ROLES) for state in ("running", "paused")),
     }
 )

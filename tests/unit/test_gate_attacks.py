@@ -18,6 +18,7 @@ from edge_gate.rules.enrolment import TIMEOUT_S
 from edge_gate.settings import config
 from edge_gate.wire.client import GateRefused, ask, converse
 from edge_gate.wire.status import GateStatus
+from tests.support.clerk import ANNE, ROLES, Clerk
 from tests.support.gates import change, eye_at, measured, pass_time
 from tests.support.peers import CONSENT, LIVE, PICTURE, RawEye, embedding, enrol, events, pulsed, running_gate, until
 
@@ -158,7 +159,7 @@ def test_where_attacks_are_only_watched_or_not_looked_for_the_door_opens(
 
 
 def test_a_camera_that_was_never_measured_opens_to_nobody_and_says_so(tmp_path: Path, board: BoardSimulator) -> None:
-    with running_gate(tmp_path, board.path) as (gate, settings):
+    with running_gate(tmp_path, board.path, roles=ROLES) as (gate, settings):
         eye = eye_at(gate)
         assert status(settings).liveness.people_measured == 0
         enrol(settings, eye, "Ann", 1, track=1)
@@ -166,6 +167,8 @@ def test_a_camera_that_was_never_measured_opens_to_nobody_and_says_so(tmp_path: 
         assert status(settings).liveness.people_measured == 1
     change(settings, "[camera]\n", '[camera]\nsource = "/dev/another-camera"\n')
     with running_gate(tmp_path, board.path) as (gate, settings):
+        (request,) = ask(settings, "approvals")
+        assert "ok" in Clerk(gate, ANNE, "maintainer").ask("approve", id=request["id"])
         eye = eye_at(gate)
         assert any("never measured" in each for each in find_faults(status(settings)))
         show(eye, 1, track=2, pad=LIVE)
