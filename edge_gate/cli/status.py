@@ -83,6 +83,8 @@ def faults_by_part(state: GateStatus) -> Iterator[tuple[str, str]]:
         yield "eye", "not connected; nobody can be seen"
     elif state.eye.camera not in ("working", "starting", None) and not state.paused:
         yield "camera", str(state.eye.camera)
+    if state.eye.infrared == "failing" and not state.paused:
+        yield "infrared", "the second camera gives no pictures; journalctl -u edge-gate-eye says why"
     if state.store.fault:
         yield "store", state.store.fault
     if state.keyring.fault:

@@ -29,7 +29,7 @@ from edge_gate.eye.stderr_limit import limit_stderr
 from edge_gate.rules.agreed_policy import digest
 from edge_gate.seal import enforce, policy
 from edge_gate.settings.config import Config
-from edge_gate.wire.eye import Command, EyeMode, Health
+from edge_gate.wire.eye import Command, EyeMode, Health, InfraredCamera
 
 _POLL_S: Final = 0.2
 _GREETING_S: Final = 0.5
@@ -185,6 +185,7 @@ class Eye:
             arrived=min(count.arrived, _MOST_COUNTED),
             skipped=min(count.skipped, _MOST_COUNTED),
             scene=self._perception.scene,
+            infrared=InfraredCamera.NONE if self._perception.witness is None else self._perception.witness.state,
             settings=self._settings,
         )
         self._link.send(health)

@@ -32,7 +32,7 @@ LARGEST_FIGURE: Final = 1e6
 
 # The bodies, behind a header of five bytes.
 _SIGHTING: Final = struct.Struct(f"<x H 3QI 4H 8f B {MODEL_ID_BYTES}s BH {MAX_DIMENSIONS}s")
-_HEALTH: Final = struct.Struct("<x H 5Q 4f BB 2H Bx")
+_HEALTH: Final = struct.Struct("<x H 5Q 4f BB 2H BB")
 _COMMAND: Final = struct.Struct("<B H Q")
 MOST_COMMANDS: Final = 2**16
 """The count of commands goes round."""
@@ -60,6 +60,14 @@ class PadReason(enum.IntEnum):
     SURFACE = 2  # the surface of a print or a screen, or its edge
     SCENE = 3  # what always stands behind people is hidden
     INFRARED = 4  # the infrared camera sees no face, or a flat one
+
+
+class InfraredCamera(enum.IntEnum):
+    """How the eye's second camera is (edge_gate.eye.liveness.infrared)."""
+
+    NONE = 0
+    WORKING = 1
+    FAILING = 2
 
 
 class SceneState(enum.IntEnum):
@@ -149,6 +157,7 @@ class Health:
     """How the eye is, once a second. ``order`` and ``eye`` are those of the command that holds. ``fps`` and
     ``loop_p95_ms`` are over the last few seconds; ``sealed`` is a bit field; ``arrived`` pictures came in the last
     second, and ``skipped`` of them could not be used; ``scene``: what is known of the scene behind people;
+    ``infrared``: how the second camera is;
     ``settings``: a digest of those it runs by (edge_gate.rules.agreed_policy), 0 where it does not say."""
 
     eye: int
@@ -164,6 +173,7 @@ class Health:
     arrived: int = 0
     skipped: int = 0
     scene: SceneState = SceneState.NEVER_EMPTY
+    infrared: InfraredCamera = InfraredCamera.NONE
     order: int = 0
     settings: int = 0
 
@@ -221,7 +231,7 @@ def _read_health(fields: tuple[Any, ...]) -> Health:
     if not all(math.isfinite(number) for number in fields):
         raise ValueError("a figure is not finite")
     order, eye, sequence, sent_ns, frames, settings, fps, p50, p95, luminance = fields[:10]
-    camera, sealed, arrived, skipped, scene = fields[10:]
+    camera, sealed, arrived, skipped, scene, infrared = fields[10:]
     if skipped > arrived:
         raise ValueError(f"{skipped} pictures skipped of {arrived}")
     state = CameraState(camera)
@@ -239,6 +249,7 @@ def _read_health(fields: tuple[Any, ...]) -> Health:
         arrived,
         skipped,
         SceneState(scene),
+        InfraredCamera(infrared),
         order,
         settings,
     )

@@ -24,6 +24,7 @@ class EyeStatus:
 
     ``messages_refused`` counts messages, ``turned_away`` connections. ``pictures`` came in the last second, and
     ``pictures_skipped`` of them could not be used. ``scene``: whether the empty scene behind people is known.
+    ``infrared``: how the second camera is, if there is one.
     """
 
     connected: bool
@@ -36,6 +37,7 @@ class EyeStatus:
     messages_refused: int
     turned_away: int
     scene: str | None
+    infrared: str | None
 
 
 @dataclass(frozen=True, slots=True)

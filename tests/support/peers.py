@@ -206,17 +206,25 @@ class RawEye:
         self.connection.send(self.last)
 
     def health(
-        self, camera: int = 1, *, arrived: int = 15, skipped: int = 0, settings: int = 0, scene: int = 1
+        self,
+        camera: int = 1,
+        *,
+        arrived: int = 15,
+        skipped: int = 0,
+        settings: int = 0,
+        scene: int = 1,
+        infrared: int = 0,
     ) -> None:
         """Say how the camera is, by the number of edge_gate.wire.eye.CameraState, what came in a second, by which
-        settings, and whether the scene is known, by the number of SceneState."""
+        settings, and whether the scene is known and how the second camera is, by numbers of SceneState and
+        InfraredCamera."""
         self.hear()
         self.sequence += 1
         now = self.clock.monotonic_ns()
         figures = (15.0, 8.0, 12.0, 0.4)
         head = (b"EG", 1, 6, 2, self.order, self.eye, self.sequence, now, 99, settings)
-        tail = (camera, 0, arrived, skipped, scene)
-        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H Bx", *head, *figures, *tail))
+        tail = (camera, 0, arrived, skipped, scene, infrared)
+        self.connection.send(struct.pack("<2sBBB x H 5Q 4f BB 2H BB", *head, *figures, *tail))
 
     def walk_up(self, person: int, *, track: int, views: int = 6, pause_s: float = 0.04) -> None:
         """Show somebody several times, as an approach does."""

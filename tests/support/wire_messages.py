@@ -41,7 +41,7 @@ def healths(draw: st.DrawFn) -> wire.Health:
     return wire.Health(
         draw(u64), draw(u64), draw(u64), draw(u64), draw(number), draw(number), draw(number), draw(number),
         draw(st.sampled_from(wire.CameraState)), draw(st.integers(0, 255)), arrived, draw(st.integers(0, arrived)),
-        draw(st.sampled_from(wire.SceneState)), draw(u16), draw(u64),
+        draw(st.sampled_from(wire.SceneState)), draw(st.sampled_from(wire.InfraredCamera)), draw(u16), draw(u64),
     )  # fmt: skip
 
 

@@ -139,14 +139,13 @@ def garbage(path: str) -> None:
 
 def too_many(path: str) -> None:
     """Be the eye, and say well formed things all the time; when hung up on, come again."""
-    layout = struct.Struct("<2sBBB x H 4Q 4f BB 2H 2x")
+    layout = struct.Struct("<2sBBB x H 5Q 4f BB 2H 2x")
     with dial(path, socket.SOCK_SEQPACKET) as connection:
         *_, order, eye = struct.unpack("<2sBBB B H Q", connection.recv(64).ljust(16, b"\0"))
         for number in itertools.count(1):
             now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-            connection.send(
-                layout.pack(b"EG", 1, 6, 2, order, eye, number, now, 9, 15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
-            )
+            figures = (15.0, 8.0, 12.0, 0.4, 1 + number % 5, 0, 15, 0)
+            connection.send(layout.pack(b"EG", 1, 6, 2, order, eye, number, now, 9, 0, *figures))
 
 
 HOW: dict[str, Callable[[str], None]] = {

@@ -28,6 +28,7 @@ from edge_gate.eye.liveness.infrared import (
     open_witness,
 )
 from edge_gate.settings.config import InfraredSettings
+from edge_gate.wire.eye import InfraredCamera
 from tests.support.clocks import HeldClock
 from tests.support.eye_scenes import Picture, empty, models
 from tests.support.infrared_scenes import Visit, clear_print, person, print_of, screen, visit
@@ -196,19 +197,14 @@ def test_a_camera_that_fails_says_nothing_of_the_face_and_one_line_in_the_log(
     site.driver.next = [CameraMissing("/dev/infrared", "it was unplugged")] * 5
     for _ in range(5):
         assert site.look(who) is InfraredState.UNKNOWN
+    states = [site.witness.state]
     site.driver.next = [lambda: person(who)] * 2
     site.witness.tend()
+    assert [*states, site.witness.state] == [InfraredCamera.FAILING, InfraredCamera.WORKING]
     assert site.driver.waited_s[-1] == 0.0, "tending waits for nothing"
     assert site.look(who) is InfraredState.FACE
     lines = [each.getMessage() for each in caplog.records if "infrared" in each.getMessage()]
     assert len(lines) == 2 and "unplugged" in lines[0] and "works" in lines[1]
-
-
-def test_a_site_without_one_has_a_witness_that_says_so() -> None:
-    witness = open_witness(InfraredSettings(), models().detector, HeldClock())
-    assert witness.look(visit("P001").mesh, WIDTH, 0).state is InfraredState.ABSENT
-    witness.tend()
-    witness.close()
 
 
 def test_a_camera_is_opened_by_the_drivers_of_the_first_one(tmp_path: Any) -> None:

@@ -50,6 +50,7 @@ ANSWER: Final[dict[str, Any]] = {
         "messages_refused": 0,
         "turned_away": 0,
         "scene": "known",
+        "infrared": "none",
     },
     "store": {"fault": None},
     "keyring": {"fault": None},
@@ -106,6 +107,7 @@ statuses = st.builds(
         messages_refused=counts,
         turned_away=counts,
         scene=st.none() | texts,
+        infrared=st.none() | texts,
     ),
     store=st.builds(PartStatus, st.none() | texts),
     keyring=st.builds(PartStatus, st.none() | texts),
@@ -150,7 +152,7 @@ MAY_BE_NULL: Final = {
     ("door", "fault"),
     *(
         ("eye", figure)
-        for figure in ("camera", "fps", "loop_p95_ms", "frames", "pictures", "pictures_skipped", "scene")
+        for figure in ("camera", "fps", "loop_p95_ms", "frames", "pictures", "pictures_skipped", "scene", "infrared")
     ),
     ("store", "fault"),
     ("keyring", "fault"),

@@ -61,7 +61,8 @@ def test_the_events_of_a_forgotten_person_stay_without_them(store: Store) -> Non
 
 @pytest.mark.parametrize("name", ["operator", "like", "views", "Ann", "阿明", 'quo"te', "back\\slash"])
 def test_what_names_somebody_is_a_value_and_not_a_key(store: Store, name: str) -> None:
-    resident, _ = enrol(store, name)
+    resident, _ = enrol(store, "Somebody")
+    store.run("UPDATE resident SET name = ? WHERE id = ?", (name, resident.id))  # also one of before there was a rule
     told = [
         events.append(store, "enrolled", detail=detail)
         for detail in (

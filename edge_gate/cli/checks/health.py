@@ -265,6 +265,7 @@ _MENDS: Final = MappingProxyType(
     {
         "eye": "sudo systemctl start edge-gate-eye; journalctl -u edge-gate-eye says why. At a desk: edge-gate eye.",
         "liveness": "edge-gate pad record live p1, or enrol somebody; docs/pad-field-test.md",
+        "infrared": "The second camera: [infrared] in the configuration, its cable, and journalctl -u edge-gate-eye.",
         "guidance": "edge-gate guidance, on a display that people at the gate see; docs/maintainer.md",
         "policy": _APPROVE,
         "log": "docs/maintainer.md, A log in doubt",

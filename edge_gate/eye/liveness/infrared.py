@@ -31,6 +31,7 @@ from edge_gate.eye.face.detect import Detector, Face
 from edge_gate.eye.face.geometry import Picture, Points, fit
 from edge_gate.eye.face.mesh import Mesh
 from edge_gate.settings.config import InfraredSettings
+from edge_gate.wire.eye import InfraredCamera
 
 NEAR_S: Final = 0.2
 # Simulated: heads 0.74 to 1.02, prints -0.01 to 0.05, bent ones to 0.09. Of real ones nothing is known.
@@ -54,9 +55,8 @@ _log = logging.getLogger(__name__)
 
 
 class InfraredState(enum.IntEnum):
-    """What the infrared camera says of a face. ABSENT: there is none; UNKNOWN: it has no picture of this moment."""
+    """What the infrared camera says of a face. UNKNOWN: it has no picture of this moment."""
 
-    ABSENT = 0
     UNKNOWN = 1
     FACE = 2
     NO_FACE = 3
@@ -73,9 +73,9 @@ class Infrared:
 
 
 class InfraredWitness:
-    """Asks the infrared camera about a face. ``camera`` None where a site has none."""
+    """Asks the infrared camera about a face."""
 
-    def __init__(self, camera: MountedCamera | None, detector: Detector, clock: Clock, *, strobes: bool) -> None:
+    def __init__(self, camera: MountedCamera, detector: Detector, clock: Clock, *, strobes: bool) -> None:
         self._camera = camera
         self._detector = detector
         self._clock = clock
@@ -90,8 +90,6 @@ class InfraredWitness:
     def look(self, mesh: Mesh, width_px: int, captured_ns: int) -> Infrared:
         """Return what is there of a face that the first camera saw at ``captured_ns`` (CLOCK_BOOTTIME), with ``mesh``
         in a picture ``width_px`` wide. Waits for a picture, or for two where the lamp strobes, 0.2 s at most."""
-        if self._camera is None:
-            return Infrared(InfraredState.ABSENT)
         pictures = self._take(2 if self._strobes else 1, captured_ns)
         if pictures is None:
             return Infrared(InfraredState.UNKNOWN)
@@ -100,10 +98,14 @@ class InfraredWitness:
         apart = lit_minus_dark(pictures[0], pictures[1])
         return Infrared(InfraredState.UNKNOWN) if apart is None else judge(self._detector, mesh, width_px, *apart)
 
+    @property
+    def state(self) -> InfraredCamera:
+        """How the camera is."""
+        return InfraredCamera.FAILING if self._failed else InfraredCamera.WORKING
+
     def close(self) -> None:
         """Let go of the camera."""
-        if self._camera is not None:
-            self._camera.close()
+        self._camera.close()
 
     def _take(self, count: int, captured_ns: int) -> list[Picture] | None:
         """Return pictures of this moment, one after the other; None where they do not come."""
@@ -117,7 +119,7 @@ class InfraredWitness:
 
     def _read(self, timeout_s: float) -> Frame | None:
         try:
-            frame = None if self._camera is None else self._camera.read(timeout_s)
+            frame = self._camera.read(timeout_s)
         except CameraError as error:
             self._tell(failed=True, text=f"the infrared camera: {error}")
             return None
@@ -133,8 +135,7 @@ class InfraredWitness:
 
 def open_witness(settings: InfraredSettings, detector: Detector, clock: Clock) -> InfraredWitness:
     """Return the witness of a site. Raises what `open_camera` raises; a device is opened by the first `tend`."""
-    camera = open_camera(settings, clock) if settings.driver else None
-    return InfraredWitness(camera, detector, clock, strobes=settings.lamp == "strobes")
+    return InfraredWitness(open_camera(settings, clock), detector, clock, strobes=settings.lamp == "strobes")
 
 
 def lit_minus_dark(one: Picture, other: Picture) -> tuple[Picture, Picture] | None:

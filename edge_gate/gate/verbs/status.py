@@ -111,6 +111,7 @@ class StatusVerbs:
             messages_refused=eye.link.refused,
             turned_away=eye.link.turned_away,
             scene=health.scene.name.lower().replace("_", " ") if health else None,
+            infrared=health.infrared.name.lower() if health else None,
         )
 
     def _liveness(self) -> LivenessStatus:
