@@ -32,11 +32,11 @@ def accept(day: str, path: Path, as_json: bool) -> None:
     log. Consents that had ended by the later date alone hold again; look at them with `edge-gate residents`.
     """
     try:
-        today = parse_day(day)
+        named = parse_day(day)
     except BadDate as error:
         raise click.BadParameter(str(error), param_hint="DAY") from error
     settings = config.load(path)
-    answer = ask(settings, "clock-accept", day=today.isoformat())
+    answer = ask(settings, "clock-accept", day=named.isoformat())
     if as_json:
         show_json(answer)
     else:

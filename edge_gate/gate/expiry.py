@@ -18,7 +18,7 @@ from edge_gate.gate.services import Journal, Recognition
 from edge_gate.gate.verbs import cleaning
 from edge_gate.store.audit.generation import EXPIRED
 from edge_gate.store.database import Store
-from edge_gate.store.people import consent
+from edge_gate.store.people import consent, vouching
 
 LOOK_NS: Final = 600 * 10**9
 # So many in one job, with one cleaning after them; the others follow at the next look.
@@ -67,7 +67,9 @@ class ExpiredTemplates:
         if not self._store.clock.look().settled or self._store.keyring.suspect:
             return []
         ended = self._store.now() - timedelta(days=self._days())
-        return consent.expired(self._store, ended, MOST_AT_ONCE)
+        found = consent.expired(self._store, ended, MOST_AT_ONCE)
+        doubtful = vouching.doubtful(self._store, found) if found else set()  # perhaps their consent was taken away
+        return [each for each in found if each not in doubtful]
 
     def _erase(self, found: list[str]) -> Slices:
         """One resident in each step, then what is left of them in old pages."""

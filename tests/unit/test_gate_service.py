@@ -116,11 +116,12 @@ def test_a_board_that_is_unplugged_while_nobody_comes_is_reported_and_found_agai
 ) -> None:
     with running_gate(tmp_path, board.path) as (gate, settings):
         assert ask(settings, "status")["door"]["state"] == "secure"
-        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        finding, kind = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        assert kind.state == "ok" and "leaves the end of a pulse to this machine" in kind.text
         assert finding.state == "ok" and "such a board never answers" in finding.text
         board.unplug()
         until(lambda: "not there" in (ask(settings, "status")["door"]["fault"] or ""), 2.0)
-        (finding,) = check_relay(Patient(tmp_path, settings, client.status(settings)))
+        finding, _ = check_relay(Patient(tmp_path, settings, client.status(settings)))
         assert finding.state == "fault" and "not there" in finding.text
         board.plug_in()
         pass_time(gate, RETRY_NS / 1e9)

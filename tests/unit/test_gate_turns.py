@@ -210,7 +210,7 @@ FIELDS = st.sampled_from(["name", "limit", "kind", "first", "id", "consent", "ve
 UNTIL = st.sampled_from(["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "9999-12-31", "nonsense"])
 REQUESTS = st.builds(
     lambda verb, fields, until: {"verb": verb, "consent": {**CONSENT, "until": until}, **fields},
-    st.sampled_from([*sorted(VERBS), "open", ""]),
+    st.sampled_from([*sorted(set(VERBS) - {"guidance"}), "open", ""]),  # that one has no last answer
     st.dictionaries(
         FIELDS.filter(lambda key: key != "verb"), JSON | st.sampled_from(["A", "\ud800", "A" * 200]), max_size=3
     ),

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_gate.store.pad_trials import LIVE
+from edge_gate.gate.verbs.liveness import counted
+from edge_gate.rules.liveness import Liveness
+from edge_gate.store.pad_trials import LIVE, PadTrial
 from edge_gate.tools.pad.field import WANTED_PEOPLE, WANTED_PRESENTATIONS, result, rows, summarise
 from edge_gate.tools.pad.rates import auc, bound, frame_rates
 
@@ -58,16 +60,19 @@ def test_nothing_tried_has_no_bound() -> None:
     assert bound(0, 0)["upper95"] is None
 
 
-def trial(species: str, source: str, *, passed: bool, looks: int = 8) -> dict[str, Any]:
-    return {"species": species, "source": source, "looks": looks, "mean": 0.5, "passed": passed}
+def trial(species: str, source: str, *, passed: bool) -> PadTrial:
+    return PadTrial("v4l2 usb", b"12345678", species, source, 8, (Liveness.LIVE if passed else Liveness.UNSURE).value)
 
 
-def answer(*trials: dict[str, Any]) -> dict[str, Any]:
-    return {"camera": "v4l2 usb", "model": "m", "threshold": 0.5, "mode": "require", "trials": list(trials)}
+def answer(*trials: PadTrial) -> dict[str, Any]:
+    """What the gate answers to `pad-report`."""
+    by_species = {each.species: [other for other in trials if other.species == each.species] for each in trials}
+    tried = [counted(species, own) for species, own in by_species.items()]
+    return {"camera": "v4l2 usb", "model": "m", "threshold": 0.5, "mode": "require", "tried": tried}
 
 
 def test_a_camera_without_people_was_never_measured_whatever_was_held_up_to_it() -> None:
-    for trials in ((), (trial("print", "a", passed=False),), (trial(LIVE, "p1", passed=False, looks=0),)):
+    for trials in ((), (trial("print", "a", passed=False),)):
         found = summarise(answer(*trials))
         assert not found.measured and found.people == 0
         assert "never measured" in found.advice[0]
@@ -116,4 +121,4 @@ def test_advice_ends_where_enough_was_tried_and_nothing_went_wrong() -> None:
     ],
 )
 def test_one_presentation_is_told_in_words(species: str, verdict: str, told: str) -> None:
-    assert told in result(species, {"looks": 5, "mean": 0.4, "verdict": verdict})
+    assert told in result(species, {"looks": 5, "verdict": verdict})

@@ -146,4 +146,5 @@ def test_the_simulated_boards_share_no_code_with_the_framings() -> None:
 
 def test_the_pulse_guard_carries_nothing_of_the_gate() -> None:
     known = {"__future__", "os", "select", "signal", "sys", "termios", "time"}
+    known |= {"collections.abc", "contextlib", "fcntl", "socket", "stat", "struct"}
     assert imported_by(PACKAGE / "relays" / "guard_process.py") == known

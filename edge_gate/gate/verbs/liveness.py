@@ -145,12 +145,12 @@ class LivenessVerbs:
                 "model": self._attacks.name,
                 "threshold": self._attacks.point.threshold,
                 "mode": self._attacks.mode,
-                "tried": [_counted(species, own) for species, own in by_species.items() if own],
+                "tried": [counted(species, own) for species, own in by_species.items() if own],
             }
         )
 
 
-def _counted(species: str, trials: Sequence[PadTrial]) -> dict[str, Any]:
+def counted(species: str, trials: Sequence[PadTrial]) -> dict[str, Any]:
     """Return how much of a species was presented, and how much of it went wrong: people not found live, attacks that
     were."""
     wrong = [each for each in trials if (each.verdict == Liveness.LIVE.value) is not (species == LIVE)]

@@ -67,8 +67,9 @@ def record(store: Store, resident_id: str, *, purpose: str, given_by: str, until
     with store.transaction():
         if not store.rows("SELECT 1 FROM resident WHERE id = ?", (resident_id,)):
             raise ResidentUnknown(resident_id)
+        vouch = vouching.again(store, resident_id)
         store.insert("consent", row)
-        vouching.vouch(store, resident_id)
+        vouch()
     return replace(given, until=datetime.fromisoformat(row["until"]))
 
 
@@ -97,7 +98,7 @@ def end(store: Store, resident_id: str, *, record: Callable[[], object] = lambda
     store.keyring.destroy(resident_id, forgotten=False)
 
     def changed() -> None:
-        vouching.vouch(store, resident_id)
+        vouching.vouch(store, resident_id)  # whoever was in doubt is no more: nothing of them opens
         record()
 
     return removal.take_out(store, Act.WITHDRAWAL, resident_id, record=changed)
@@ -108,10 +109,11 @@ def erase_expired(store: Store, resident_id: str, *, record: Callable[[], object
 
     As in `end` their data key goes first, and traces are left. Not inside another transaction.
     """
+    vouch = vouching.again(store, resident_id)
     store.keyring.destroy(resident_id, forgotten=False)
 
     def changed() -> None:
-        vouching.vouch(store, resident_id)
+        vouch()
         record()
 
     removal.at_once(removal.slices(store, Act.WITHDRAWAL, resident_id, record=changed, mark=False))

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Final
 
 from edge_gate.store.audit.subject import salt_for
@@ -56,6 +57,16 @@ def everyones_codes(store: Rows) -> list[list[str]]:
     """Return all codes, so many at a time as a row of the audit log has room for. Their order says nothing."""
     found = sorted(codes(store))
     return [found[at : at + CODES_A_ROW] for at in range(0, len(found), CODES_A_ROW)]
+
+
+def again(store: KeyedRows, resident_id: str) -> Callable[[], None]:
+    """Return what vouches for a resident after a change that is about to come. Whoever is in doubt before it stays so.
+
+    Not so after a withdrawal (consent.py). Somebody without a data key has no template either, after a power cut too.
+    """
+    if store.keyring.data_key(resident_id) is not None and doubtful(store, [resident_id]):
+        return lambda: None
+    return partial(vouch, store, resident_id)
 
 
 def doubtful(store: KeyedRows, resident_ids: Collection[str] | None = None) -> set[str]:

@@ -63,8 +63,9 @@ def put(store: Store, template: Template) -> None:
         now = store.now()
         if consent.valid(store, resident.id, now) is None:
             raise ConsentMissing(resident.name)
+        vouch = vouching.again(store, resident.id)
         store.keyring.ensure([resident.id])
-        vouching.vouch(store, resident.id)  # their data key is part of it
+        vouch()  # the data key is part of it
         store.run("DELETE FROM template WHERE resident_id = ? AND model_id = ?", (resident.id, template.model_id))
         store.insert(
             "template",
