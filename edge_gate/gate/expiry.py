@@ -34,7 +34,8 @@ class RowWriter(Protocol):
 
 
 class ExpiredTemplates:
-    """Looks for them now and then. ``days()`` after the end of a consent; ``write`` writes the audit row."""
+    """Looks for them now and then. ``days()`` after the end of a consent; ``write`` writes the audit row; ``doubt()``
+    tells why the log is in doubt: then nothing is erased."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class ExpiredTemplates:
         jobs: Jobs,
         days: Callable[[], int],
         write: RowWriter,
+        doubt: Callable[[], str],
     ) -> None:
         self._store = store
         self._journal = journal
@@ -51,6 +53,7 @@ class ExpiredTemplates:
         self._jobs = jobs
         self._days = days
         self._write = write
+        self._doubt = doubt
         self._look_ns = 0
         self._under_way = False
 
@@ -64,21 +67,33 @@ class ExpiredTemplates:
             self._jobs.write(_Itself(self._note_end), self._erase(found))
 
     def _due(self) -> list[str]:
-        if not self._store.clock.look().settled or self._store.keyring.suspect:
+        """Return some of those who are to be erased. Of whoever is in doubt the consent may have been taken away."""
+        due: list[str] = []
+        ended = self._ended()
+        for first in range(0, len(ended), MOST_AT_ONCE):
+            some = ended[first : first + MOST_AT_ONCE]
+            doubtful = vouching.doubtful(self._store, some)
+            due += [each for each in some if each not in doubtful]
+            if len(due) >= MOST_AT_ONCE:
+                break
+        return due[:MOST_AT_ONCE]
+
+    def _ended(self) -> list[str]:
+        if not self._store.clock.look().settled or self._store.keyring.suspect or self._doubt():
             return []
-        ended = self._store.now() - timedelta(days=self._days())
-        found = consent.expired(self._store, ended, MOST_AT_ONCE)
-        doubtful = vouching.doubtful(self._store, found) if found else set()  # perhaps their consent was taken away
-        return [each for each in found if each not in doubtful]
+        return consent.expired(self._store, self._store.now() - timedelta(days=self._days()))
 
     def _erase(self, found: list[str]) -> Slices:
         """One resident in each step, then what is left of them in old pages."""
         for resident_id in found:
-            if resident_id in self._due():  # what was true when the job was begun may not be any more
+            if self._is_due(resident_id):  # what was true when the job was begun may not be any more
                 self._erase_one(resident_id)
             yield None
         yield from cleaning.slices(self._store)
         self._note_end()
+
+    def _is_due(self, resident_id: str) -> bool:
+        return resident_id in self._ended() and not vouching.doubtful(self._store, [resident_id])
 
     def _erase_one(self, resident_id: str) -> None:
         detail = {"days": self._days()}

@@ -129,7 +129,13 @@ def build(
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     expired = ExpiredTemplates(
-        store, journal, recognition, jobs, lambda: authorisation.agreed.consent.erase_after_days, authorisation.did
+        store,
+        journal,
+        recognition,
+        jobs,
+        lambda: authorisation.agreed.consent.erase_after_days,
+        authorisation.did,
+        lambda: authorisation.log_watch.doubt,
     )
     seal = SealState()
     status = StatusVerbs(

@@ -37,6 +37,8 @@ _FORMER: Final = MappingProxyType(
 )
 # What takes more, spelled in JSON, is written down as a hash: an audit row has room for so much.
 _LONGEST: Final = 60
+_HASHED: Final = "sha256 "
+_MOST_SHOWN: Final = 4000
 _MOST: Final = 8
 _INFRARED: Final = "infrared.driver"
 
@@ -95,7 +97,8 @@ class Agreement:
         found: dict[str, dict[str, str]] = {}
         for name in self.waiting(wanted):
             section, _, key = name.partition(".")
-            found.setdefault(section, {})[key] = f"from {_shown(self.values[name])} to {_shown(asked[name])}"
+            to = _whole(getattr(getattr(wanted, section), key), asked[name])
+            found.setdefault(section, {})[key] = f"from {_shown(self.values[name])} to {_shown(to)}"
         return found
 
 
@@ -158,12 +161,20 @@ def _plain(value: Any) -> Any:
     return _brief("" if value == type(value)() else str(value))  # a text or a path; of the empty path str is a dot
 
 
+def _whole(value: Any, plain: Any) -> Any:
+    """Return a setting of the file as people have to read it before they agree: not as a hash, unless it has no end."""
+    if _HASHED not in json.dumps(plain):
+        return plain
+    whole = sorted(map(str, value)) if isinstance(value, tuple) else str(value)
+    return whole if len(json.dumps(whole)) <= _MOST_SHOWN else plain
+
+
 def _brief(text: str) -> str:
     return text if len(json.dumps(text)) <= _LONGEST + 2 else _hash(text)
 
 
 def _hash(text: str) -> str:
-    return f"sha256 {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:16]}"
+    return f"{_HASHED}{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
 def _shown(value: Any) -> str:

@@ -49,8 +49,8 @@ class Reckoning:
 
     @property
     def settled(self) -> bool:
-        """Whether what cannot be taken back may be done by this time."""
-        return self.trusted and not self.doubt
+        """Whether what cannot be taken back may be done by this time: not while it is ahead of the date either."""
+        return self.trusted and not self.doubt and self.newest <= self.wall + SLACK_US
 
 
 def begin(known: int, wall: int, boot: int) -> Reckoning:
@@ -69,7 +69,7 @@ def advance(before: Reckoning, wall: int, boot: int) -> Reckoning:
     believed = replace(before, wall=wall).trusted
     # Behind its own newest time the gate waits for a date that is trusted, and does not stand still for it.
     counted = before.newest + ((passed + 1) // 2 if believed else passed)
-    doubt = max(0, before.doubt - passed) + (step if step > SLACK_US else 0)
+    doubt = max(0, before.doubt - passed + max(0, step))  # also of many small steps
     return Reckoning(
         newest=max(counted, wall),
         floor=max(before.floor, wall) if believed else before.floor,

@@ -110,6 +110,8 @@ class Store:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
             raise StoreTooNew(path, newer[-1])
+        if applied != schema.known_steps()[: len(applied)]:  # a step seals, signs or vouches for what it finds
+            raise StoreCorrupt(path, "the steps that made its tables are not in their order")
         if moving:  # nothing of ours runs by itself or is made up when it is read
             raise StoreCorrupt(path, f"{moving[0]!r} in it is a trigger, a view or a virtual table, and none of ours")
         if shared:

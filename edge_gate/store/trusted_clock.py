@@ -88,7 +88,8 @@ class TrustedClock:
         else:
             ((newest_row,),) = connection.execute(_NEWEST_ROW).fetchall()
             found = _us(datetime.fromisoformat(newest_row)) if newest_row else 0
-            self._known = timekeeping.begin(max(self._earliest, found), wall, boot)
+            doubt = timekeeping.LONGEST_DOUBT_US if newest_row else 0  # nothing tells when it was written last
+            self._known = replace(timekeeping.begin(max(self._earliest, found), wall, boot), doubt=doubt)
         self._resumed = True
 
     def keep(self, connection: Any) -> None:

@@ -49,7 +49,8 @@ HOUR_S: Final = 3600
 MOST_UNWRITTEN: Final = 64
 ASSUMED: Final = "settings taken as agreed"
 BEYOND: Final = "within the hour"
-DAY_NS: Final = 24 * 3600 * 10**9
+DAY_S: Final = 24 * 3600
+DAY_NS: Final = DAY_S * 10**9
 # Erasures beyond the hourly number of which the moment is kept, to be counted.
 MOST_COUNTED: Final = 10_000
 _log = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ class Authorisation:
         """The settings that hold: those of the file, but for what waits for a second person."""
         self.check_policy: Callable[[Config], None] = _accept
         """Raises an EdgeGateError for a policy by which the gate could not decide."""
-        self._beyond_ns: deque[int] = deque(maxlen=MOST_COUNTED)
+        beyond = audit_log.count_recent(store, PEOPLE, DAY_S, BEYOND)  # told for a day from here on, at most
+        self._beyond_ns = deque([clock.monotonic_ns()] * beyond, maxlen=MOST_COUNTED)
         self._unwritten: deque[tuple[str, int, dict[str, Any]]] = deque(maxlen=MOST_UNWRITTEN)
         self._membership = Membership(lambda: self.agreed, store, self.note, lists)
         self._held = _why(shutting(self.waiting_settings))

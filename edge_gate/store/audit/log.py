@@ -157,8 +157,9 @@ def running(store: Store) -> dict[str, Any]:
     return {RAN_S: store.clock.ran_s}
 
 
-def count_recent(store: Store, verbs: Sequence[str], seconds: int) -> int:
-    """Return how many rows with one of these verbs were written while the machine ran its last so many seconds."""
+def count_recent(store: Store, verbs: Sequence[str], seconds: int, having: str = RAN_S) -> int:
+    """Return how many rows with one of these verbs and with ``having`` in their detail were written while the machine
+    ran its last so many seconds."""
     since, counted, last = store.clock.ran_s - seconds, 0, 2**63 - 1
     chosen = "SELECT * FROM audit WHERE verb IN (SELECT value FROM json_each(?)) AND seq < ? ORDER BY seq DESC LIMIT ?"
     while True:
@@ -166,7 +167,7 @@ def count_recent(store: Store, verbs: Sequence[str], seconds: int) -> int:
             page = [Row(**row) for row in store.rows(chosen, (json.dumps(list(verbs)), last, COUNTED_ROWS))]
         ran = [row.said.get(RAN_S) for row in page]
         recent = [each for each in ran if isinstance(each, int) and each >= since]
-        counted += len(recent)
+        counted += sum(having in row.said for row in page[: len(recent)])
         if len(recent) < COUNTED_ROWS:
             return counted
         last = page[-1].seq

@@ -119,13 +119,13 @@ def erase_expired(store: Store, resident_id: str, *, record: Callable[[], object
     removal.at_once(removal.slices(store, Act.WITHDRAWAL, resident_id, record=changed, mark=False))
 
 
-def expired(store: Store, before: datetime, limit: int) -> list[str]:
+def expired(store: Store, before: datetime) -> list[str]:
     """Return residents who have a template, though the last of their consents had ended by that moment."""
     rows = store.rows(
         "SELECT DISTINCT resident_id FROM template WHERE NOT EXISTS (SELECT 1 FROM consent"
         " WHERE consent.resident_id = template.resident_id AND withdrawn_at IS NULL AND until > ?)"
-        " ORDER BY resident_id LIMIT ?",
-        (iso(before), limit),
+        " ORDER BY resident_id",
+        (iso(before),),
     )
     return [row["resident_id"] for row in rows]
 

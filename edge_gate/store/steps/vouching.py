@@ -17,15 +17,29 @@ from edge_gate.store.steps.step import Migrating, Step, run_each
 
 
 def begin(store: Migrating) -> None:
-    """Vouch for everybody, and make the anchor; one that is there already knows of more than this database."""
+    """Vouch for everybody, and make the anchor.
+
+    An anchor that is there already knows of a newer database: this one is an older backup, or somebody wants the step
+    taken again. Then nobody is vouched for, and the log has no signed end, so that it is in doubt until two people
+    agree. But the anchor of a step that a power cut interrupted is the one that is about to be made.
+    """
+    known = _as_it_stands(store)
+    taken = is_taken(store.anchor.path)
+    if taken and store.anchor.known != known:
+        store.run("DELETE FROM audit_end")
+        return
     for row in store.rows("SELECT id FROM resident"):
         vouch(store, row["id"])
-    if not is_taken(store.anchor.path):
-        last = last_row(store)
-        log = Span.from_here(Point(last["seq"], last["hash"])) if last else Span()
-        event = store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
-        events = Span.from_here(Point(event[0]["seq"])) if event else Span()
-        store.anchor.begin(Known(log, events, _agreed(store)))
+    if not taken:
+        store.anchor.begin(known)
+
+
+def _as_it_stands(store: Migrating) -> Known:
+    last = last_row(store)
+    log = Span.from_here(Point(last["seq"], last["hash"])) if last else Span()
+    event = store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+    events = Span.from_here(Point(event[0]["seq"])) if event else Span()
+    return Known(log, events, _agreed(store))
 
 
 def _agreed(store: Migrating) -> dict[str, object] | None:
