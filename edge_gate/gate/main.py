@@ -125,7 +125,7 @@ def build(
 
     lending, language = Lending(), config.site.language
     enrolment = EnrolmentVerbs(store, journal, recognition, mode, authorisation, attacks, lending, language, local)
-    liveness = LivenessVerbs(store, mode, authorisation, attacks, lending, clock)
+    liveness = LivenessVerbs(store, journal, mode, authorisation, attacks, lending, clock)
     jobs = Jobs(clock)
     renewal = TemplateVerbs(store, journal, recognition, authorisation, keyring_watch.refuse, jobs)
     expired = ExpiredTemplates(

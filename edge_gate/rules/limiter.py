@@ -107,12 +107,11 @@ class Tries:
         if attack:
             counted_until = max(counted_until, now_ns + (limits.stricter - 1) * limits.forgiven_ns)
         most = now_ns + limits.token * limits.forgiven_ns
-        turned_away = self.turned_away if self.counted(now_ns) else 0
         return replace(
             self,
             forgiven_at_ns=min(counted_until + limits.forgiven_ns, most),
             refused_at_ns=now_ns,
-            turned_away=turned_away,
+            turned_away=0,  # whoever came while a token was asked for before this does not count for the next rest
         )
 
     def turn_away(self, now_ns: int) -> Self:

@@ -15,6 +15,9 @@ SPEC: Final = Capability(
     ),
     events=(
         EventKind(
+            "field test began", "`edge-gate pad record`; nobody is let in until it ends; by which operator, of what"
+        ),
+        EventKind(
             "attack",
             "somebody held up a picture, or it looked so; with what spoke against a person (`surface`: paper or screen,"
             " or its edge; `scene`: what always stands behind people was hidden; `infrared`: no face there, or a flat"

@@ -126,10 +126,15 @@ def status(settings: Settings) -> GateStatus:
     return GateStatus.read(ask(settings, "status"))
 
 
-def attack(eye: RawEye) -> None:
+def hold_up(eye: RawEye, *, track: int = 50) -> None:
+    """Hold a picture of Ann before the camera."""
     for number in range(40):
-        eye.see(embedding(1, seed=number), track=50, pad=PICTURE)
+        eye.see(embedding(1, seed=number), track=track, pad=PICTURE)
         eye.wait(PICTURE_S)
+
+
+def attack(eye: RawEye) -> None:
+    hold_up(eye)
     eye.step_away()
 
 
@@ -151,6 +156,22 @@ def test_after_an_attack_a_resident_does_what_she_is_asked_and_is_let_in(tmp_pat
         assert event["detail"]["challenge"] == "an attack or a failed challenge a moment ago"
         assert len(events(settings, "attack")) == 1 and events(settings, "not acquired") == []
     assert opened(board) == 1
+
+
+def test_each_attack_of_a_visit_raises_the_alarm_not_the_first_alone(tmp_path: Path, board: BoardSimulator) -> None:
+    """A visit is one event however long it lasts. Whoever keeps one going must not hide a later picture in it."""
+    with site(tmp_path, board) as (gate, settings, eye):
+        Display(settings)
+        hold_up(eye)
+        for _ in range(round(ALARM_NS / 1e9 / 0.9) + 20):
+            eye.see(refusal=AcquisitionFailure.TOO_FAR, track=90, pad=float("nan"))
+            eye.wait(0.9)
+        hold_up(eye, track=51)
+        eye.see(refusal=AcquisitionFailure.TOO_FAR, track=90, pad=float("nan"))
+        assert len(events(settings, "attack")) == 1, "it is one visit"
+        stand_still(eye, gate, track=3, seconds=40.0)
+        assert events(settings, "opened") == []
+    assert opened(board) == 0
 
 
 def test_a_film_that_does_not_do_it_is_not_let_in_and_is_no_attack(tmp_path: Path, board: BoardSimulator) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import select
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +26,20 @@ from edge_gate.settings import config
 from edge_gate.settings.liveness import OFF
 from edge_gate.wire.client import ask
 from edge_gate.wire.status import GateStatus
-from tests.support.gates import eye_at, pass_time
-from tests.support.peers import GAP_S, LIVE, PICTURE, RawEye, direction, embedding, enrol, events, pulsed, running_gate
+from tests.support.gates import eye_at, let_turn, pass_time
+from tests.support.peers import (
+    GAP_S,
+    LIVE,
+    PICTURE,
+    RawEye,
+    direction,
+    embedding,
+    enrol,
+    events,
+    pulsed,
+    running_gate,
+    until,
+)
 
 Settings = config.Config
 # The eye's own pace.
@@ -104,6 +118,37 @@ def test_a_phone_that_flips_strangers_faces_gets_few_tries_a_minute(
         assert len(rows) == 1 and rows[0]["actor"] == "gate"
         told = [each["detail"]["state"] for each in events(settings, "limiter")]
         assert told[-1] == "slower" and "stricter" in told and len(told) == len(set(told))
+    assert not opened(board)
+
+
+def test_a_field_test_that_is_begun_and_hung_up_gives_nobody_another_try_and_is_an_event(
+    tmp_path: Path, board: BoardSimulator
+) -> None:
+    """It takes whoever stands there for the test's: who was compared until then was refused all the same."""
+    with running_gate(tmp_path, board.path) as (gate, settings):
+        eye = eye_at(gate)
+        enrol(settings, eye, "Ann", 1, track=1)
+        eye.step_away()
+        begun = 0
+        with tried() as seen:
+            for number in range(60):
+                for view in range(4):
+                    eye.see(embedding(100 + number % STRANGERS, seed=100 * number + view), track=10 + number)
+                    eye.wait(PICTURE_S)
+                with socket.socket(socket.AF_UNIX) as caller:
+                    caller.connect(str(settings.sockets.control))
+                    caller.sendall(b'{"verb": "pad-record", "species": "print", "source": "x", "seconds": 1}\n')
+                    if select.select([caller], [], [], 0.05)[0]:
+                        continue  # refused: too many at once
+                    if not gate.liveness.recording:
+                        continue
+                    begun += 1
+                    eye.see(embedding(100 + number % STRANGERS, seed=100 * number + 9), track=10 + number)
+                    let_turn(gate)
+                until(lambda: not gate.liveness.recording)
+        assert begun > 10
+        assert 0 < len(seen.windows) <= bound(settings, 60 * 5 * PICTURE_S)
+        assert len(events(settings, "field test began")) >= 10
     assert not opened(board)
 
 

@@ -114,6 +114,14 @@ def test_a_date_that_creeps_forward_is_doubted_too() -> None:
     assert world.known.doubt > LONGEST_DOUBT_US - 100 * SECOND_US
 
 
+def test_a_date_that_creeps_forward_is_doubted_as_long_as_one_that_jumps() -> None:
+    """By no more than is corrected in passing each time, as often as the gate looks."""
+    world = World(MADE_US + DAY_US)
+    for _ in range(2000):
+        world.live(4000, SLACK_US - 100_000, False)
+    assert world.known.doubt > 2000 * (SLACK_US - 200_000)
+
+
 def test_what_two_people_accept_is_the_time_from_then_on() -> None:
     world = World(MADE_US + DAY_US)
     world.live(0, 30_000 * DAY_US, False)

@@ -75,6 +75,8 @@ class Approaches:
             self._end(ended)
         self._visit_goes_on(sighting.captured_ns)
         if enrolling:
+            if approach.judged and not approach.settled:  # else whoever begins an enrolment tries for nothing
+                self._count_refused()
             approach.settled = True
             self._visit = _nobody()
         self._consider(approach)
@@ -170,13 +172,17 @@ class Approaches:
             self._visit.unproven = TOKEN_ASKED
         else:
             attack = self._attacks.is_attack(approach)
-            if self._recognition.gallery.ids:  # where nobody is enrolled there is nothing to try
-                self._limiter.refused(attack=attack and self._attacks.refuses)
+            self._count_refused(attack=attack and self._attacks.refuses)
             if attack:
                 self._tell_attack(approach)
             else:
                 self._tell_refusal(self._attacks.unproven(approach))
         self._next_attempt(approach)
+
+    def _count_refused(self, *, attack: bool = False) -> None:
+        """Count a try. Where nobody is enrolled, or nobody could be let in, there is nothing to try."""
+        if self._recognition.gallery.ids and not self._attacks.fault:
+            self._limiter.refused(attack=attack)
 
     def _tell_refusal(self, unproven: str) -> None:
         if unproven:  # a person may be seen yet; if not, it is told when they leave
@@ -186,6 +192,7 @@ class Approaches:
             _log.info("no match")
 
     def _tell_attack(self, approach: Approach) -> None:
+        self._attacks.attacked_ns = approach.last.captured_ns  # also where another one was told in this visit
         if self._visit.graver(Told.ATTACK):
             self._attacks.tell(approach.looks, approach.last.captured_ns)
 

@@ -12,7 +12,7 @@ from edge_gate.core.clock import Clock
 from edge_gate.core.errors import Busy, EdgeGateError, PresentationMissing, WireError
 from edge_gate.gate.control.requests import Handler, Request
 from edge_gate.gate.recognition.attacks import AttackWatch
-from edge_gate.gate.services import Authorisation, Mode
+from edge_gate.gate.services import Authorisation, Journal, Mode
 from edge_gate.rules.lending import Lending
 from edge_gate.rules.liveness import Liveness, LivenessPoint, Look, judge
 from edge_gate.settings.liveness import OFF
@@ -57,6 +57,7 @@ class LivenessVerbs:
     def __init__(
         self,
         store: Store,
+        journal: Journal,
         mode: Mode,
         authorisation: Authorisation,
         attacks: AttackWatch,
@@ -64,6 +65,7 @@ class LivenessVerbs:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._journal = journal
         self._mode = mode
         self._authorisation = authorisation
         self._attacks = attacks
@@ -120,6 +122,7 @@ class LivenessVerbs:
         self._mode.require_eye()
         now_ns = self._clock.monotonic_ns()
         self._lending.check(now_ns)
+        self._journal.record("field test began", detail={"operator": request.operator, "species": species})
         self._lending.lend(now_ns)
         self._recording = _Recording(request, species, source, now_ns + seconds * 10**9)
 
