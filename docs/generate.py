@@ -62,7 +62,8 @@ def configuration() -> str:
         " Relative paths are taken from the file's own folder. A key that is not known, or a value out of bounds, stops"
         " the start: the message names the file, the line and the fix. `edge-gate config check` lists all that cannot"
         " work, also of settings with each other and with the system, before anything is started.",
-        "*Takes* says how many people a change takes, after the first start, which takes all settings as agreed. *One*:"
+        "*Takes* says how many people a change takes once somebody is enrolled; until then a start takes all settings"
+        " as agreed. *One*:"
         " whoever may write the file. *Two*: the gate goes on with the value that was agreed to until a second person"
         " agrees (`edge-gate approvals`). *Two, shut*: eye or relay take it from the file, so nothing is opened until a"
         " second person agrees or it is put back. What stands in brackets one person may do alone."

@@ -46,6 +46,8 @@ def read_plain(path: Path, most: int) -> bytes:
     """Return what a file holds. Raises OSError, or ValueError where it has more bytes or no possible name."""
     with open_plain(path, ANY_LENGTH) as file:
         content = file.read(most + 1)
+    if content is None:  # such as /proc/kmsg, which looks like a file
+        raise OSError(errno.EINVAL, "it is no file", str(path))
     if len(content) > most:
         raise ValueError(f"it is longer than {most} bytes")
     return content

@@ -215,6 +215,8 @@ class RelayBoard:
     def _permit(self, wish: Wish) -> RelayError | None:
         """Return why a relay may not be switched on any more, asked when its bytes are next on the line."""
         now_ns, guarded_ns = self._clock.monotonic_ns(), self._guarded_ns()
+        if self._guard and not self._guard.watching:
+            return RelayError(self._line.path, "the pulse guard has gone, so nothing was sent")
         if now_ns > wish.late_ns:
             return RelayError(self._line.path, "the line was busy for too long, so nothing was sent")
         if self._guard and guarded_ns is not None and now_ns >= guarded_ns:

@@ -13,6 +13,7 @@ sandbox of its unit is its only wall, and that has no device, no file and no net
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
 import subprocess
@@ -95,6 +96,15 @@ class PulseGuard:
     def pid(self) -> int | None:
         """The guard's process id, where it is a child."""
         return self._guard.child.pid if self._guard.child else None
+
+    @property
+    def watching(self) -> bool:
+        """Whether there is a guard. One that hung up may not have been heard yet."""
+        if self._socket is None or not self._ready:
+            return False
+        poller = select.poll()
+        poller.register(self._socket, select.POLLRDHUP)
+        return not poller.poll(0)
 
     @property
     def busy(self) -> bool:

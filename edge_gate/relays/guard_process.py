@@ -273,16 +273,17 @@ class Watch:
 
     def _wait(self) -> None:
         poller = select.poll()
-        for each in (self._gate, self._listener):
-            if each is not None:
-                poller.register(each, select.POLLIN)
+        # There is one gate at a time. The next one waits until the one before was heard to its end.
+        waited_for = self._listener if self._gate is None else self._gate
+        if waited_for is not None:
+            poller.register(waited_for, select.POLLIN)
         wait_ms = self._guard.wait_ms()
         if self._listener is not None:
             wait_ms = ALIVE_MS if wait_ms is None else min(ALIVE_MS, wait_ms)
         ready = {descriptor for descriptor, _ in poller.poll(wait_ms)}
         if self._gate is not None and self._gate.fileno() in ready:
             self._hear(self._gate)
-        if self._listener is not None and self._listener.fileno() in ready:
+        elif self._listener is not None and self._listener.fileno() in ready:
             self._accept(self._listener)
 
     def _hear(self, gate: socket.socket) -> None:
@@ -297,14 +298,9 @@ class Watch:
             self._hang_up()
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take the next gate; there is one at a time."""
-        gate, _ = listener.accept()
-        if self._gate is not None:
-            gate.close()
-            return
-        self._gate = gate
+        self._gate, _ = listener.accept()
         try:
-            gate.send(b"R")
+            self._gate.send(b"R")
         except OSError:
             self._hang_up()
 

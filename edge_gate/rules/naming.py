@@ -46,9 +46,9 @@ _RARE_FROM, _RARE_TO = 0x20000, 0x3FFFD
 # Signs of one look, and joiners, which have none.
 _SAME: Final = {
     **dict.fromkeys("\u200c\u200d", ""),
-    **dict.fromkeys("\u2018\u2019\u02bc\u02bb\u05f3", "'"),
+    **dict.fromkeys("\u2018\u2019\u02bc\u02bb\u05f3\u02b9\u02bd\u02be\u02bf\u02c8\u02ca\u02cb\ua78b\ua78c\u0374", "'"),
     **dict.fromkeys("\u2010\u058a\u05be", "-"),
-    "\u30fb": "\u00b7",
+    **dict.fromkeys("\u30fb\ua78f\u318d", "\u00b7"),
 }
 
 

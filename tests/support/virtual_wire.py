@@ -217,6 +217,10 @@ class VirtualGuard(PulseGuard):
         return 0
 
     @property
+    def watching(self) -> bool:
+        return True
+
+    @property
     def busy(self) -> bool:
         return bool(self._awaited)
 

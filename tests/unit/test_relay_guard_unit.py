@@ -10,14 +10,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from edge_gate.core.clock import SystemClock
 from edge_gate.core.errors import RelayError
-from edge_gate.relays.board import open_board
+from edge_gate.relays.board import RelayBoard, open_board, switch_off
 from edge_gate.relays.guard_start import SOCKET_VARIABLE
+from edge_gate.relays.machine import settle
 from edge_gate.relays.port import SerialPort
+from edge_gate.relays.pulses import Confirmation, Wish
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings.config import DoorSettings
 from tests.support.guard_unit import GuardUnit
@@ -81,6 +84,33 @@ def turned(simulator: BoardSimulator, unit: GuardUnit) -> TurnedBoard:
     settings = DoorSettings(port=simulator.path, baud=115200)
     clock = SystemClock()
     return TurnedBoard(open_board(settings, clock, environ={SOCKET_VARIABLE: unit.path}), clock)
+
+
+def test_nothing_is_switched_on_by_a_gate_whose_guard_has_gone_since_it_answered(
+    board: BoardSimulator, unit: GuardUnit
+) -> None:
+    """Started again, the guard has nothing to watch: it switched off what it had kept."""
+    settings, clock = DoorSettings(port=board.path, baud=115200), SystemClock()
+    gate = open_board(settings, clock, environ={SOCKET_VARIABLE: unit.path})
+    switch_off(gate, clock)
+    permit = RelayBoard._permit
+
+    def killed_before(self: RelayBoard, wish: Wish) -> RelayError | None:
+        unit.hear()
+        unit.kill()
+        unit.start()
+        return permit(self, wish)
+
+    told: list[Confirmation | RelayError] = []
+    with patch.object(RelayBoard, "_permit", killed_before):
+        gate.pulse(1, 3000, told.append)
+        settle(gate, clock)
+    assert isinstance(told[0], RelayError) and "has gone" in str(told[0])
+    assert not any(each.on for each in board.history)
+    gate.pulse(1, 300, told.append)  # the next one is guarded again
+    settle(gate, clock)
+    assert told[1:] == [Confirmation.UNCONFIRMED]
+    gate.close()
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -191,16 +221,19 @@ def test_without_the_unit_there_is_no_gate(tmp_path: Path, board: BoardSimulator
     assert board.history == ()
 
 
-def test_a_second_gate_is_turned_away_and_takes_nothing_from_the_first(board: BoardSimulator, unit: GuardUnit) -> None:
+def test_a_second_gate_waits_and_takes_nothing_from_the_first(board: BoardSimulator, unit: GuardUnit) -> None:
     gate = Gate(board.path, guard=unit.path)
     assert board.wait_for(1, True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as second:
-        second.settimeout(5)
+        second.settimeout(0.5)
         second.connect(unit.path)
-        assert second.recv(64) == b""
-    assert board.is_on(1)
-    gate.kill()
-    assert board.wait_for(1, False)
+        with pytest.raises(TimeoutError):
+            second.recv(64)
+        assert board.is_on(1)
+        gate.kill()
+        assert board.wait_for(1, False)
+        second.settimeout(10)
+        assert second.recv(64) == b"R", "now it is the one"
 
 
 @pytest.mark.parametrize("armed", [False, True])
