@@ -43,8 +43,9 @@ class Journal:
 
     def start(self) -> None:
         """Give an outcome to what a crash cut off. What was known to have one has lost it: that stays to be found."""
+        known = self._store.anchor.known.events
         for event in events.unfinished(self._store):
-            if event.seq > self._store.anchor.known.events.head.seq:
+            if event.seq > known.head.seq or event.seq <= known.base.seq:  # those of before the chain have no code
                 events.finish(self._store, event.id, INTERRUPTED)
 
     def transaction(self) -> AbstractContextManager[None]:

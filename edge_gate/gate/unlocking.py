@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from edge_gate.seal import Hardening, Sealed, enforce, policy, seal
+from edge_gate.seal import Hardening, Sealed, confine, enforce, policy
 from edge_gate.settings.config import Config
 from edge_gate.store.keys.asking import held_or_asked
 from edge_gate.store.keys.source import load_key
@@ -30,9 +30,9 @@ def seal_and_unlock(config: Config) -> tuple[bytes, Sealed]:
     for socket in (config.sockets.control, config.sockets.eye):
         socket.parent.mkdir(parents=True, exist_ok=True)  # sealed, it makes no folder
     walls = policy.gate(config)
-    confine = partial(seal, walls)  # which of these can be built, and which must be, this process tells for all
-    with held_or_asked(config.store, os.environ, confine) as read_key:
-        upgrade = prepare_upgrade(config.store.path, confine)
+    confined = partial(confine, walls, config.seal.required)  # the copies of this process, which see the key too
+    with held_or_asked(config.store, os.environ, confined) as read_key:
+        upgrade = prepare_upgrade(config.store.path, confined)
         sealed = enforce(walls, config.seal.required)
         key = read_key()
     upgrade(key)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from edge_gate.seal.apply import enforce, seal
+from edge_gate.seal.apply import confine, enforce, seal
 from edge_gate.seal.hardening import Hardening, Sealed
 
-__all__ = ["Hardening", "Sealed", "enforce", "seal"]
+__all__ = ["Hardening", "Sealed", "confine", "enforce", "seal"]

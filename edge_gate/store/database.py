@@ -39,6 +39,9 @@ _TOUCHED = re.compile(r"\s*(?:UPDATE|DELETE FROM|INSERT INTO) (\w+)")
 _SHARED = "SELECT group_concat(name) FROM sqlite_master WHERE rootpage > 0 GROUP BY rootpage HAVING count(*) > 1"
 _WITHOUT_PAGES = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
 
+# By their indexes it is decided who is let in, and by what was agreed to.
+_LOOKED_UP = frozenset({"audit", "audit_subject", "consent", "resident", "template", "voucher"})
+
 
 class Store:
     """An open store. It belongs to the thread that opened it; `clock` dates what it writes, and is never set back."""
@@ -106,6 +109,7 @@ class Store:
             moving = [name for (name,) in seen.execute(_WITHOUT_PAGES)]
             shared = [names for (names,) in seen.execute(_SHARED)]
             strange = schema.strange_tables(seen, applied)
+            stale = _stale(seen)
         if not applied:
             raise StoreCorrupt(path, "it opens, but is no store of edge-gate")
         if newer := [name for name in applied if name not in schema.known_steps()]:
@@ -122,6 +126,8 @@ class Store:
         with faults(path):
             store = cls(path, clock, connections.connect(path, key, "rw"), keyring, schema)
         try:
+            for table in stale:
+                store.run(f"REINDEX {table}")
             store._prepare(migrating=len(applied) < len(schema.known_steps()))
         except BaseException:
             store.close()
@@ -264,3 +270,18 @@ def _keyring(path: Path, key: bytes, *, new: bool) -> Keyring:
 
 def _beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + suffix) for suffix in _SIDE_FILES]
+
+
+def _stale(seen: Any) -> list[str]:
+    """Return the tables with an index that does not lead to their rows: what is judged by its rows is looked up there.
+
+    A page that cannot be read is told where it is needed, and by `doctor`.
+    """
+    with suppress(dbapi2.Error):
+        there = {name for (name,) in seen.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [each for each in sorted(there & _LOOKED_UP) if not _fits(seen, each)]
+    return []
+
+
+def _fits(seen: Any, table: str) -> bool:
+    return bool(seen.execute(f"PRAGMA integrity_check({table})").fetchone() == ("ok",))

@@ -77,9 +77,12 @@ def redact(store: KeyedRows, where: str, values: Sequence[Any], resident_id: str
         store.run("UPDATE event SET who = ?, said = ? WHERE seq = ?", (who, said, row["seq"]))
 
 
-def last_settled(store: KeyedRows) -> Point | None:
-    """Return the last event, or None while an outcome is awaited: what is known then would have to change."""
-    if store.rows("SELECT 1 FROM outcome WHERE outcome IS NULL LIMIT 1"):
+def last_settled(store: KeyedRows, head: Point) -> Point | None:
+    """Return the last event, or None while an outcome is awaited of one behind the ``head`` that is known.
+
+    What is known then would have to change.
+    """
+    if store.rows("SELECT 1 FROM outcome WHERE outcome IS NULL AND event_seq > ? LIMIT 1", (head.seq,)):
         return None
     return last(store)
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from edge_gate.store.rows import Rows
-from edge_gate.store.schema import Schema
+from edge_gate.store.schema import TWIN, Schema
 
 # 5 to 15 ms on the machine that edge-gate is built on.
 SLICE_ROWS: Final = 500
@@ -109,7 +109,7 @@ def _renewed(store: Rewritable, table: str) -> Iterator[None]:
 
 
 def _twin(table: str) -> str:
-    return f"{table}_twin"
+    return f"{table}{TWIN}"
 
 
 def _filled(store: Rewritable, table: str, copy: Copy, rows: int, together: Callable[[], None]) -> Iterator[None]:

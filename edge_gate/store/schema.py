@@ -60,8 +60,10 @@ FORGOTTEN: Final = "00000000-0000-0000-0000-000000000000"
 STEP_SET: Final = "edge-gate"
 _APPLIED: Final = "_sqlite_migrations"
 
-_NOISE: Final = re.compile(r"--[^\n]*|/\*.*?\*/|[\s\"`\[\]]", re.DOTALL)
-_INDEX: Final = re.compile("CREATE(UNIQUE)?INDEX", re.IGNORECASE)
+# A name in quotes is one word, or stays as it is: a comment's marks within quotes would hide what SQLite does read.
+_NOISE: Final = re.compile(r"""'[^']*'|"(\w+)"|--[^\n]*|/\*.*?\*/|\s""", re.DOTALL)
+# What a table is called while it is written anew (rebuilding.py); a power cut leaves it.
+TWIN: Final = "_twin"
 # From this step on templates are sealed.
 SEALING_STEP: Final = sealed_templates.STEP.name
 
@@ -106,7 +108,7 @@ class Schema:
                 if step.name in applied:
                     step.shape(fresh)
             wanted, found = _shapes(fresh), _shapes(connection)
-        foreign = {name for name, (statement, _) in found.items() if name not in wanted and _INDEX.match(statement)}
+        foreign = {name for name in found if name not in wanted and name.removesuffix(TWIN) not in wanted}
         return sorted({name for name, shape in wanted.items() if found.get(name) != shape} | foreign)
 
 
@@ -121,6 +123,10 @@ def applied_steps(connection: Any) -> list[str]:
     return [name for (name,) in connection.execute(applied, [STEP_SET])]
 
 
+def _kept(noise: re.Match[str]) -> str:
+    return noise[1] or (noise[0] if noise[0].startswith("'") else "")
+
+
 def _shapes(connection: Any) -> dict[str, tuple[str, tuple[tuple[str, str], ...]]]:
     """Return for each table and index of ours its statement, and for a table the names and types of its columns.
 
@@ -130,7 +136,7 @@ def _shapes(connection: Any) -> dict[str, tuple[str, tuple[tuple[str, str], ...]
     listed = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     columns = "SELECT name, type FROM pragma_table_xinfo(?) ORDER BY cid"
     return {
-        name: (_NOISE.sub("", sql), tuple(connection.execute(columns, [name])) if kind == "table" else ())
+        name: (_NOISE.sub(_kept, sql), tuple(connection.execute(columns, [name])) if kind == "table" else ())
         for kind, name, sql in listed
         if not name.startswith(("sqlite_", "_sqlite_", "idx__sqlite_")) and name != UNSEALED
     }

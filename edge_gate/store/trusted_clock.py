@@ -23,6 +23,7 @@ _NAMES: Final = "newest, floor, wall, boot, ran, doubt"
 # No day of a store is after it (edge_gate/core/local_time.py), and Python's years end soon after.
 _LATEST: Final = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 # Of a store that was written before time was kept: the newest moment in it.
+_LAST_ROW: Final = "SELECT at FROM audit ORDER BY seq DESC LIMIT 1"
 _NEWEST_ROW: Final = "SELECT max(at) FROM (SELECT max(at) AS at FROM event UNION ALL SELECT max(at) FROM audit)"
 
 
@@ -84,6 +85,12 @@ class TrustedClock:
             if not (0 <= kept.floor <= kept.newest <= _LATEST and min(others) >= 0 and max(others) <= _LATEST):
                 raise ValueError("the time that was kept cannot be")
             newest, floor = max(kept.newest, self._earliest), max(kept.floor, self._earliest)
+            ((row,),) = connection.execute(_LAST_ROW).fetchall() or [(None,)]
+            if row:  # which is signed: with the store's key alone somebody can write another time, but not that
+                at = _us(datetime.fromisoformat(row))
+                newest = max(newest, at)
+                sudden = min(max(newest, wall) - at, timekeeping.LONGEST_DOUBT_US)
+                kept = replace(kept, doubt=max(kept.doubt, sudden))
             self._known = timekeeping.advance(replace(kept, newest=newest, floor=floor), wall, boot)
         else:
             ((newest_row,),) = connection.execute(_NEWEST_ROW).fetchall()

@@ -132,9 +132,9 @@ def test_when_and_how_somebody_is_refused_depends_on_the_time_alone(nearness: li
     draw = np.random.default_rng(seed)
     near, far = (Approach(sighting(embedding(9)), START_NS) for _ in range(2))
     told: list[list[Decision]] = [[], []]
+    aside = draw.standard_normal(128).astype(np.float32)  # always the same: others would cancel out in what is fused
+    aside -= (aside @ direction(1)) * direction(1)
     for number, cosine in enumerate(nearness):
-        aside = draw.standard_normal(128).astype(np.float32)
-        aside -= (aside @ direction(1)) * direction(1)
         view = cosine * direction(1) + np.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside)
         views = (np.rint(view * 127 / np.abs(view).max()).astype(np.int8).tobytes(), embedding(9, seed=number))
         for approach, shown, said in zip((near, far), views, told, strict=True):
@@ -210,3 +210,27 @@ def test_one_user_begins_so_many_enrolments_and_another_still_may() -> None:
         lending.check_enrolments(1, now)
     lending.check_enrolments(2, now)
     lending.check_enrolments(1, now + round(1e9 / ENROLMENTS_PER_S) + 1)
+
+
+def test_an_enrolment_that_is_begun_and_left_during_a_field_test_makes_none_of_it_free() -> None:
+    lending, second = Lending(), 10**9
+    for began in (0, 60 * second, 120 * second):
+        lending.lend(began)
+        lending.lend(began + second, enrolling=7)
+        lending.give_back(began + 2 * second)
+        lending.give_back(began + 60 * second)
+    with pytest.raises(CameraLent):
+        lending.check(181 * second)
+
+
+def test_a_field_test_of_a_moment_costs_ten_seconds() -> None:
+    lending, moment, begun = Lending(), 10**8, 0
+    for number in range(600):
+        try:
+            lending.check(number * moment)
+        except CameraLent:
+            continue
+        lending.lend(number * moment)
+        lending.give_back(number * moment + moment // 2)
+        begun += 1
+    assert begun <= 14

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A step of the store seals, signs and vouches for what it finds. With the store's key somebody could have it taken
-again, over what they put there: a stranger's face under a resident's name, a policy nobody agreed to, another consent.
+"""What somebody with the store's key wants the gate to take for its own.
+
+A step seals, signs and vouches for what it finds, if it is taken again: a stranger's face under a resident's name, a
+policy nobody agreed to, another consent. Indexes, statements and times can be written to say something else.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from edge_gate.store.database import Store
 from edge_gate.store.keys.anchor import anchor_path
 from edge_gate.store.keys.source import load_key
 from edge_gate.store.steps import first_tables
+from edge_gate.store.templates import renewal
 from edge_gate.wire.client import ask
 from tests.support.clerk import ROLES
 from tests.support.clocks import WindableClock
@@ -184,3 +188,61 @@ def test_whom_eyes_open_to_is_whom_they_opened_to_before(board: BoardSimulator, 
     with running_gate(tmp_path, board.path) as (gate, _):
         eye_at(gate).walk_up(1, track=3)
         assert pulsed(board)
+
+
+def test_an_index_that_leads_elsewhere_decides_nothing(board: BoardSimulator, tmp_path: Path, site: Path) -> None:
+    """Ann's consent has ended. In the index, and there alone, Bo's still has her name."""
+    with with_the_stores_key(site) as database:
+        found = "SELECT id FROM resident WHERE name = ?"
+        (ann,), (bo,) = (database.execute(found, (each,)).fetchone() for each in ("Ann", "Bo"))
+        database.execute("UPDATE consent SET resident_id = ? WHERE resident_id = ?", (ann, bo))
+        database.execute("PRAGMA writable_schema = ON")
+        (index,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'consent_resident'").fetchone()
+        row = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'consent_resident'").fetchone()
+        database.execute("DELETE FROM sqlite_master WHERE name = 'consent_resident'")
+    with with_the_stores_key(site) as database:
+        database.execute("UPDATE consent SET resident_id = ? WHERE rowid = (SELECT max(rowid) FROM consent)", (bo,))
+        database.execute("PRAGMA writable_schema = ON")
+        values = ("index", "consent_resident", "consent", row[0], index)
+        database.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", values)
+    with with_the_stores_key(site) as database:
+        assert database.execute("PRAGMA integrity_check(consent)").fetchone() != ("ok",), "the attack is none"
+    store = opened(site)
+    assert store.rows("PRAGMA integrity_check(consent)")[0]["integrity_check"] == "ok"
+    store.close()
+
+
+def test_a_table_whose_statement_hides_something_in_quotes_is_not_ours(site: Path) -> None:
+    with with_the_stores_key(site) as database:
+        (sql,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'consent'").fetchone()
+        line = " ".join(re.sub(r"--[^\n]*", "", sql).split())
+        head, tail = line.split("REFERENCES resident(id)", 1)
+        hidden = f'{head}REFERENCES "resident/*"(id) COLLATE NOCASE{tail} -- */(id){tail}'
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'consent'", (hidden,))
+    with pytest.raises(StoreCorrupt, match="consent is not as edge-gate makes it"):
+        opened(site)
+
+
+def test_templates_of_fewer_bits_are_damage(site: Path) -> None:
+    with with_the_stores_key(site) as database:
+        database.execute("UPDATE template_key SET bits = 64")
+    with opened(site) as store, pytest.raises(StoreCorrupt, match="64 bits"):
+        renewal.prepare(store)
+
+
+def test_a_time_and_a_date_that_were_written_together_bring_no_consent_back_and_erase_nobody(
+    board: BoardSimulator, tmp_path: Path, site: Path
+) -> None:
+    for days in (-400, 4000):
+        clock = WindableClock.of(tmp_path)
+        clock.date_back -= timedelta(days=days)
+        wall = round((clock.now()).timestamp() * 1e6)
+        with with_the_stores_key(site) as database:
+            (last,) = database.execute("SELECT at FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+            database.execute("UPDATE time_kept SET newest = ?, floor = ?, wall = ?, boot = 0, doubt = 0", (wall,) * 3)
+        clock.leave_in(tmp_path)
+        with running_gate(tmp_path, board.path) as (gate, settings):
+            assert gate.store.now() >= datetime.fromisoformat(last)
+            assert not gate.store.clock.look().settled
+            assert events(settings, "template expired") == []

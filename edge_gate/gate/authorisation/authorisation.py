@@ -371,4 +371,4 @@ def _why(shutting: list[str]) -> str:
 
 def _in_use(store: Store) -> bool:
     """Tell whether anybody was ever enrolled. Until then whoever installs a gate tries one setting after the other."""
-    return residents.anybody(store) or audit_log.latest(store, "enrol") is not None
+    return any(store.keyring.counts()) or residents.anybody(store) or audit_log.latest(store, "enrol") is not None

@@ -82,7 +82,7 @@ class LogWatch:
             log = replace(known.log, head=self._last())
             if log == known.log and not events:
                 return
-            settled = None if self.events_doubt else event_chain.last_settled(self._store)
+            settled = None if self.events_doubt else event_chain.last_settled(self._store, known.events.head)
             if settled and settled.seq > known.events.head.seq:
                 known = replace(known, events=replace(known.events, head=settled))
             self._anchor.put(replace(known, log=log, policy=self._agreed()))

@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from edge_gate.core.clock import iso
-from edge_gate.core.errors import StoreError
+from edge_gate.core.errors import StoreCorrupt, StoreError
 from edge_gate.rules.protection import BITS, SALT_BYTES, SiteTransform, site_key
 from edge_gate.store import rebuilding
 from edge_gate.store.database import Store
@@ -172,6 +172,8 @@ def _transform(store: Store) -> SiteTransform:
     row = _key_row(store)
     if row is None:
         return _begin(store, 0)
+    if row["bits"] != BITS:  # fewer would make strangers alike
+        raise StoreCorrupt(store.path, f"its templates are said to have {row['bits']} bits, and have {BITS}")
     key = _key(store, row["salt"])
     if secrets.compare_digest(_proof(key), row["proof"]):
         return SiteTransform(key, row["bits"])
