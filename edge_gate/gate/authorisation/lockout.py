@@ -43,7 +43,7 @@ class _User:
 
 
 class Lockouts:
-    """Keeps count of refusals, in memory: a restart forgets them, and only root can restart the gate."""
+    """Keeps count of refusals, in memory: a restart forgets them."""
 
     def __init__(self) -> None:
         self._users: OrderedDict[int, _User] = OrderedDict()

@@ -76,7 +76,7 @@ class Approaches:
         self._visit_goes_on(sighting.captured_ns)
         if enrolling:
             if approach.judged and not approach.settled:  # else whoever begins an enrolment tries for nothing
-                self._count_refused()
+                self._count_refused(attack=self._attacks.refuses and self._attacks.is_attack(approach))
             approach.settled = True
             self._visit = _nobody()
         self._consider(approach)
