@@ -146,9 +146,9 @@ def test_a_field_test_that_is_begun_and_hung_up_gives_nobody_another_try_and_is_
                     eye.see(embedding(100 + number % STRANGERS, seed=100 * number + 9), track=10 + number)
                     let_turn(gate)
                 until(lambda: not gate.liveness.recording)
-        assert begun > 10
+        assert begun > 5
         assert 0 < len(seen.windows) <= bound(settings, 60 * 5 * PICTURE_S)
-        assert len(events(settings, "field test began")) >= 10
+        assert len(events(settings, "field test began")) == begun
     assert not opened(board)
 
 
