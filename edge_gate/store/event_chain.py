@@ -26,6 +26,7 @@ from collections.abc import Generator, Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
+from edge_gate.core.errors import StoreCorrupt
 from edge_gate.store.faults import reading
 from edge_gate.store.keys.anchor import HASH_BYTES, Point, Span
 from edge_gate.store.keys.keyed import KeyedRows
@@ -90,7 +91,10 @@ def last_settled(store: KeyedRows, head: Point) -> Point | None:
 def last(store: KeyedRows) -> Point:
     """Return the last event. Of one of before there was a chain the hash is naught."""
     (found,) = store.rows(_LAST)
-    return Point(found["seq"] or 0, found["link"] or bytes(HASH_BYTES))
+    seq = found["seq"] or 0
+    if not isinstance(seq, int):  # SQLite keeps it, in a table of its own that takes anything
+        raise StoreCorrupt(store.path, "the number of its last event is none")
+    return Point(seq, found["link"] or bytes(HASH_BYTES))
 
 
 def doubt(store: KeyedRows, known: Span) -> str:

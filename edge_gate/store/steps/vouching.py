@@ -38,6 +38,8 @@ def _as_it_stands(store: Migrating) -> Known:
     last = last_row(store)
     log = Span.from_here(Point(last["seq"], last["hash"])) if last else Span()
     event = store.rows("SELECT seq FROM sqlite_sequence WHERE name = 'event'")
+    if event and not isinstance(event[0]["seq"], int):
+        raise ValueError("the number of its last event is none")
     events = Span.from_here(Point(event[0]["seq"])) if event else Span()
     return Known(log, events, _agreed(store))
 
