@@ -27,7 +27,7 @@ from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.settings import config
 from edge_gate.tools.trial import make_site
 from edge_gate.wire.client import ask, converse
-from edge_gate.wire.eye import AcquisitionFailure, PadReason, Quality, Sighting
+from edge_gate.wire.eye import AcquisitionFailure, EyeMode, PadReason, Quality, Sighting
 from tests.support.clerk import Roster
 from tests.support.clocks import WindableClock
 from tests.support.signing import own_key, sign
@@ -141,7 +141,7 @@ class RawEye:
     """Speaks the eye's side of the socket with its own struct, so that a change of layout on one side is noticed.
 
     It says what the gate wants to hear: ``eye`` and ``order`` are the newest command's. ``changes`` are for
-    lies, and ``last`` is for playing it again.
+    lies, and ``last`` is for playing it again. ``obedient``: while the gate is paused it says nothing of what it sees.
     """
 
     path: Path
@@ -150,6 +150,8 @@ class RawEye:
     order: int = 0
     sequence: int = 0
     last: bytes = b""
+    obedient: bool = False
+    verb: int = 0
     clock: Clock = field(default_factory=SystemClock)
     wait: Callable[[float], None] = time.sleep
     connection: socket.socket = field(init=False)
@@ -170,6 +172,7 @@ class RawEye:
             if not command:
                 break
             *_, verb, self.order, self.eye = self.COMMAND.unpack(command)
+            self.verb = verb
         return verb
 
     def see(
@@ -187,6 +190,8 @@ class RawEye:
         """Send one sighting: of this view, or refused; ``pad`` is its PAD score, nan for one that was not measured;
         the head is turned by ``yaw`` degrees, and the ``eyes`` are open so far."""
         self.hear()
+        if self.obedient and self.verb == EyeMode.PAUSE:
+            return
         self.sequence += 1
         fields = {"magic": b"EG", "link": 1, "version": 6, "kind": 1, "order": self.order, "eye": self.eye}
         fields |= {"sequence": self.sequence}

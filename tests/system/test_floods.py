@@ -148,15 +148,16 @@ class Site:
         return False
 
     def eye(self) -> RawEye:
-        return RawEye(self.settings.sockets.eye, self.model_id)
+        return RawEye(self.settings.sockets.eye, self.model_id, obedient=True)
 
     def opening_s(self, eye: RawEye, track: int) -> float:
-        """Walk up to the door and return how long it took to open, or infinity."""
+        """Walk up to the door, stand there until it opens, and return how long that took, or infinity."""
         before, began = len(self.board.history), time.monotonic()
-        for view in range(4):
-            eye.see(embedding(1, seed=10 * track + view), track=track)
-            time.sleep(0.04)
-        opened = self.board.wait_until(lambda: any(each.on for each in self.board.history[before:]), 4)
+        view, opened = 0, False
+        while not opened and time.monotonic() - began < 4:
+            eye.see(embedding(1, seed=1000 * track + view), track=track)
+            view += 1
+            opened = self.board.wait_until(lambda: any(each.on for each in self.board.history[before:]), 0.04)
         first = next((each.at_ns for each in self.board.history[before:] if each.on), 0)
         self.board.wait_until(lambda: not self.board.is_on(1), 5)
         time.sleep(0.4)  # the approach ends
