@@ -129,7 +129,7 @@ GALLERY = Gallery.of(["ann"], [TRANSFORM.encode(direction(1)).tobytes()], TRANSF
 @given(st.lists(st.floats(-1, 0.35), min_size=4, max_size=30), st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=50)
 def test_when_and_how_somebody_is_refused_depends_on_the_time_alone(nearness: list[float], seed: int) -> None:
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng([7, seed])  # never what direction(1) is drawn from
     near, far = (Approach(sighting(embedding(9)), START_NS) for _ in range(2))
     told: list[list[Decision]] = [[], []]
     aside = draw.standard_normal(128).astype(np.float32)  # always the same: others would cancel out in what is fused
