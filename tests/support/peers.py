@@ -319,6 +319,11 @@ def until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
     return value
 
 
+def opened(board: BoardSimulator) -> int:
+    """Return how often the relay was switched on."""
+    return sum(each.on for each in board.history)
+
+
 def pulsed(board: BoardSimulator) -> bool:
     """Wait for one whole pulse, which may be over already."""
     return board.wait_until(lambda: [change.on for change in board.history][-2:] == [True, False], 5)

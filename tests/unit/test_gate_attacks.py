@@ -16,11 +16,22 @@ from edge_gate.core.exit_codes import ExitCode
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.enrolment import TIMEOUT_S
 from edge_gate.settings import config
-from edge_gate.wire.client import GateRefused, ask, converse
-from edge_gate.wire.status import GateStatus
+from edge_gate.wire.client import GateRefused, ask, converse, status
 from tests.support.clerk import ANNE, ROLES, Clerk
 from tests.support.gates import change, eye_at, measured, pass_time
-from tests.support.peers import CONSENT, LIVE, PICTURE, RawEye, embedding, enrol, events, pulsed, running_gate, until
+from tests.support.peers import (
+    CONSENT,
+    LIVE,
+    PICTURE,
+    RawEye,
+    embedding,
+    enrol,
+    events,
+    opened,
+    pulsed,
+    running_gate,
+    until,
+)
 
 Settings = config.Config
 
@@ -31,14 +42,6 @@ def show(eye: RawEye, person: int, *, track: int, pad: float, views: int = 60) -
         eye.see(embedding(person, seed=100 * track + number), track=track, pad=pad)
         eye.wait(0.08)
     eye.step_away()
-
-
-def opened(board: BoardSimulator) -> int:
-    return sum(each.on for each in board.history)
-
-
-def status(settings: Settings) -> GateStatus:
-    return GateStatus.read(ask(settings, "status"))
 
 
 def test_a_picture_of_a_resident_does_not_open_and_is_one_attack(tmp_path: Path, board: BoardSimulator) -> None:

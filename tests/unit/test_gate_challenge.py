@@ -25,11 +25,10 @@ from edge_gate.gate.verbs.guidance import AGAIN_NS, MOST_DISPLAYS
 from edge_gate.relays.simulator import BoardSimulator
 from edge_gate.rules.challenge import Act
 from edge_gate.settings import config
-from edge_gate.wire.client import ask, converse
+from edge_gate.wire.client import ask, converse, status
 from edge_gate.wire.eye import AcquisitionFailure
-from edge_gate.wire.status import GateStatus
 from tests.support.gates import eye_at, let_turn, pass_time
-from tests.support.peers import LIVE, PICTURE, RawEye, embedding, enrol, events, pulsed, running_gate, until
+from tests.support.peers import LIVE, PICTURE, RawEye, embedding, enrol, events, opened, pulsed, running_gate, until
 
 Settings = config.Config
 IN_DOUBT = {"challenge": "in-doubt"}
@@ -71,10 +70,6 @@ def site(folder: Path, board: BoardSimulator, **liveness: str) -> Iterator[tuple
         eye.health()
         let_turn(gate)
         yield gate, settings, eye
-
-
-def opened(board: BoardSimulator) -> int:
-    return sum(each.on for each in board.history)
 
 
 def look(eye: RawEye, gate: Gate, act: Act | None, *, number: int, track: int, pad: float = LIVE) -> None:
@@ -120,10 +115,6 @@ def stand_still(eye: RawEye, gate: Gate, *, track: int, seconds: float = 12.0, p
         if gate.door.releasing:  # the gate's clock is not to outrun the board, whose time is real
             return
         look(eye, gate, None, number=number, track=track, pad=pad)
-
-
-def status(settings: Settings) -> GateStatus:
-    return GateStatus.read(ask(settings, "status"))
 
 
 def hold_up(eye: RawEye, *, track: int = 50) -> None:

@@ -24,8 +24,7 @@ from edge_gate.rules.fusion import Approach
 from edge_gate.rules.policy import Decision, Policy
 from edge_gate.settings import config
 from edge_gate.settings.liveness import OFF
-from edge_gate.wire.client import ask
-from edge_gate.wire.status import GateStatus
+from edge_gate.wire.client import ask, status
 from tests.support.gates import eye_at, let_turn, pass_time
 from tests.support.peers import (
     GAP_S,
@@ -36,6 +35,7 @@ from tests.support.peers import (
     embedding,
     enrol,
     events,
+    opened,
     pulsed,
     running_gate,
     until,
@@ -73,10 +73,6 @@ def tried() -> Iterator[Tried]:
         yield seen
 
 
-def status(settings: Settings) -> GateStatus:
-    return GateStatus.read(ask(settings, "status"))
-
-
 def flip(eye: RawEye, seconds: float, *, each: int = 3, pad: float = LIVE, picture_s: float = PICTURE_S) -> None:
     """Show strangers' faces in turn, as a phone that changes its picture: each is a track of its own to the eye."""
     for number in range(round(seconds / picture_s / each)):
@@ -90,10 +86,6 @@ def come(eye: RawEye, person: int, *, track: int, seconds: float) -> None:
     for number in range(round(seconds / PICTURE_S)):
         eye.see(embedding(person, seed=100 * track + number), track=track)
         eye.wait(PICTURE_S)
-
-
-def opened(board: BoardSimulator) -> int:
-    return sum(each.on for each in board.history)
 
 
 def bound(settings: Settings, seconds: float) -> float:

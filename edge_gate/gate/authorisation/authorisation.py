@@ -140,8 +140,8 @@ class Authorisation:
             self.note(KEY_CHANGED, detail={"device_key": key, **known})
         if self._agreement.assumed:
             self.note(ASSUMED, detail={"settings": self._agreement.assumed})
-        if (settled := self._agreement.settled(self.wanted)) != self._written:
-            self.note(POLICY, detail=settled)
+        if self.settled != self._written:
+            self.note(POLICY, detail=self.settled)
         if self.waiting_settings and self._usable(self.wanted):
             shown = f"other settings: {', '.join(self.waiting_settings)}"
             changed = {"verb": POLICY, **self._agreement.compared(self.wanted)}
@@ -204,10 +204,7 @@ class Authorisation:
         verb = asked.verb
         role = self._role(asked.caller, VERBS[verb].roles, verb)
         if verb in PEOPLE:  # which changes the keyring, before this
-            running = {generation.FIELD: self._store.keyring.generation, **audit_log.running(self._store)}
-            detail = {**(detail or {}), **running}
-            if resident_id is not None:
-                detail[vouching.FIELD] = vouching.code_of(self._store, resident_id)
+            detail = {**(detail or {}), **self._keys_of(resident_id), **audit_log.running(self._store)}
         actor = f"uid {asked.caller.uid}"
         self.log.append(verb, actor=actor, role=role.value, resident_id=resident_id, detail=detail)
         if detail and BEYOND in detail:
@@ -216,9 +213,15 @@ class Authorisation:
     def did(self, verb: str, resident_id: str, detail: Mapping[str, Any]) -> None:
         """Write down what the gate itself does to a resident's keys, in the transaction that does it. Raises
         StoreError; then it is not done."""
-        code = vouching.code_of(self._store, resident_id)
-        said = {**detail, generation.FIELD: self._store.keyring.generation, vouching.FIELD: code}
+        said = {**detail, **self._keys_of(resident_id)}
         self.log.append(verb, actor="gate", role="gate", resident_id=resident_id, detail=said)
+
+    def _keys_of(self, resident_id: str | None) -> dict[str, Any]:
+        """Return what a row has to say of the keyring, and of a resident whose keys were changed."""
+        found: dict[str, Any] = {generation.FIELD: self._store.keyring.generation}
+        if resident_id is not None:
+            found[vouching.FIELD] = vouching.code_of(self._store, resident_id)
+        return found
 
     def second(
         self, asked: Asked, shown: str, *, words: Mapping[str, str] | None = None, always: bool = False

@@ -128,7 +128,7 @@ class Approaches:
 
     def _count_failed(self) -> None:
         """Count a challenge that was failed: it is a refusal, and whoever asked has written it."""
-        self._limiter.refused()
+        self._count_refused()
         self._visit.graver(Told.SEEN)
 
     def _open(self, approach: Approach, decision: Decision) -> None:
@@ -192,9 +192,8 @@ class Approaches:
             _log.info("no match")
 
     def _tell_attack(self, approach: Approach) -> None:
-        self._attacks.attacked_ns = approach.last.captured_ns  # also where another one was told in this visit
-        if self._visit.graver(Told.ATTACK):
-            self._attacks.tell(approach.looks, approach.last.captured_ns)
+        anew = self._visit.graver(Told.ATTACK)
+        self._attacks.tell(approach.looks, approach.last.captured_ns, anew=anew)
 
     def _next_attempt(self, approach: Approach) -> None:
         approach.settled = approach.attempt >= self._recognition.policy.settings.attempts

@@ -100,10 +100,15 @@ class AttackWatch:
         self._limiter.refused(attack=True)
         self.tell(looks, captured_ns)
 
-    def tell(self, looks: Sequence[Look], captured_ns: int) -> None:
-        """Write that an attack was seen: what spoke against a person, and no score that could be climbed by."""
-        self.attacks += 1
+    def tell(self, looks: Sequence[Look], captured_ns: int, *, anew: bool = True) -> None:
+        """Note that an attack was seen. Write it, unless one of the same visit was told.
+
+        It says what spoke against a person, and has no score that could be climbed by.
+        """
         self.attacked_ns = captured_ns
+        if not anew:
+            return
+        self.attacks += 1
         reason = suspicion(looks).name.lower()
         self._journal.record_seen("attack", detail={"reason": reason, "looks": len(looks), "captured_ns": captured_ns})
         _log.warning("an attack: %s", reason)
